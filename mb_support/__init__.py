@@ -8,8 +8,10 @@ effect. The modules follow the flow of the book: `potential` -> `simulation` -> 
 
 from importlib import import_module
 
+# Not lazy: the function `potential` must win over the submodule of the same name.
+from .potential import MINIMA, SADDLES, force, potential
+
 _PUBLIC = {
-    "potential": ["potential", "force", "MINIMA", "SADDLES"],
     "simulation": ["SimulationConfig", "REGIMES", "sample_starts", "simulate"],
     "states": ["assign_states"],
     "reference": ["GridSolver"],
@@ -22,14 +24,14 @@ _PUBLIC = {
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)
+__all__ = sorted(["MINIMA", "SADDLES", "force", "potential", *_MODULE_OF])
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
     if name in _MODULE_OF:
         value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-        globals()[name] = value  # also replaces the submodule of the same name, e.g. `potential`
+        globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,0 +1,88 @@
+"""The Müller-Brown potential, in its original (unscaled) form and reduced units."""
+
+import numpy as np
+
+#: Parameters of the four Gaussian terms, Müller and Brown (1979), Fig. 1 and its caption.
+AMPLITUDE = np.array([-200.0, -100.0, -170.0, 15.0])
+A = np.array([-1.0, -1.0, -6.5, 0.7])
+B = np.array([0.0, 0.0, 11.0, 0.6])
+C = np.array([-10.0, -10.0, -6.5, 0.7])
+X0 = np.array([1.0, 0.0, -0.5, -1.0])
+Y0 = np.array([0.0, 0.5, 1.5, 1.0])
+
+#: The two deep minima A and B and the shallow one C, to nine digits.
+MINIMA = np.array(
+    [[-0.558223635, 1.441725842], [0.623499405, 0.028037758], [-0.050010823, 0.466694104]]
+)
+#: The saddles between A and C, and between C and B.
+SADDLES = np.array([[-0.822001559, 0.624312802], [0.212486582, 0.292988325]])
+
+
+def _checked(positions):
+    positions = np.asarray(positions)
+    if positions.ndim == 0 or positions.shape[-1] != 2:
+        raise ValueError(
+            f"positions must have shape (..., 2), one (x, y) per point; got {positions.shape}"
+        )
+    return positions if np.issubdtype(positions.dtype, np.floating) else positions.astype(float)
+
+
+def _terms(positions):
+    # (..., 4): displacement from each term's centre, and the term's value
+    dx = positions[..., 0, None] - X0.astype(positions.dtype)
+    dy = positions[..., 1, None] - Y0.astype(positions.dtype)
+    return dx, dy, AMPLITUDE * np.exp(A * dx**2 + B * dx * dy + C * dy**2)
+
+
+def potential(positions):
+    """Müller-Brown potential energy at each point.
+
+    Parameters
+    ----------
+    positions : (..., 2) array_like of float
+        Points (x, y) in reduced length units.
+
+    Returns
+    -------
+    (...) ndarray of float64
+        V(x, y) = sum_k A_k exp[a_k (x-x_k)^2 + b_k (x-x_k)(y-y_k) + c_k (y-y_k)^2], in reduced
+        energy units.
+
+    Raises
+    ------
+    ValueError
+        If the last axis of `positions` does not have length 2.
+
+    References
+    ----------
+    .. [1] K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979), Fig. 1.
+    """
+    return _terms(_checked(positions))[2].sum(axis=-1)
+
+
+def force(positions):
+    """Force of the Müller-Brown potential at each point.
+
+    Parameters
+    ----------
+    positions : (..., 2) array_like of float
+        Points (x, y) in reduced length units.
+
+    Returns
+    -------
+    (..., 2) ndarray of float64
+        Minus the gradient of `potential`, in reduced energy per length.
+
+    Raises
+    ------
+    ValueError
+        If the last axis of `positions` does not have length 2.
+
+    References
+    ----------
+    .. [1] K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979), Fig. 1.
+    """
+    dx, dy, value = _terms(_checked(positions))
+    along_x = -(value * (2 * A * dx + B * dy)).sum(axis=-1)
+    along_y = -(value * (B * dx + 2 * C * dy)).sum(axis=-1)
+    return np.stack([along_x, along_y], axis=-1)
