@@ -24,7 +24,7 @@ _PUBLIC = {
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = sorted(["MINIMA", "SADDLES", "force", "potential", *_MODULE_OF])
+__all__ = ["MINIMA", "SADDLES", "force", "potential"] + sorted(_MODULE_OF)
 __version__ = "0.1.0"
 
 

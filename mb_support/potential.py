@@ -10,12 +10,16 @@ C = np.array([-10.0, -10.0, -6.5, 0.7])
 X0 = np.array([1.0, 0.0, -0.5, -1.0])
 Y0 = np.array([0.0, 0.5, 1.5, 1.0])
 
-#: The two deep minima A and B and the shallow one C, to nine digits.
+#: The two deep minima A and B and the shallow one C, to twelve digits.
 MINIMA = np.array(
-    [[-0.558223635, 1.441725842], [0.623499405, 0.028037758], [-0.050010823, 0.466694104]]
+    [
+        [-0.558223634633, 1.441725841805],
+        [0.623499404931, 0.028037758529],
+        [-0.050010822998, 0.466694104872],
+    ]
 )
 #: The saddles between A and C, and between C and B.
-SADDLES = np.array([[-0.822001559, 0.624312802], [0.212486582, 0.292988325]])
+SADDLES = np.array([[-0.822001558733, 0.624312802815], [0.212486582001, 0.292988325107]])
 
 
 def _checked(positions):
