@@ -1,0 +1,129 @@
+"""One look for every figure: colours with a fixed meaning, sizes, and matplotlib settings.
+
+The colours are those of Okabe and Ito, which stay apart for the common kinds of colour
+blindness. A colour means one thing throughout the book: blue is state A, vermillion state B;
+sky blue, green and purple are the three model sizes; exact answers are black and baselines grey.
+"""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
+
+#: Okabe and Ito's palette by name.
+PALETTE = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+    "grey": "#767676",
+}
+
+#: Colour of state 0 (A) and state 1 (B); index it with a state.
+STATE_COLORS = (PALETTE["blue"], PALETTE["vermillion"])
+#: Names of the states; index it with a state.
+STATE_NAMES = ("A", "B")
+#: Markers of the states, so that colour is never the only difference.
+STATE_MARKERS = ("o", "s")
+
+#: Colour, line style and marker of each model size.
+SIZE_COLORS = {"small": PALETTE["sky"], "medium": PALETTE["green"], "large": PALETTE["purple"]}
+SIZE_LINES = {"small": "-", "medium": "--", "large": "-."}
+SIZE_MARKERS = {"small": "o", "medium": "s", "large": "^"}
+
+#: Exact and reference results are black, models in colour, cheap baselines grey.
+REFERENCE_COLOR = PALETTE["black"]
+BASELINE_COLOR = PALETTE["grey"]
+#: A model where its size does not matter, and a second one beside it.
+MODEL_COLOR = PALETTE["orange"]
+SECOND_MODEL_COLOR = PALETTE["purple"]
+
+#: Perceptually uniform maps: energies, densities and other non-negative fields, attention.
+ENERGY_CMAP = "viridis"
+DENSITY_CMAP = "cividis"
+ATTENTION_CMAP = "magma"
+#: A committor runs from the colour of A (0) through near white (one half) to that of B (1).
+COMMITTOR_CMAP = LinearSegmentedColormap.from_list(
+    "committor", [STATE_COLORS[0], "#F7F7F7", STATE_COLORS[1]]
+)
+
+#: Width in inches of a figure that spans the text column.
+FULL_WIDTH = 7.2
+
+_SETTINGS = {
+    # White on both page themes: the figures carry dark text, so a transparent background
+    # would be unreadable in dark mode.
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.figsize": (FULL_WIDTH, 4.0),
+    "figure.dpi": 180,
+    "savefig.dpi": 180,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # shipped with matplotlib: the same on every machine
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(
+        color=[PALETTE[name] for name in ("orange", "green", "purple", "sky", "grey")]
+    ),
+    "axes.formatter.use_mathtext": True,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "grid.color": "#D9D9D9",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "image.cmap": ENERGY_CMAP,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "mb_support",  # the same SVG identifiers in every build
+}
+
+
+def use_style():
+    """Set matplotlib's defaults to the book's look, for the rest of the session."""
+    mpl.rcParams.update(mpl.rcParamsDefault | {"backend": mpl.rcParams["backend"]})
+    mpl.rcParams.update(_SETTINGS)
+
+
+def figure_size(width=1.0, aspect=0.6):
+    """Size of a figure, for `plt.subplots(figsize=...)`.
+
+    Parameters
+    ----------
+    width : float
+        Fraction of the text column, above 0 and at most 1.
+    aspect : float
+        Height divided by width, above 0.
+
+    Returns
+    -------
+    tuple of float
+        Width and height in inches.
+
+    Raises
+    ------
+    ValueError
+        If `width` or `aspect` is out of range.
+    """
+    if not 0 < width <= 1:
+        raise ValueError(f"width must be above 0 and at most 1; got {width}")
+    if not aspect > 0:
+        raise ValueError(f"aspect must be above 0; got {aspect}")
+    return FULL_WIDTH * width, FULL_WIDTH * width * aspect
+
+
+def axes_or_new(ax=None, width=1.0, aspect=0.6):
+    """Return `ax`, or the axes of a new figure of `figure_size(width, aspect)`."""
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=figure_size(width, aspect))[1]
