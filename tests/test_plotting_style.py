@@ -20,11 +20,12 @@ def luminance(color):
 
 
 def test_style_makes_opaque_white_figures_and_keeps_the_backend():
-    backend = mpl.rcParams["backend"]
+    kept = mpl.rcParams["backend"], (not mpl.rcParams["interactive"])
+    mpl.rcParams["interactive"] = kept[1]
     style.use_style()
     assert mpl.rcParams["figure.facecolor"] == "white"
     assert mpl.rcParams["svg.hashsalt"]
-    assert mpl.rcParams["backend"] == backend
+    assert (mpl.rcParams["backend"], mpl.rcParams["interactive"]) == kept
 
 
 def test_style_does_not_depend_on_earlier_settings():

@@ -91,8 +91,9 @@ _SETTINGS = {
 
 def use_style():
     """Set matplotlib's defaults to the book's look, for the rest of the session."""
-    mpl.rcParams.update(mpl.rcParamsDefault | {"backend": mpl.rcParams["backend"]})
-    mpl.rcParams.update(_SETTINGS)
+    # "default" first, so that nothing set earlier shows through; unlike a plain reset of
+    # rcParams it leaves the backend and interactive mode alone, which notebooks depend on.
+    plt.style.use(["default", _SETTINGS])
 
 
 def figure_size(width=1.0, aspect=0.6):
