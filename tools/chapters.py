@@ -1,0 +1,264 @@
+"""Execute the chapters: jupytext turns each source into a notebook, papermill runs it.
+
+A chapter is skipped when nothing it depends on has changed: its source, the package, the lock
+file, the profile, the committed checkpoints and results, and the chapters before it. Each run
+leaves a record (duration, commit, parameters) for the page that says how the book was made.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import yaml
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Everything besides its own source that a chapter's result can depend on.
+SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "tools/chapters.py")
+
+
+class ChapterError(Exception):
+    """A chapter failed; the message says which, where and why."""
+
+
+def chapter_names(root=ROOT):
+    """Names of the chapters in the order of `_toc.yml`, without folder and suffix."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text())
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [Path(file).name for file in files if file.startswith("notebooks/")]
+
+
+def site_root(profile, root=ROOT):
+    """Folder with the book's sources for a profile: the repository itself, or a staged copy.
+
+    `poster` notebooks lie beside their sources in `notebooks/`, where the root `_config.yml`
+    finds them; another profile gets a tree of its own, so that the two never overwrite each other.
+    """
+    return root if profile == "poster" else root / "_build" / profile
+
+
+def notebook_path(name, profile, root=ROOT):
+    """Where the executed notebook of a chapter is written."""
+    return site_root(profile, root) / "notebooks" / f"{name}.ipynb"
+
+
+def record_path(name, profile, root=ROOT):
+    """Where the record of a chapter's last run is written."""
+    return root / "_build" / "records" / profile / f"{name}.json"
+
+
+def file_digest(path):
+    """SHA-256 of one file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def tree_digest(paths):
+    """SHA-256 over names and contents of files, and of all files in folders."""
+    digest = hashlib.sha256()
+    for top in map(Path, paths):
+        files = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
+        for path in files:
+            if "__pycache__" in path.parts or path.suffix == ".tmp" or not path.exists():
+                continue
+            digest.update(f"{top.name}/{path.relative_to(top)}\0{file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def chapter_digests(profile, root=ROOT, unlisted=()):
+    """Digest of all inputs of each chapter, as {name: digest}; each includes the one before.
+
+    `unlisted` names chapters in the making, which `_toc.yml` does not list yet.
+    """
+    python = ".".join(map(str, sys.version_info[:3]))
+    before = tree_digest(root / path for path in SHARED_INPUTS) + profile + python
+    digests = {}
+    for name in [*chapter_names(root), *unlisted]:
+        source = file_digest(root / "notebooks" / f"{name}.py")
+        before = digests[name] = hashlib.sha256((before + source).encode()).hexdigest()
+    return digests
+
+
+def is_current(name, digest, profile, root=ROOT):
+    """Whether the executed notebook is the result of exactly these inputs, and unchanged."""
+    record, notebook = record_path(name, profile, root), notebook_path(name, profile, root)
+    if not (record.exists() and notebook.exists()):
+        return False
+    made = json.loads(record.read_text())
+    return made["digest"] == digest and made["output"] == file_digest(notebook)
+
+
+def commit(root=ROOT):
+    """Commit of the checkout, marked if tracked files differ from it; "unknown" without git."""
+
+    def git(*arguments):
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def to_notebook(source):
+    """Read a percent-format chapter as a notebook whose cell ids depend on the source only."""
+    notebook = jupytext.read(source)
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{index}"
+    notebook.metadata.setdefault("language_info", {"name": "python"})
+    return notebook
+
+
+def literal_parameters(notebook):
+    """Values assigned in the cells tagged `parameters`, with papermill's overrides applied."""
+    values = {}
+    for cell in notebook.cells:
+        if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])):
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    try:
+                        values[node.targets[0].id] = ast.literal_eval(node.value)
+                    except ValueError:
+                        continue
+    return values
+
+
+def tidy(notebook):
+    """Remove what differs from run to run, so that equal results give equal files.
+
+    Returns the seconds of each code cell, which the record keeps instead.
+    """
+    seconds = {}
+    notebook.metadata.pop("papermill", None)
+    for index, cell in enumerate(notebook.cells):
+        timing = cell.metadata.pop("papermill", {})
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+            cell.source = cell.source.replace("# Parameters", "# set by this build", 1)
+        if cell.cell_type == "code" and timing.get("duration") is not None:
+            first_line = cell.source.strip().split("\n")[0]
+            seconds[f"{index}: {first_line}"] = round(timing["duration"], 2)
+    return seconds
+
+
+def kernel_environment(root=ROOT):
+    """Environment in which chapters run: offline, and blind to the user's own Jupyter settings."""
+    variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    private = root / ".cache" / "jupyter"
+    return variables | {
+        "HF_HUB_OFFLINE": "1",
+        "IPYTHONDIR": str(private / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(private / "config"),
+        "JUPYTER_DATA_DIR": str(private / "data"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def execute(name, profile, root=ROOT):
+    """Run one chapter and write its notebook; returns the seconds it took and those per cell."""
+    target = notebook_path(name, profile, root)
+    running = root / "_build" / "records" / profile / f"{name}.ipynb"
+    running.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    nbformat.write(to_notebook(root / "notebooks" / f"{name}.py"), running)
+    try:
+        papermill.execute_notebook(
+            running,
+            running,
+            parameters={"profile": profile},
+            kernel_name="python3",
+            cwd=root / "notebooks",
+            progress_bar=False,
+        )
+    except PapermillExecutionError as error:
+        lines = [line for line in error.source.strip().split("\n") if line.strip()]
+        raise ChapterError(
+            f"chapter {name} failed\n  cell:  {lines[0] if lines else '(empty)'}\n"
+            f"  error: {error.ename}: {error.evalue}\n  notebook up to there: {running}"
+        ) from error
+    except DeadKernelError as error:
+        raise ChapterError(f"chapter {name} failed\n  the kernel died: {error}") from error
+    notebook = nbformat.read(running, as_version=4)
+    cells = tidy(notebook)
+    nbformat.write(notebook, target)
+    running.unlink()
+    return round(time.perf_counter() - started, 1), cells
+
+
+def run(profile, only=(), force=False, root=ROOT):
+    """Bring the chapters of a profile up to date, one after the other.
+
+    Parameters
+    ----------
+    profile : str
+        Name of a profile of `mb_support.profiles`.
+    only : sequence of str
+        Names of the chapters to look at; empty for all of them.
+    force : bool
+        Run a chapter even if it is up to date.
+
+    Returns
+    -------
+    list of str
+        The chapters that were executed.
+
+    Raises
+    ------
+    ChapterError
+        If a chapter fails; those after it are not run.
+    ValueError
+        If `only` names a chapter that does not exist.
+    """
+    known = sorted(path.stem for path in (root / "notebooks").glob("*.py"))
+    if set(only) - set(known):
+        raise ValueError(f"unknown chapters {sorted(set(only) - set(known))}: choose from {known}")
+    unlisted = [name for name in only if name not in chapter_names(root)]
+    digests = chapter_digests(profile, root, unlisted)
+    os.environ.clear()
+    os.environ.update(kernel_environment(root))
+    executed = []
+    for number, (name, digest) in enumerate(digests.items(), start=1):
+        label = f"[{number:2d}/{len(digests)}] {name:24s}"
+        if only and name not in only:
+            continue
+        if not force and is_current(name, digest, profile, root):
+            print(f"{label} up to date", flush=True)
+            continue
+        print(f"{label} running ...", end=" ", flush=True)
+        record_path(name, profile, root).unlink(missing_ok=True)
+        try:
+            seconds, cells = execute(name, profile, root)
+        except ChapterError:
+            print("failed", flush=True)
+            raise
+        print(f"{seconds:.1f} s", flush=True)
+        notebook = notebook_path(name, profile, root)
+        record = {
+            "chapter": name,
+            "profile": profile,
+            "seconds": seconds,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": commit(root),
+            "parameters": literal_parameters(nbformat.read(notebook, as_version=4)),
+            "digest": digest,
+            "output": file_digest(notebook),
+            "cells": cells,
+        }
+        record_path(name, profile, root).write_text(json.dumps(record, indent=1) + "\n")
+        executed.append(name)
+    return executed

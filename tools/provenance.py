@@ -1,0 +1,72 @@
+"""Tables for the page "How this page was made"."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+
+from chapters import chapter_names, record_path
+
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "numba", "scikit-learn", "deeptime")
+PACKAGES += ("matplotlib", "jupyter-book", "Sphinx", "papermill", "jupytext")
+
+
+def processor():
+    """Name of the processor, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def memory():
+    """Main memory in GiB, where the system tells it."""
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+    except (AttributeError, ValueError, OSError):
+        return "unknown"
+
+
+def table(header, rows):
+    """Rows as a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def write_provenance(profile, site):
+    """Write `book/_generated/provenance.md`, which the page includes; unchanged text is kept."""
+    records = [json.loads(record_path(name, profile).read_text()) for name in chapter_names()]
+    machine = [
+        ("processor", processor()),
+        (
+            "cores available",
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        ),
+        ("memory", memory()),
+        ("system", f"{platform.system()} {platform.machine()}"),
+        ("Python", platform.python_version()),
+        *((name, importlib.metadata.version(name)) for name in PACKAGES),
+    ]
+    rows = [
+        (
+            f"{{doc}}`../notebooks/{record['chapter']}`",
+            ", ".join(f"{key} = {value}" for key, value in record["parameters"].items()),
+            f"{record['seconds']:.1f}",
+            record["finished"].replace("+00:00", "Z"),
+            f"`{record['commit'][:12]}`{record['commit'][40:]}",
+        )
+        for record in records
+    ]
+    total = sum(record["seconds"] for record in records)
+    text = (
+        f"Profile: `{profile}`. All chapters together took {total:.0f} s.\n\n"
+        + table(("chapter", "parameters", "seconds", "finished", "commit"), rows)
+        + "\n"
+        + table(("machine and software", "value"), machine)
+    )
+    target = Path(site) / "book" / "_generated" / "provenance.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists() or target.read_text() != text:
+        target.write_text(text)
