@@ -14,6 +14,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import jupytext
 import nbformat
@@ -147,6 +148,8 @@ def tidy(notebook):
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
             cell.source = cell.source.replace("# Parameters", "# set by this build", 1)
+        # a mark for nbval, of no use to the reader of the book
+        cell.source = cell.source.removeprefix("# NBVAL_CHECK_OUTPUT\n")
         if cell.cell_type == "code" and timing.get("duration") is not None:
             first_line = cell.source.strip().split("\n")[0]
             seconds[f"{index}: {first_line}"] = round(timing["duration"], 2)
@@ -157,6 +160,7 @@ def kernel_environment(root=ROOT):
     """Environment in which chapters run: offline, and blind to the user's own Jupyter settings."""
     variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     private = root / ".cache" / "jupyter"
+    private.mkdir(parents=True, exist_ok=True)
     return variables | {
         "HF_HUB_OFFLINE": "1",
         "IPYTHONDIR": str(private / "ipython"),
@@ -229,8 +233,6 @@ def run(profile, only=(), force=False, root=ROOT):
         raise ValueError(f"unknown chapters {sorted(set(only) - set(known))}: choose from {known}")
     unlisted = [name for name in only if name not in chapter_names(root)]
     digests = chapter_digests(profile, root, unlisted)
-    os.environ.clear()
-    os.environ.update(kernel_environment(root))
     executed = []
     for number, (name, digest) in enumerate(digests.items(), start=1):
         label = f"[{number:2d}/{len(digests)}] {name:24s}"
@@ -242,7 +244,8 @@ def run(profile, only=(), force=False, root=ROOT):
         print(f"{label} running ...", end=" ", flush=True)
         record_path(name, profile, root).unlink(missing_ok=True)
         try:
-            seconds, cells = execute(name, profile, root)
+            with patch.dict(os.environ, kernel_environment(root), clear=True):
+                seconds, cells = execute(name, profile, root)
         except ChapterError:
             print("failed", flush=True)
             raise

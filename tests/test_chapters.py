@@ -1,0 +1,171 @@
+"""The runner of the chapters, tried on a small project of its own."""
+
+import json
+
+import chapters
+import check_book
+import nbformat
+import pytest
+import references
+
+HEADER = """\
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A chapter
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 7
+
+# %%
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of two chapters: write their cells with `project.write(name, code)`."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "mb_support").mkdir()
+    for name in ("requirements.lock", "mb_support/module.py", "results", "checkpoints"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "chapters.py").write_text("")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/intro\nparts:\n- caption: One\n  chapters:\n"
+        "  - file: notebooks/01_first\n  - file: notebooks/02_second\n  - file: book/prose\n"
+    )
+    for name in ("01_first", "02_second"):
+        write(tmp_path, name, "# NBVAL_CHECK_OUTPUT\nprint(profile, seed)")
+    return tmp_path
+
+
+def write(project, name, code):
+    (project / "notebooks" / f"{name}.py").write_text(HEADER + code + "\n")
+
+
+def printed(project, name, profile):
+    notebook = nbformat.read(chapters.notebook_path(name, profile, project), as_version=4)
+    return "".join(o.text for c in notebook.cells for o in c.get("outputs", []) if "text" in o)
+
+
+def test_chapters_run_in_the_order_of_the_toc_and_with_the_profile(project):
+    assert chapters.run("poster", root=project) == ["01_first", "02_second"]
+    assert printed(project, "02_second", "poster") == "poster 7\n"
+    record = json.loads(chapters.record_path("02_second", "poster", project).read_text())
+    assert record["parameters"] == {"profile": "poster", "seed": 7}
+    assert record["seconds"] > 0 and record["commit"] == "unknown"
+
+
+def test_only_what_changed_runs_again(project):
+    chapters.run("smoke", root=project)
+    assert chapters.run("smoke", root=project) == []
+    write(project, "02_second", "print('new')")
+    assert chapters.run("smoke", root=project) == ["02_second"]
+    write(project, "01_first", "print('new')")
+    assert chapters.run("smoke", root=project) == ["01_first", "02_second"]
+    chapters.notebook_path("02_second", "smoke", project).write_text("{}")
+    assert chapters.run("smoke", root=project) == ["02_second"]
+
+
+@pytest.mark.parametrize("changed", chapters.SHARED_INPUTS)
+def test_every_shared_input_is_in_the_digest(project, changed):
+    before = chapters.chapter_digests("smoke", project)
+    path = project / changed
+    (path / "new.py" if path.is_dir() else path).write_text("changed")
+    after = chapters.chapter_digests("smoke", project)
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_profiles_do_not_overwrite_each_other(project):
+    chapters.run("smoke", only=["01_first"], root=project)
+    chapters.run("poster", only=["01_first"], root=project)
+    assert printed(project, "01_first", "smoke") == "smoke 7\n"
+    assert printed(project, "01_first", "poster") == "poster 7\n"
+
+
+def test_equal_runs_give_equal_files(project):
+    chapters.run("smoke", only=["01_first"], root=project)
+    first = chapters.notebook_path("01_first", "smoke", project).read_bytes()
+    chapters.run("smoke", only=["01_first"], force=True, root=project)
+    assert chapters.notebook_path("01_first", "smoke", project).read_bytes() == first
+
+
+def test_a_failing_chapter_is_named_with_its_cell_and_error(project):
+    write(project, "01_first", "first_line = 1\nraise RuntimeError('the reason')")
+    with pytest.raises(chapters.ChapterError) as caught:
+        chapters.run("smoke", root=project)
+    for part in ("01_first", "first_line = 1", "RuntimeError: the reason"):
+        assert part in str(caught.value)
+    assert not chapters.notebook_path("02_second", "smoke", project).exists()
+    assert not chapters.is_current("01_first", "any", "smoke", project)
+
+
+def test_an_unknown_chapter_is_refused(project):
+    with pytest.raises(ValueError, match="unknown chapters.*09_none"):
+        chapters.run("smoke", only=["09_none"], root=project)
+
+
+def test_unexecuted_and_failed_notebooks_are_reported(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("look = 1")])
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    assert "never executed: look = 1" in check_book.notebook_problems(tmp_path / "a.ipynb")[0]
+    notebook.cells[0].execution_count = 1
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+    ]
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    assert "holds an error" in check_book.notebook_problems(tmp_path / "a.ipynb")[0]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://example.org/x.js"></script>',
+        '<link rel="stylesheet" href="//example.org/x.css">',
+        '<img alt="a" src="http://example.org/x.png">',
+        "<style>@import 'https://example.org/x.css';</style>",
+        '<script type="module">import x from "https://example.org/x.js"</script>',
+        '<main><img src="local.png"></main>',
+        '<a href="gone.html">gone</a>',
+        '<a href="#gone">gone</a>',
+    ],
+)
+def test_pages_that_need_the_network_or_lead_nowhere_are_reported(tmp_path, html):
+    (tmp_path / "page.html").write_text(html)
+    assert len(check_book.html_problems(tmp_path)) == 1
+
+
+def test_a_sound_page_has_no_problems(tmp_path):
+    (tmp_path / "page.html").write_text(
+        '<main id="top"><a href="#top">up</a> <a href="https://example.org">out</a></main>'
+    )
+    assert check_book.html_problems(tmp_path) == []
+
+
+def test_reference_outputs_come_back_into_the_chapter(project):
+    chapters.run("smoke", root=project)
+    reference = references.update("01_first", project)
+    source = project / "notebooks" / "01_first.py"
+    cells = references.comparison_notebook(source, reference).cells
+    assert [c.outputs[0].text for c in cells if references.is_marked(c)] == ["smoke 7\n"]
+
+
+def test_a_marked_cell_without_stored_output_is_refused(project):
+    chapters.run("smoke", root=project)
+    reference = references.update("01_first", project)
+    write(project, "01_first", "# NBVAL_CHECK_OUTPUT\nprint(seed, profile)")
+    with pytest.raises(references.ReferenceError, match=r"print\(seed, profile\)"):
+        references.comparison_notebook(project / "notebooks" / "01_first.py", reference)
+
+
+def test_a_chapter_that_marks_nothing_is_refused(project):
+    write(project, "01_first", "print(1)")
+    with pytest.raises(references.ReferenceError, match="nothing is compared"):
+        references.comparison_notebook(project / "notebooks" / "01_first.py", project / "none")

@@ -1,0 +1,110 @@
+"""Reference outputs of the chapters, and the notebooks in which nbval compares them.
+
+A cell marked `# NBVAL_CHECK_OUTPUT` prints rounded numbers that every run has to repeat. Its
+output is kept in `tests/reference/<chapter>.ipynb`, which holds nothing else: the code always
+comes from the chapter itself. `make reference` writes these files anew after a result moved.
+"""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+from chapters import ROOT, chapter_names, notebook_path, to_notebook
+
+REFERENCE = ROOT / "tests" / "reference"
+MARK = "# NBVAL_CHECK_OUTPUT"
+
+
+class ReferenceError(Exception):
+    """A marked cell has no stored output; the message says which."""
+
+
+def is_marked(cell):
+    """Whether nbval compares the output of a cell."""
+    return cell.cell_type == "code" and cell.source.lstrip().startswith(MARK)
+
+
+def plain(source):
+    """Source of a cell as the book shows it, without the mark."""
+    return source.replace(f"{MARK}\n", "", 1).strip()
+
+
+def stored_outputs(path):
+    """Outputs kept in a reference notebook, as {source: outputs}."""
+    if not path.exists():
+        return {}
+    cells = nbformat.read(path, as_version=4).cells
+    return {plain(cell.source): cell.outputs for cell in cells if cell.outputs}
+
+
+def comparison_notebook(source, reference):
+    """Chapter as nbval shall run it: its own code, with the stored outputs of marked cells.
+
+    Parameters
+    ----------
+    source : Path
+        The chapter in percent format.
+    reference : Path
+        Its reference notebook.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+
+    Raises
+    ------
+    ReferenceError
+        If the chapter marks no cell, or a marked cell has no stored output.
+    """
+    notebook, outputs = to_notebook(source), stored_outputs(reference)
+    marked = [cell for cell in notebook.cells if is_marked(cell)]
+    if not marked:
+        raise ReferenceError(f"{source.name}: no cell is marked {MARK}, so nothing is compared")
+    for cell in marked:
+        if not outputs.get(plain(cell.source)):
+            first_line = plain(cell.source).split("\n")[0]
+            raise ReferenceError(
+                f"{source.name}: no stored output for the cell that begins {first_line!r}; "
+                "if the change is meant, run `make reference` and look at its diff"
+            )
+        cell.outputs = outputs[plain(cell.source)]
+    # nbval skips a notebook that looks as if it had never been executed
+    for count, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
+        cell.execution_count = count
+    return notebook
+
+
+def prepare(folder, root=ROOT):
+    """Write the comparison notebook of every chapter into an empty `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in chapter_names(root):
+        source = root / "notebooks" / f"{name}.py"
+        notebook = comparison_notebook(source, root / "tests" / "reference" / f"{name}.ipynb")
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def update(name, root=ROOT):
+    """Write the reference of a chapter from its executed smoke notebook.
+
+    Returns the path of the reference.
+    """
+    executed = nbformat.read(notebook_path(name, "smoke", root), as_version=4)
+    outputs = {plain(cell.source): cell.get("outputs") for cell in executed.cells}
+    kept = []
+    for cell in to_notebook(root / "notebooks" / f"{name}.py").cells:
+        if is_marked(cell):
+            cell.outputs = outputs[plain(cell.source)]
+            kept.append(cell)
+    if not kept:
+        raise ReferenceError(f"{name}: no cell is marked {MARK}")
+    notebook = nbformat.v4.new_notebook(cells=kept)
+    target = root / "tests" / "reference" / f"{name}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
+    return Path(target)
+
+
+if __name__ == "__main__":
+    for chapter in chapter_names():
+        print(update(chapter).relative_to(ROOT))
