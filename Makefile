@@ -24,10 +24,14 @@ smoke: $(READY)  ## the same with small numbers, in minutes: _build/smoke/html/i
 test: $(READY)  ## prove it: lint, unit tests, all chapters with small numbers, the book
 	@$(RUN) tools/run_tests.py
 
+reference: $(READY)  ## store anew the outputs that make test compares, after a result moved
+	@$(RUN) tools/run_chapters.py --profile smoke
+	@$(RUN) tools/references.py
+
 lock: $(READY)  ## write requirements.lock from what is installed in .venv
 	@$(RUN) tools/lock.py
 
 clean:  ## remove what make built, but not .venv
 	rm -rf _build .cache .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
 
-.PHONY: help setup book smoke test lock clean
+.PHONY: help setup book smoke test reference lock clean

@@ -5,28 +5,25 @@ import sys
 import time
 from pathlib import Path
 
+from references import ReferenceError, prepare
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+COMPARISON = ROOT / "_build" / "nbval"
+PYTEST = [sys.executable, "-m", "pytest", "-q"]
 STEPS = {
-    "style (ruff)": [BIN / "ruff", "check", "."],
-    "format (ruff)": [BIN / "ruff", "format", "--check", "."],
-    "unit tests": [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "2",
-        "-m",
-        "not book and not browser",
+    "style": [BIN / "ruff", "check", "."],
+    "format": [BIN / "ruff", "format", "--check", "."],
+    "unit tests": [*PYTEST, "-n", "2", "-m", "not book and not browser"],
+    "chapters and book with small numbers": [
+        *(sys.executable, "tools/build_book.py", "--profile", "smoke")
     ],
-    "chapters and book, profile smoke": [
-        sys.executable,
-        "tools/build_book.py",
-        "--profile",
-        "smoke",
+    "tests of the built book": [*PYTEST, "-m", "book"],
+    "stored outputs (nbval)": [
+        *PYTEST,
+        *("-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"),
+        *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300", COMPARISON),
     ],
-    "tests of the built book": [sys.executable, "-m", "pytest", "-q", "-m", "book"],
 }
 
 
@@ -35,6 +32,11 @@ def main():
     for number, (title, command) in enumerate(STEPS.items(), start=1):
         print(f"\n=== {number}/{len(STEPS)} {title}", flush=True)
         started = time.perf_counter()
+        if COMPARISON in command:
+            try:
+                prepare(COMPARISON)
+            except ReferenceError as error:
+                sys.exit(f"\nmake test: {error}")
         if subprocess.run(list(map(str, command)), cwd=ROOT).returncode:
             sys.exit(f"\nmake test: failed in step {number}, {title}")
         print(f"=== {time.perf_counter() - started:.0f} s", flush=True)
