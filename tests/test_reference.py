@@ -53,16 +53,13 @@ def test_error_falls_with_the_square_of_the_grid_step():
             exact.interpolate(paths.committor, points),
         )
 
-    finest = results(0.01)
-    coarse, fine = (
-        [
-            np.sqrt(np.mean((value - best) ** 2))
-            for value, best in zip(results(step), finest, strict=True)
-        ]
-        for step in (0.08, 0.04)
+    coarse, middle, fine = (results(step) for step in (0.04, 0.02, 0.01))
+    first, second = (
+        np.array([np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(one, two, strict=True)])
+        for one, two in ((coarse, middle), (middle, fine))
     )
-    orders = np.log2(np.divide(coarse, fine))
-    assert (orders > 1.7).all(), orders
+    orders = np.log2(first / second)
+    np.testing.assert_allclose(orders, 2, atol=0.3)
 
 
 def test_fine_grid_is_fast():
@@ -154,11 +151,11 @@ def test_points_off_the_grid(solver):
 
 
 def test_edge_rate_keeps_detailed_balance_on_steep_edges():
-    start, end = np.array([0.0, 10.0, 400.0]), np.array([1.0, 300.0, 0.0])
-    middle = (start + end) / 2 + 1
-    ratio = edge_rate(start, middle, end, 0.1) / edge_rate(end, middle, start, 0.1)
+    start, end = np.array([0.0, 10.0, 400.0, 3.0]), np.array([1.0, 300.0, 0.0, 3.0])
+    ratio = edge_rate(start, end, 0.1) / edge_rate(end, start, 0.1)
     np.testing.assert_allclose(ratio, np.exp(-0.1 * (end - start)), rtol=1e-9)
-    assert edge_rate(1e4, 5e3, 0.0, 1.0) == pytest.approx(1e4)  # drift over h, not exp(5000)
+    assert edge_rate(1e4, 0.0, 1.0) == pytest.approx(1e4)  # the drift times h / D
+    assert edge_rate(0.0, 1e4, 1.0) < 1e-200
 
 
 @pytest.mark.parametrize(
