@@ -17,7 +17,7 @@ def trajectory_loss(predicted, target):
     Returns
     -------
     () Tensor
-        Mean over trajectories and t of |f_t - x_{t+1}|^2. The norm *sums* over the two
+        Mean over trajectories and t of `|f_t - x_{t+1}|^2`. The norm *sums* over the two
         coordinates: this is twice what `torch.nn.functional.mse_loss` returns.
 
     Raises

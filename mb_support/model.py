@@ -92,7 +92,7 @@ class TrajectoryOutput(ModelOutput):
     Parameters
     ----------
     loss : () Tensor
-        gamma * trajectory_loss + lambda_ * classification_loss; needs labels.
+        `gamma * trajectory_loss + lambda_ * classification_loss`; needs labels.
     trajectory_loss, classification_loss : () Tensor
         The two terms.
     next_frames : (batch, n_frames, 2) Tensor

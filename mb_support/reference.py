@@ -352,14 +352,15 @@ class GridSolver:
         ----------
         values : (..., n_x, n_y) ndarray
             Field or fields on the nodes.
-        positions : (*points, 2) array_like
+        positions : (..., 2) array_like
             Points (x, y), reduced length.
         fill_value : float, optional
             Given to points outside the rectangle of nodes. Without it they are an error.
 
         Returns
         -------
-        (..., *points) ndarray
+        ndarray
+            Leading axes of `values`, then those of `positions` without the last.
 
         Raises
         ------

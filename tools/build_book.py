@@ -5,6 +5,7 @@ Ends by saying where the book is. Nothing is done that is up to date already.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,9 +69,10 @@ def sphinx(site, log_path):
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     )
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    log_path.write_text(done.stdout)
+    printed = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)  # colours mean nothing in a file
+    log_path.write_text(printed)
     if done.returncode:
-        lines = done.stdout.splitlines()
+        lines = printed.splitlines()
         shown = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-30:]
         raise ChapterError("\n".join(["the pages do not build:", *shown, f"full log: {log_path}"]))
 
