@@ -131,6 +131,11 @@ class TrajectoryEmbeddings(nn.Module):
         return self.dropout(self.LayerNorm(projected + positions))
 
 
+def fastest_attention(device="cpu"):
+    """Name of the fastest exact attention implementation for a device ("cpu", "cuda", ...)."""
+    return "cpu_fused" if torch.device(device).type == "cpu" else "sdpa"
+
+
 def _head(hidden_size, n_outputs, eps):
     return nn.Sequential(
         nn.Linear(hidden_size, hidden_size),
@@ -205,6 +210,7 @@ class TrajectoryTransformer(PreTrainedModel):
     config_class = TrajectoryConfig
     base_model_prefix = ""
     main_input_name = "trajectories"
+    accepts_loss_kwargs = False  # the loss is a mean over the batch it is given
     _supports_sdpa = True
     _supports_attention_backend = True
     _no_split_modules = ["BertLayer"]
@@ -279,7 +285,6 @@ class TrajectoryTransformer(PreTrainedModel):
         output_attentions=None,
         output_hidden_states=None,
         return_dict=None,
-        **kwargs,
     ):
         """Predict next frames and states; with labels, the loss too.
 
