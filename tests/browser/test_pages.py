@@ -1,0 +1,111 @@
+"""Every page of the built book, opened from disk in a real browser that has no network."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from .conftest import HTML, SCREENSHOTS, pages
+
+pytestmark = pytest.mark.browser
+WIDTHS = (360, 768, 1440)
+THEMES = ("light", "dark")
+
+each_page = pytest.mark.parametrize("name", pages())
+
+
+def set_theme(page, theme):
+    page.evaluate(
+        "theme => { document.documentElement.dataset.mode = theme;"
+        " document.documentElement.dataset.theme = theme; }",
+        theme,
+    )
+
+
+def test_there_are_pages():
+    assert len(pages()) > 5, f"no book in {HTML}"
+
+
+@each_page
+def test_page_opens_complete_at_every_width_and_theme(visit, name):
+    page = visit.open(name)
+    unset = page.locator(".math").evaluate_all(
+        "all => all.filter(m => !m.querySelector('mjx-container')).map(m => m.textContent)"
+    )
+    assert unset == [], "maths that was not set"
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    missing = page.locator("main img").evaluate_all(
+        "all => all.filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
+    )
+    assert missing == [], "images that did not load"
+    for theme in THEMES:
+        set_theme(page, theme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert overflow <= 0, f"{overflow} pixels too wide at {width}"
+            shot = SCREENSHOTS / f"{width}-{theme}" / name.replace("/", "_")
+            page.screenshot(path=shot.with_suffix(".png"), full_page=True)
+    assert visit.problems == []
+
+
+@each_page
+@pytest.mark.parametrize("theme", THEMES)
+def test_page_is_accessible(visit, name, theme):
+    page = visit.open(name)
+    set_theme(page, theme)
+    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    found = Axe().run(page).response["violations"]
+    grave = [
+        f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:120]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+    assert grave == []
+
+
+def test_the_root_page_leads_to_the_introduction(visit):
+    page = visit.open("index.html")
+    page.wait_for_url("**/book/intro.html")
+    assert page.locator(".bd-article h1").count() == 1
+    assert visit.problems == []
+
+
+def test_search_finds_words_of_the_book(visit):
+    page = visit.open("book/intro.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("potential")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=potential*")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li").count() > 1
+    assert visit.problems == []
+
+
+def test_the_theme_button_switches_to_dark_and_is_remembered(visit):
+    page = visit.open("book/intro.html")
+    seen = set()
+    for _ in range(3):  # automatic, light, dark in turn
+        page.locator("button.theme-switch-button:visible").first.click()
+        seen.add(page.evaluate("document.documentElement.dataset.theme"))
+    assert seen == {"light", "dark"}
+    while page.evaluate("document.documentElement.dataset.mode") != "dark":
+        page.locator("button.theme-switch-button:visible").first.click()
+    visit.open("book/how_to_read.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_keyboard_reaches_the_text_first(visit):
+    page = visit.open("book/intro.html")
+    page.keyboard.press("Tab")
+    assert "Skip to main content" in page.evaluate("document.activeElement.textContent")
+
+
+def test_the_contents_open_on_a_narrow_screen(visit):
+    page = visit.open("book/intro.html")
+    page.set_viewport_size({"width": 360, "height": 700})
+    link = page.locator("nav.bd-links a.reference.internal").first
+    assert link.bounding_box()["x"] < 0, "outside the screen"
+    page.locator("button.primary-toggle:visible").first.click()
+    page.wait_for_function(
+        "document.querySelector('nav.bd-links a.reference.internal').getBoundingClientRect().x > 0"
+    )
