@@ -1,0 +1,148 @@
+"""Which state a point belongs to: 0 for the basin of A, 1 for that of B (with C).
+
+The basins of steepest descent of A and of B with C are separated by one curve: the two paths of
+steepest ascent from the saddle between A and C. It rises monotonically, so a point belongs to A
+when it lies above the curve.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from .potential import SADDLES, force
+
+STATE_A, STATE_B = 0, 1
+#: Names of the states, by number.
+STATE_NAMES = ("A", "B")
+
+_TABLE_RANGE = (-5.0, 5.0)  # of x; V is above 1e24 on the curve's ends
+_TABLE_STEP = 1e-3
+_CHUNK = 1 << 18
+
+
+def _uphill_path(direction, x_end):
+    # Steepest ascent from the saddle, as y and dy/dx at given x: (x) -> (y, slope)
+    def ascent(x, y):
+        along_x, along_y = force(np.stack([np.full_like(y, x), y], axis=-1)).T
+        return along_y / along_x
+
+    # The path leaves along the saddle's stable direction; 1e-5 away its curvature is still below
+    # 1e-9, and what is left decays: uphill, neighbouring paths converge onto this one.
+    start = SADDLES[0] + 1e-5 * direction
+    path = solve_ivp(
+        ascent, (start[0], x_end), start[1:], method="DOP853", rtol=1e-12, atol=1e-13,
+        dense_output=True,
+    )  # fmt: skip
+    return start[0], lambda x: path.sol(x)[0]
+
+
+@lru_cache(maxsize=1)
+def separatrix():
+    """Curve that separates the basin of A (above) from that of B and C (below).
+
+    Returns
+    -------
+    x, y, slope : (n,) ndarray of float
+        Points on the curve at equal steps of x, and dy/dx there; y is exact to about 1e-9.
+    """
+    saddle = SADDLES[0]
+    h = 1e-5
+    hessian = np.stack([force(saddle - s) - force(saddle + s) for s in h * np.eye(2)]) / (2 * h)
+    _, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+    uphill = vectors[:, 1] * np.sign(vectors[0, 1])  # along which V rises, towards larger x
+    n = round((_TABLE_RANGE[1] - _TABLE_RANGE[0]) / _TABLE_STEP)
+    x = np.linspace(*_TABLE_RANGE, n + 1)
+    left_start, left = _uphill_path(-uphill, x[0])
+    right_start, right = _uphill_path(uphill, x[-1])
+    y = saddle[1] + (x - saddle[0]) * uphill[1] / uphill[0]  # between the two paths
+    y[x < left_start] = left(x[x < left_start])
+    y[x > right_start] = right(x[x > right_start])
+    along_x, along_y = force(np.stack([x, y], axis=-1)).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = along_y / along_x
+    slope = np.where(np.abs(x - saddle[0]) < 1e-4, uphill[1] / uphill[0], slope)
+    for array in (x, y, slope):
+        array.flags.writeable = False
+    return x, y, slope
+
+
+def separatrix_height(x):
+    """Height y of the separatrix at each x (cubic Hermite; straight beyond |x| = 5)."""
+    x = np.asarray(x, dtype=float)
+    table_x, table_y, table_slope = separatrix()
+    inside = np.clip(x, *_TABLE_RANGE)
+    k = np.minimum(((inside - table_x[0]) / _TABLE_STEP).astype(np.intp), len(table_x) - 2)
+    t = (inside - table_x[k]) / _TABLE_STEP
+    y0, y1 = table_y[k], table_y[k + 1]
+    m0, m1 = table_slope[k] * _TABLE_STEP, table_slope[k + 1] * _TABLE_STEP
+    rise = y1 - y0
+    height = y0 + t * (m0 + t * ((3 * rise - 2 * m0 - m1) + t * (m0 + m1 - 2 * rise)))
+    return height + (x - inside) * np.where(x < 0, table_slope[0], table_slope[-1])
+
+
+def assign_states(positions):
+    """State of each point: 0 in the basin of A, 1 in that of B or of the shallow minimum C.
+
+    Parameters
+    ----------
+    positions : (..., 2) array_like of float
+        Points (x, y) in reduced length units.
+
+    Returns
+    -------
+    (...) ndarray of int64
+        The state of the minimum that steepest descent from the point leads to. C belongs to B:
+        its committor to B is above 0.8 at the temperatures of the book.
+
+    Raises
+    ------
+    ValueError
+        If the last axis of `positions` does not have length 2, or a value is not finite.
+    """
+    positions = np.asarray(positions)
+    if positions.ndim == 0 or positions.shape[-1] != 2:
+        raise ValueError(
+            f"positions must have shape (..., 2), one (x, y) per point; got {positions.shape}"
+        )
+    if not np.isfinite(positions).all():
+        bad = np.argwhere(~np.isfinite(positions).all(axis=-1))[0].tolist()
+        raise ValueError(f"positions must be finite; got {positions[tuple(bad)].tolist()} at {bad}")
+    points = positions.reshape(-1, 2)
+    states = np.empty(len(points), np.int64)
+    for i in range(0, len(points), _CHUNK):
+        x, y = points[i : i + _CHUNK].astype(float).T
+        states[i : i + _CHUNK] = np.where(y > separatrix_height(x), STATE_A, STATE_B)
+    return states.reshape(positions.shape[:-1])
+
+
+def count_transitions(states, lag=1):
+    """Transitions between states along trajectories.
+
+    Parameters
+    ----------
+    states : (n_trajectories, n_frames) or (n_frames,) array_like of int
+        States, 0 or 1.
+    lag : int
+        Frames between the two ends of a transition, at least 1 and below n_frames.
+
+    Returns
+    -------
+    (2, 2) ndarray of int64
+        Number of frame pairs (t, t + lag) from state i to state j.
+
+    Raises
+    ------
+    ValueError
+        If a state is neither 0 nor 1, or the lag is out of range.
+    """
+    states = np.atleast_2d(np.asarray(states))
+    if states.ndim != 2 or not np.isin(states, (STATE_A, STATE_B)).all():
+        raise ValueError(
+            f"states must be 0 or 1 in (n_trajectories, n_frames); got shape {states.shape} with"
+            f" values {np.unique(states)[:5].tolist()}"
+        )
+    if not 1 <= lag < states.shape[1]:
+        raise ValueError(f"lag must be from 1 to {states.shape[1] - 1}; got {lag!r}")
+    pairs = 2 * states[:, :-lag].astype(np.int64) + states[:, lag:].astype(np.int64)
+    return np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
