@@ -2,12 +2,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/python
 READY := .venv/ready
-CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+SIZES ?= small medium large
+PROFILE ?= smoke
 
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	  while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 setup: $(READY)  ## make .venv from requirements.lock
 
@@ -18,11 +20,28 @@ $(READY): requirements.lock pyproject.toml tools/setup_env.py
 book: $(READY)  ## run every chapter and build the book: _build/html/index.html
 	@$(RUN) tools/build_book.py --profile poster
 
-smoke: $(READY)  ## the same with small numbers, in minutes: _build/smoke/html/index.html
+smoke: $(READY)  ## the same with small numbers, in minutes: _build/smoke/_build/html/index.html
 	@$(RUN) tools/build_book.py --profile smoke
 
 test: $(READY)  ## prove it: lint, unit tests, all chapters with small numbers, the book
 	@$(RUN) tools/run_tests.py
+
+test-browser: $(READY)  ## open every page in Chromium without network; PROFILE=poster for the book
+	@$(RUN) tools/run_browser_tests.py --profile $(PROFILE)
+
+poster: $(READY)  ## the poster regenerated, as one A0 page: _build/poster.pdf
+	@$(RUN) tools/print_book.py poster
+
+pdf: $(READY)  ## the whole book on A4: _build/book.pdf
+	@$(RUN) tools/print_book.py book
+
+train: $(READY)  ## rebuild the checkpoints from nothing (hours; resumable); SIZES="small" for one
+	@for size in $(SIZES); do $(RUN) -m mb_support.training --size $$size || exit 1; done
+	@echo "Checkpoints: $(CURDIR)/checkpoints"
+
+benchmark: $(READY)  ## repeat the measured comparisons of speed (minutes)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+	@echo "Results: $(CURDIR)/results"
 
 reference: $(READY)  ## store anew the outputs that make test compares, after a result moved
 	@$(RUN) tools/run_chapters.py --profile smoke
@@ -31,7 +50,8 @@ reference: $(READY)  ## store anew the outputs that make test compares, after a 
 lock: $(READY)  ## write requirements.lock from what is installed in .venv
 	@$(RUN) tools/lock.py
 
-clean:  ## remove what make built, but not .venv
-	rm -rf _build .cache .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
+clean:  ## remove what make built; keeps .venv and interrupted trainings
+	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
+	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
 
-.PHONY: help setup book smoke test reference lock clean
+.PHONY: help setup book smoke test test-browser poster pdf train benchmark reference lock clean

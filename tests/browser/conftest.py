@@ -1,29 +1,15 @@
 """A headless Chromium without network, for the pages of the built book."""
 
 import os
-import shutil
 from pathlib import Path
 
+import chromium
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The book under test: `make test-browser` says which; both profiles have the same pages.
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "smoke" / "_build" / "html"))
 SCREENSHOTS = ROOT / "_build" / "screenshots"
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # no name resolves: there is no network
-    "--allow-file-access-from-files=0",
-]
 
 
 def pages():
@@ -34,16 +20,12 @@ def pages():
 
 @pytest.fixture(scope="session")
 def browser():
-    if not CHROMIUM:
+    if not chromium.find():
         pytest.skip("no Chromium: install it, or set CHROMIUM to its path")
     if not HTML.exists():
         pytest.skip(f"no book in {HTML}: run `make smoke` or `make book` first")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 class Visit:

@@ -1,0 +1,107 @@
+"""The book as built with small numbers; `make test` builds it first."""
+
+import json
+
+import chapters
+import check_book
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from build_book import html_folder
+from conftest import ROOT
+
+pytestmark = pytest.mark.book
+HTML = html_folder("smoke")
+NAMES = chapters.chapter_names()
+PICTURES = {"image/png", "image/svg+xml", "image/jpeg"}
+
+each_chapter = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    if not HTML.exists():
+        pytest.skip(f"no book in {HTML}: run `make smoke` first")
+
+
+def notebook(name):
+    return nbformat.read(chapters.notebook_path(name, "smoke"), as_version=4)
+
+
+def page(name):
+    return BeautifulSoup((HTML / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def test_the_root_page_and_every_page_of_the_contents_are_there():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    missing = [name for name in [toc["root"], *files] if not (HTML / f"{name}.html").exists()]
+    assert missing == []
+    assert "book/intro.html" in (HTML / "index.html").read_text()
+
+
+def test_pages_read_from_disk_without_network_and_dead_links():
+    assert check_book.html_problems(HTML) == []
+
+
+def test_maths_comes_from_the_disk():
+    script = HTML / "_static" / "mathjax" / "tex-svg-full.js"
+    assert script.stat().st_size > 1_000_000
+
+
+@each_chapter
+def test_chapters_were_executed_without_error(name):
+    assert check_book.notebook_problems(chapters.notebook_path(name, "smoke")) == []
+
+
+@each_chapter
+def test_every_picture_is_a_labelled_figure_shown_once(name):
+    for cell in notebook(name).cells:
+        shown = [o for o in cell.get("outputs", []) if PICTURES & set(o.get("data", {}))]
+        labelled = "figure" in cell.metadata.get("mystnb", {})
+        first_line = cell.source.split("\n")[0]
+        assert len(shown) == (1 if labelled else 0), first_line
+
+
+@each_chapter
+def test_every_figure_has_its_number_on_the_page(name):
+    names = [
+        cell.metadata["mystnb"]["figure"]["name"]
+        for cell in notebook(name).cells
+        if "figure" in cell.metadata.get("mystnb", {})
+    ]
+    soup = page(f"notebooks/{name}")
+    for figure in names:
+        tag = soup.find(id=figure)
+        assert tag is not None, figure
+        assert "Fig." in tag.select_one(".caption-number").text
+
+
+@each_chapter
+def test_no_warning_reaches_the_reader(name):
+    streams = [o for cell in notebook(name).cells for o in cell.get("outputs", [])]
+    assert [o.text for o in streams if o.output_type == "stream" and o.name == "stderr"] == []
+
+
+@each_chapter
+def test_executed_notebooks_can_be_downloaded(name):
+    source = HTML / "_sources" / "notebooks" / f"{name}.ipynb"
+    assert json.loads(source.read_text())["cells"]
+
+
+def test_the_provenance_page_lists_every_chapter():
+    text = page("book/provenance").get_text()
+    assert "smoke" in text
+    links = {a["href"] for a in page("book/provenance").find_all("a", href=True)}
+    assert {f"../notebooks/{name}.html" for name in NAMES} <= links
+
+
+def test_the_api_page_has_every_public_module():
+    text = (ROOT / "book" / "api.md").read_text()
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted((ROOT / "mb_support").rglob("*.py"))
+        if path.name != "__init__.py" and not path.name.startswith("_")
+    ]
+    assert [name for name in modules if f"automodule:: {name}\n" not in text] == []
