@@ -26,6 +26,9 @@ smoke: $(READY)  ## the same with small numbers, in minutes: _build/smoke/_build
 test: $(READY)  ## prove it: lint, unit tests, all chapters with small numbers, the book
 	@$(RUN) tools/run_tests.py
 
+try: $(READY)  ## one chapter, other parameters: CHAPTER=01_potential SET="beta=0.05"
+	@$(RUN) tools/try_chapter.py $(CHAPTER) $(SET)
+
 test-browser: $(READY)  ## open every page in Chromium without network; PROFILE=poster for the book
 	@$(RUN) tools/run_browser_tests.py --profile $(PROFILE)
 
@@ -54,4 +57,4 @@ clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
 
-.PHONY: help setup book smoke test test-browser poster pdf train benchmark reference lock clean
+.PHONY: help setup book smoke test try test-browser poster pdf train benchmark reference lock clean

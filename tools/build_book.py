@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import figures
 from chapters import ROOT, ChapterError, chapter_names, notebook_path, run, site_root, tree_digest
 from check_book import html_problems, notebook_problems
 from provenance import write_provenance
@@ -20,6 +21,7 @@ from mb_support.profiles import PROFILES
 
 #: What the pages are made of besides the executed notebooks.
 SITE_FILES = ("_config.yml", "_toc.yml", "book", "CONTRIBUTING.md", "CITATION.cff", "LICENSE")
+IGNORED = shutil.ignore_patterns("_generated", "__pycache__")
 WARNING = "This is a quick test build: its numbers come from tiny runs."
 
 
@@ -32,7 +34,7 @@ def stage(profile):
         source, target = ROOT / name, site / name
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, ignore=IGNORED)
         elif source.exists():
             shutil.copy2(source, target)
     config = (site / "_config.yml").read_text()
@@ -83,6 +85,7 @@ def build(profile, force=False):
     run(profile, force=force)
     site, html = stage(profile), html_folder(profile)
     write_provenance(profile, site)
+    figures.write_all(profile, site)
     stamp, digest = ROOT / "_build" / "records" / profile / "pages.sha256", pages_digest(profile)
     if not force and html.exists() and stamp.exists() and stamp.read_text() == digest:
         print("pages up to date", flush=True)

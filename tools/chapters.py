@@ -172,23 +172,43 @@ def kernel_environment(root=ROOT):
     }
 
 
-def execute(name, profile, root=ROOT):
-    """Run one chapter and write its notebook; returns the seconds it took and those per cell."""
-    target = notebook_path(name, profile, root)
-    running = root / "_build" / "records" / profile / f"{name}.ipynb"
+def execute(name, target, parameters, root=ROOT):
+    """Run one chapter.
+
+    Parameters
+    ----------
+    name : str
+        Name of the chapter.
+    target : Path
+        Where its notebook is written; after a failure, the notebook up to there lies beside it.
+    parameters : dict
+        What papermill sets.
+
+    Returns
+    -------
+    seconds : float
+    cells : dict
+        Seconds of each code cell.
+
+    Raises
+    ------
+    ChapterError
+        If a cell fails or the kernel dies.
+    """
+    running = target.with_suffix(".failed.ipynb")
     running.parent.mkdir(parents=True, exist_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     nbformat.write(to_notebook(root / "notebooks" / f"{name}.py"), running)
     try:
-        papermill.execute_notebook(
-            running,
-            running,
-            parameters={"profile": profile},
-            kernel_name="python3",
-            cwd=root / "notebooks",
-            progress_bar=False,
-        )
+        with patch.dict(os.environ, kernel_environment(root), clear=True):
+            papermill.execute_notebook(
+                running,
+                running,
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=root / "notebooks",
+                progress_bar=False,
+            )
     except PapermillExecutionError as error:
         lines = [line for line in error.source.strip().split("\n") if line.strip()]
         raise ChapterError(
@@ -244,13 +264,12 @@ def run(profile, only=(), force=False, root=ROOT):
         print(f"{label} running ...", end=" ", flush=True)
         record_path(name, profile, root).unlink(missing_ok=True)
         try:
-            with patch.dict(os.environ, kernel_environment(root), clear=True):
-                seconds, cells = execute(name, profile, root)
+            notebook = notebook_path(name, profile, root)
+            seconds, cells = execute(name, notebook, {"profile": profile}, root)
         except ChapterError:
             print("failed", flush=True)
             raise
         print(f"{seconds:.1f} s", flush=True)
-        notebook = notebook_path(name, profile, root)
         record = {
             "chapter": name,
             "profile": profile,
@@ -262,6 +281,7 @@ def run(profile, only=(), force=False, root=ROOT):
             "output": file_digest(notebook),
             "cells": cells,
         }
+        record_path(name, profile, root).parent.mkdir(parents=True, exist_ok=True)
         record_path(name, profile, root).write_text(json.dumps(record, indent=1) + "\n")
         executed.append(name)
     return executed

@@ -1,0 +1,67 @@
+"""Run one chapter with other parameters and write its figures, without touching the book.
+
+Examples
+--------
+    make try CHAPTER=01_potential SET="beta=0.05"
+"""
+
+import argparse
+import ast
+import shutil
+import sys
+
+import chapters
+import nbformat
+from chapters import ROOT, ChapterError, literal_parameters, to_notebook
+from figures import figures, write
+
+FOLDER = ROOT / "_build" / "try"
+
+
+def parsed(assignments, known):
+    """Parameters from texts like "beta=0.05"; `ValueError` for what the chapter does not have."""
+    values = {}
+    for assignment in assignments:
+        name, separator, text = assignment.partition("=")
+        if not separator or name not in known:
+            raise ValueError(f"{assignment!r} is no parameter of the chapter: choose from {known}")
+        try:
+            values[name] = ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            values[name] = text
+    return values
+
+
+def try_chapter(name, assignments):
+    """Run a chapter with other parameters; returns the folder of its notebook and figures."""
+    source = ROOT / "notebooks" / f"{name}.py"
+    if not source.exists():
+        known = sorted(path.stem for path in source.parent.glob("*.py"))
+        raise ValueError(f"unknown chapter {name!r}: choose one of {known}")
+    defaults = literal_parameters(to_notebook(source))
+    values = parsed(assignments, defaults)
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    notebook = folder / f"{name}.ipynb"
+    chapters.execute(name, notebook, {"profile": "smoke"} | values)
+    write(figures(nbformat.read(notebook, as_version=4)), folder)
+    return folder
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("chapter", help="name as in notebooks/, without .py")
+    parser.add_argument("parameters", nargs="*", help="such as beta=0.05")
+    arguments = parser.parse_args()
+    try:
+        folder = try_chapter(arguments.chapter, arguments.parameters)
+    except (ChapterError, ValueError) as error:
+        sys.exit(f"\n{error}")
+    for path in sorted(folder.glob("*.png")):
+        print(path)
+    print(f"\nFigures and notebook: {folder}")
+
+
+if __name__ == "__main__":
+    main()
