@@ -50,6 +50,9 @@ reference: $(READY)  ## store anew the outputs that make test compares, after a 
 	@$(RUN) tools/run_chapters.py --profile smoke
 	@$(RUN) tools/references.py
 
+notebooks-branch: $(READY)  ## push the executed notebooks to the branch that Binder and Colab open
+	@$(RUN) tools/notebooks_branch.py
+
 lock: $(READY)  ## write requirements.lock from what is installed in .venv
 	@$(RUN) tools/lock.py
 
@@ -57,4 +60,4 @@ clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser poster pdf train benchmark reference lock clean
+.PHONY: help setup book smoke test try test-browser poster pdf train benchmark reference notebooks-branch lock clean

@@ -1,4 +1,42 @@
-"""Small repairs to what the theme and its helpers put on every page."""
+"""What the theme and its helpers do not do by themselves, on every page."""
+
+import re
+import subprocess
+
+#: Branch with executed notebooks, which `make notebooks-branch` writes.
+NOTEBOOKS_BRANCH = "notebooks"
+
+
+def github_address(folder):
+    """Address of the GitHub repository that a checkout came from, or None."""
+    command = ["git", "-C", str(folder), "remote", "get-url", "origin"]
+    try:
+        origin = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found = re.search(r"github\.com[:/]+([\w.-]+/[\w.-]+?)(?:\.git)?/?$", origin)
+    return f"https://github.com/{found[1]}" if found else None
+
+
+def launch_buttons(app, config):
+    """Offer Binder, Colab and the source where the checkout has a home on GitHub.
+
+    Every fork then leads to its own notebooks, and a private copy shows no dead buttons.
+    """
+    address = github_address(app.srcdir)
+    if address:
+        config.html_theme_options |= {
+            "repository_url": address,
+            "repository_branch": NOTEBOOKS_BRANCH,
+            "path_to_docs": "",
+            "use_repository_button": True,
+            "use_issues_button": True,
+            "launch_buttons": {
+                "binderhub_url": "https://mybinder.org",
+                "colab_url": "https://colab.research.google.com",
+                "notebook_interface": "jupyterlab",
+            },
+        }
 
 
 def without_thebe(app, pagename, templatename, context, doctree):
@@ -21,7 +59,8 @@ def readable_aloud(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
-    """Register the repairs with Sphinx, after everything that adds to the pages."""
+    """Register with Sphinx; pages are repaired after everything that adds to them."""
+    app.connect("config-inited", launch_buttons, priority=1)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("html-page-context", readable_aloud, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
