@@ -6,12 +6,14 @@ import numpy as np
 import torch
 
 from .simulation import REGIMES, sample_starts, simulate
-from .states import assign_states
+from .states import assign_states, separatrix_height
 
 #: First seed of each family. Seeds of different families never meet, so a trajectory used for
 #: a choice (train, validation) is never one that is scored (test).
 SEED_FAMILIES = {"train": 1, "test": 10_000, "validation": 20_000, "stream": 30_000}
 LABELS = ("first", "last")
+#: A start is near the ridge if it lies within this height of the separatrix, reduced length.
+NEAR_RIDGE = 0.35
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,42 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", la
     return TrajectorySet(trajectories, labels, config, seed)
 
 
+def height_above_ridge(positions):
+    """Vertical distance to the separatrix of the states: positive in A, negative in B.
+
+    Parameters
+    ----------
+    positions : (..., 2) ndarray of float
+
+    Returns
+    -------
+    (...) ndarray of float
+        In reduced length.
+    """
+    return positions[..., 1] - separatrix_height(positions[..., 0])
+
+
+def focused_starts(n, seed, first_trajectory=0, n_candidates=16):
+    """Starts near the ridge, where the state of the first frame is hard to tell.
+
+    Parameters
+    ----------
+    n, seed, first_trajectory : int
+        As for `simulation.sample_starts`; start number i does not depend on the others.
+    n_candidates : int
+        Uniform candidates drawn for each; the first one near the ridge is taken.
+
+    Returns
+    -------
+    (n, 2) ndarray of float
+    """
+    candidates = sample_starts(
+        n * n_candidates, seed, first_trajectory=first_trajectory * n_candidates
+    ).reshape(n, n_candidates, 2)
+    near = np.abs(height_above_ridge(candidates)) < NEAR_RIDGE
+    return candidates[np.arange(n), near.argmax(axis=1)]  # the first candidate if none is near
+
+
 class FreshTrajectories(torch.utils.data.Dataset):
     """A stream of trajectories that no model has seen, addressed by number.
 
@@ -96,12 +134,13 @@ class FreshTrajectories(torch.utils.data.Dataset):
         Lengths of the trajectories, stage after stage.
     seed : int
     regime : str
-    guidance : callable, optional
-        From item number to the weight of the auxiliary loss; adds "states", the state of each
-        frame, and "guidance" to an item.
+    n_guided : int
+        Number of items, from the first, that are made for learning quickly: every second of
+        them starts near the ridge, and they hold "states", the state of each frame, and
+        "guidance", a weight that falls linearly from one to zero.
     """
 
-    def __init__(self, stages, seed, regime="metastable", guidance=None):
+    def __init__(self, stages, seed, regime="metastable", n_guided=0):
         if regime not in REGIMES:
             raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
         self.stages = [(int(n_frames), int(n_items)) for n_frames, n_items in stages]
@@ -109,7 +148,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
             raise ValueError(
                 f"stages must be pairs (n_frames >= 2, n_items >= 1); got {list(stages)}"
             )
-        self.seed, self.regime, self.guidance = seed, regime, guidance
+        self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
         self._ends = np.cumsum([n_items for _, n_items in self.stages])
 
     def __len__(self):
@@ -132,21 +171,20 @@ class FreshTrajectories(torch.utils.data.Dataset):
 
     def _simulate_run(self, items):
         first, n = int(items[0]), len(items)
+        starts = sample_starts(n, self.seed, first_trajectory=first)
+        focused = (items < self.n_guided) & (items % 2 == 0)
+        if focused.any():
+            starts[focused] = focused_starts(n, self.seed + 1, first_trajectory=first)[focused]
         config = replace(REGIMES[self.regime], n_frames=max(self.n_frames(i) for i in items))
-        trajectories = simulate(
-            config,
-            sample_starts(n, self.seed, first_trajectory=first),
-            self.seed,
-            first_trajectory=first,
-        )
-        states = assign_states(trajectories if self.guidance else trajectories[:, :1])
+        trajectories = simulate(config, starts, self.seed, first_trajectory=first)
+        states = assign_states(trajectories if self.n_guided else trajectories[:, :1])
         for item, trajectory, state in zip(items, trajectories, states, strict=True):
             n_frames = self.n_frames(item)
             record = {
                 "trajectories": torch.from_numpy(trajectory[:n_frames].copy()),
                 "labels": torch.tensor(int(state[0])),
             }
-            if self.guidance:
+            if self.n_guided:
                 record["states"] = torch.from_numpy(state[:n_frames].copy())
-                record["guidance"] = torch.tensor(self.guidance(int(item)), dtype=torch.float32)
+                record["guidance"] = torch.tensor(max(0.0, 1.0 - item / self.n_guided))
             yield record

@@ -6,6 +6,7 @@ goes on from where an interrupted run stopped.
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -26,8 +27,10 @@ from . import paths
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 
-#: Length scale of the read-out's error in raw position: the size of a basin, reduced length.
-POSITION_SCALE = 0.3
+#: Scale of the read-out's errors, in reduced length (in log length for the scales): a basin.
+READ_OUT_SCALE = 0.3
+#: The read-out counts frame t with weight 1 + 20 exp(-t / 4): starts are what is asked for.
+EARLY_WEIGHT, EARLY_FRAMES = 20.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class TrainingConfig:
     learning_rate : float
         Peak of AdamW's rate: linear warm-up, then cosine decay to a fiftieth of it.
     warmup_steps : int
-    guidance : float
-        Initial weight of the auxiliary loss (see `GuidedTransformer`); it falls linearly and
-        reaches zero when `guided_fraction` of the trajectories have been seen.
     guided_fraction : float
-    initializer_range : float
-        Standard deviation of the initial weights.
+        Share of the trajectories that are guided: every second one starts near the ridge, and
+        the auxiliary loss of `GuidedTransformer` counts, with a weight that falls linearly from
+        one to zero. The rest of the run sees the data set's own distribution and the poster's
+        loss, nothing else.
+    position_scale : float
+        Amplitude of the sinusoids that the position embeddings start as, and standard deviation
+        of the input projection's initial weights.
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
         bfloat16 autocast in the linear layers.
@@ -69,9 +74,8 @@ class TrainingConfig:
     batch_size: int
     learning_rate: float
     warmup_steps: int = 200
-    guidance: float = 1.0
-    guided_fraction: float = 0.9
-    initializer_range: float = 0.1
+    guided_fraction: float = 0.85
+    position_scale: float = 0.7
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
@@ -109,13 +113,23 @@ class TrainingConfig:
 #: The recipes of the committed checkpoints.
 RECIPES = {
     "small": TrainingConfig(
-        "small", stages=((250, 2500), (1000, 1000)), batch_size=32, learning_rate=3e-3
+        "small", stages=((250, 3000), (1000, 1000)), batch_size=16, learning_rate=3e-3
     ),
     "medium": TrainingConfig(
-        "medium", stages=((250, 2000), (1000, 600)), batch_size=16, learning_rate=1e-3
+        "medium",
+        stages=((250, 2000), (1000, 250)),
+        batch_size=16,
+        learning_rate=1.5e-3,
+        bf16=True,
+        n_validation=200,
     ),
     "large": TrainingConfig(
-        "large", stages=((250, 2000), (1000, 400)), batch_size=16, learning_rate=6e-4, bf16=True
+        "large",
+        stages=((250, 1200), (1000, 150)),
+        batch_size=16,
+        learning_rate=7e-4,
+        bf16=True,
+        n_validation=200,
     ),
 }
 
@@ -124,33 +138,46 @@ class GuidedTransformer(TrajectoryTransformer):
     """The model with a linear read-out that exists during training only.
 
     The label of a trajectory says little about why it is right: one bit for a thousand frames.
-    The simulator knows more, so while training starts a linear layer on each frame's encoding
-    also has to tell that frame's state and its raw position, which demands that the encoder
-    works out the unknown shift and scale of the standardised trajectory. The read-out's weight
-    in the loss falls to zero and the read-out is thrown away: what is left is the poster's model,
-    trained to its end on the poster's loss.
+    The simulator knows more, so for most of a run a linear layer on each frame's encoding also
+    has to tell that frame's state and raw position, and the shift and scale that the
+    standardisation took away. Its weight in the loss falls to zero and it is thrown away: what
+    is left is the poster's model, trained to its end on the poster's loss.
     """
 
     def __init__(self, config):
         super().__init__(config)
-        self.guide = nn.Linear(config.hidden_size, config.n_states + config.n_features)
+        self.guide = nn.Linear(config.hidden_size, config.n_states + 3 * config.n_features)
 
     def forward(self, trajectories, labels=None, states=None, guidance=None):
         """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too."""
         output = super().forward(trajectories, labels=labels)
         if states is not None and bool((guidance > 0).any()):
             n_frames = output.encodings.shape[1]
-            read_out = self.guide(output.encodings).float()
-            logits, position = read_out.split(
-                [self.config.n_states, self.config.n_features], dim=-1
+            output.loss = output.loss + guidance.mean() * self._guidance_loss(
+                output.encodings, trajectories[:, :n_frames], states[:, :n_frames]
             )
-            state_loss = functional.cross_entropy(
-                logits.flatten(0, 1), states[:, :n_frames].flatten()
-            )
-            error = (position - trajectories[:, :n_frames]) / POSITION_SCALE
-            position_loss = error.square().sum(dim=-1).mean()
-            output.loss = output.loss + guidance.mean() * (state_loss + 0.3 * position_loss)
         return output
+
+    def _guidance_loss(self, encodings, trajectories, states):
+        n_states, n_features = self.config.n_states, self.config.n_features
+        state_logits, position, mean, log_std = (
+            self.guide(encodings).float().split([n_states] + 3 * [n_features], dim=-1)
+        )
+        frame = torch.arange(states.shape[1], device=states.device)
+        weight = 1.0 + EARLY_WEIGHT * torch.exp(-frame / EARLY_FRAMES)
+        weight = weight / weight.sum()
+        state_loss = functional.cross_entropy(
+            state_logits.transpose(1, 2), states, reduction="none"
+        )
+        _, true_mean, true_std = self.standardise(trajectories)
+        position_error = _squared_error(position, trajectories)
+        shape_error = _squared_error(mean, true_mean) + _squared_error(log_std, true_std.log())
+        # the logarithm keeps large early errors from drowning everything else
+        return (
+            (state_loss * weight).sum(dim=1).mean()
+            + 0.3 * torch.log1p((position_error * weight).sum(dim=1).mean())
+            + 0.3 * torch.log1p(shape_error.mean())
+        )
 
     def plain(self):
         """The `TrajectoryTransformer` without the read-out, sharing no memory with this."""
@@ -158,6 +185,10 @@ class GuidedTransformer(TrajectoryTransformer):
         weights = {k: v for k, v in self.state_dict().items() if not k.startswith("guide.")}
         model.load_state_dict(weights)
         return model
+
+
+def _squared_error(predicted, target):
+    return ((predicted - target) / READ_OUT_SCALE).square().sum(dim=-1)
 
 
 class TrajectoryTrainer(Trainer):
@@ -225,16 +256,11 @@ def _scores(prediction):
 
 def training_stream(config):
     """The `FreshTrajectories` a run sees, in order."""
-    n_guided = config.guided_fraction * config.n_steps * config.batch_size
-
-    def guidance(item):
-        return config.guidance * max(0.0, 1.0 - item / n_guided) if n_guided else 0.0
-
     return FreshTrajectories(
         [(n_frames, n_steps * config.batch_size) for n_frames, n_steps in config.stages],
-        seed=family_seed("stream", config.seed),
+        seed=family_seed("stream", 2 * config.seed),
         regime=config.regime,
-        guidance=guidance if config.guidance > 0 else None,
+        n_guided=int(config.guided_fraction * config.n_steps * config.batch_size),
     )
 
 
@@ -273,17 +299,40 @@ def training_arguments(config, output_dir):
     )
 
 
+def sinusoids(n_positions, hidden_size, shortest=6.0, longest=4000.0):
+    """Sine and cosine of each position at geometrically spaced wavelengths (in frames).
+
+    Returns
+    -------
+    (n_positions, hidden_size) Tensor
+        As Vaswani et al. (2017), section 3.5, but for the range of wavelengths.
+    """
+    wavelengths = torch.logspace(math.log10(shortest), math.log10(longest), hidden_size // 2)
+    phase = 2 * math.pi * torch.arange(n_positions)[:, None] / wavelengths
+    return torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1)
+
+
 def new_model(config):
-    """Freshly initialised `GuidedTransformer` of a run; the seed decides its weights."""
+    """Freshly initialised `GuidedTransformer` of a run; the seed decides its weights.
+
+    BERT's initial weights (standard deviation 0.02) suit 768 dimensions; these suit 16 to 120.
+    The position embeddings start as sinusoids, so that "the frame before" is a direction that
+    attention can learn at once instead of a thousand separate facts.
+    """
     transformers.set_seed(config.seed)
+    hidden_size = SIZES[config.size]["hidden_size"]
     model = GuidedTransformer(
         TrajectoryConfig.of_size(
             config.size,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
-            initializer_range=config.initializer_range,
+            initializer_range=hidden_size**-0.5,
         )
     )
+    positions = model.embeddings.position_embeddings.weight
+    with torch.no_grad():
+        positions.copy_(config.position_scale * sinusoids(*positions.shape))
+        model.inputs_to_hidden_dim.weight.normal_(std=config.position_scale)
     model.set_attn_implementation(fastest_attention("cuda" if torch.cuda.is_available() else "cpu"))
     return model
 
