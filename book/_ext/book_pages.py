@@ -2,6 +2,10 @@
 
 import re
 import subprocess
+from pathlib import Path
+
+import plotly
+from sphinx.util.fileutil import copy_asset
 
 #: Branch with executed notebooks, which `make notebooks-branch` writes.
 NOTEBOOKS_BRANCH = "notebooks"
@@ -58,9 +62,24 @@ def readable_aloud(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="list" class="citation-list"', "")
 
 
+def interactive_figures(app, pagename, templatename, context, doctree):
+    """Give a page with interactive figures its own plotly: pages load nothing from a network."""
+    if 'class="interactive"' in context.get("body", ""):
+        app.add_js_file("plotly.min.js")
+
+
+def copy_plotly(app, error):
+    """Put plotly's script where those pages look for it."""
+    if error is None and app.builder.format == "html":
+        script = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+        copy_asset(str(script), str(Path(app.outdir) / "_static"))
+
+
 def setup(app):
     """Register with Sphinx; pages are repaired after everything that adds to them."""
     app.connect("config-inited", launch_buttons, priority=1)
+    app.connect("html-page-context", interactive_figures)
+    app.connect("build-finished", copy_plotly)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("html-page-context", readable_aloud, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

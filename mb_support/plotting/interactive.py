@@ -1,0 +1,299 @@
+"""Figures to play with in the page: no server, no network, and native, keyboard-friendly controls.
+
+plotly draws; in the book its script comes from the book's own folder, in a live notebook from
+plotly's server. Each interactive figure stands beside a static one, which is what gets printed.
+"""
+
+import html
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .style import ENERGY_CMAP, PALETTE, STATE_COLORS, STATE_NAMES
+
+#: Used in live notebooks only; pages of the book bring their own copy.
+_PLOTLY_SERVER = "https://cdn.plot.ly/plotly-4.1.1.min.js"
+_LAYOUT = {
+    "template": "none",
+    "paper_bgcolor": "white",
+    "plot_bgcolor": "white",
+    "font": {"family": "sans-serif", "size": 13, "color": "#222222"},
+    "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
+    "showlegend": False,
+    "autosize": True,
+    "hovermode": "closest",
+}
+_PAGE = """
+<div class="interactive" id="{name}-box">
+<div id="{name}" class="interactive-plot" role="img" aria-label="{alt}"></div>
+<div class="interactive-controls">
+<button type="button" id="{name}-play">Play</button>
+<label>{choice_label} <select id="{name}-choice">{options}</select></label>
+<label>{label} <input type="range" id="{name}-step" min="0" max="{last}" value="0"></label>
+<output id="{name}-value"></output>
+</div>
+<script>
+(function () {{
+  const spec = {spec};
+  const marks = {marks};
+  const part = (end) => document.getElementById("{name}" + end);
+  const show = () => {{
+    const step = Number(part("-step").value);
+    part("-value").textContent = marks[step];
+    Plotly.animate("{name}", [part("-choice").value + "/" + step],
+      {{mode: "immediate", frame: {{duration: 0, redraw: false}}, transition: {{duration: 0}}}});
+  }};
+  let timer = null;
+  const stop = () => {{ clearInterval(timer); timer = null; part("-play").textContent = "Play"; }};
+  const draw = () => {{
+    Plotly.newPlot("{name}", spec).then(show);
+    part("-step").addEventListener("input", show);
+    part("-choice").addEventListener("change", show);
+    part("-play").addEventListener("click", () => {{
+      if (timer) return stop();
+      part("-play").textContent = "Pause";
+      timer = setInterval(() => {{
+        part("-step").value = (Number(part("-step").value) + 1) % marks.length;
+        show();
+      }}, 80);
+    }});
+  }};
+  if (window.Plotly) return draw();
+  const script = document.createElement("script");
+  script.src = "{server}";
+  script.onload = draw;
+  document.head.appendChild(script);
+}})();
+</script>
+</div>
+"""
+
+
+class InteractiveFigure:
+    """A plotly figure with frames, a slider over them and a play button, as a notebook shows it.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        Its frames are named "choice/step".
+    name : str
+        Identifier of the figure in its page.
+    alt : str
+        What a reader who cannot see it should know.
+    marks : sequence of str
+        What each step of the slider is called.
+    label, choice_label : str
+        Names of the slider, and of the list of choices (hidden if there is one choice only).
+    choices : sequence of str
+        First parts of the names of the frames.
+
+    Raises
+    ------
+    ValueError
+        If a choice and step has no frame.
+    """
+
+    def __init__(self, figure, name, alt, marks, label, choice_label="", choices=("",)):
+        wanted = {f"{choice}/{step}" for choice in choices for step in range(len(marks))}
+        missing = wanted - {frame.name for frame in figure.frames}
+        if missing:
+            raise ValueError(f"figure has no frame named {sorted(missing)[0]!r}")
+        self.figure, self.name, self.alt = figure, name, alt
+        self.marks, self.label = list(marks), label
+        self.choices, self.choice_label = list(choices), choice_label
+
+    def _repr_html_(self):
+        spec = json.loads(self.figure.to_json(engine="json"))
+        spec["config"] = {"responsive": True, "displaylogo": False, "displayModeBar": False}
+        options = "".join(f"<option>{html.escape(choice)}</option>" for choice in self.choices)
+        page = _PAGE.format(
+            name=self.name,
+            alt=html.escape(self.alt, quote=True),
+            label=html.escape(self.label),
+            choice_label=html.escape(self.choice_label),
+            options=options,
+            last=len(self.marks) - 1,
+            spec=json.dumps(spec, sort_keys=True).replace("</", "<\\/"),
+            marks=json.dumps(self.marks).replace("</", "<\\/"),
+            server=_PLOTLY_SERVER,
+        )
+        if len(self.choices) == 1:  # nothing to choose from
+            page = page.replace(
+                "<label>" + html.escape(self.choice_label) + " <select", "<select hidden"
+            )
+            page = page.replace("</select></label>", "</select>")
+        return page
+
+    def __repr__(self):
+        return f"<interactive figure {self.name}>"
+
+
+def _rounded(values, digits=3):
+    return np.round(np.asarray(values, dtype=float), digits).tolist()
+
+
+def _check_trajectory(trajectory):
+    trajectory = np.asarray(trajectory)
+    if trajectory.ndim != 2 or trajectory.shape[1] != 2 or len(trajectory) < 2:
+        raise ValueError(f"trajectory must have shape (n_frames, 2); got {trajectory.shape}")
+    return trajectory
+
+
+def _energy_contours(x, y, energy, highest):
+    clipped = np.clip(np.asarray(energy, dtype=float), None, highest)
+    return go.Contour(
+        x=_rounded(x),
+        y=_rounded(y),
+        z=_rounded(clipped.T, 1),  # (n_x, n_y) to plotly's rows of y
+        colorscale=ENERGY_CMAP.capitalize(),
+        ncontours=16,
+        showscale=False,
+        opacity=0.55,
+        hoverinfo="skip",
+    )
+
+
+def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, tail=25):
+    """A particle moving on the potential, with its committor beside it.
+
+    Parameters
+    ----------
+    trajectory : (n_frames, 2) array_like
+        Positions, reduced length.
+    committor : (n_frames,) array_like
+        Probability of reaching B before A from each position.
+    times : (n_frames,) array_like
+        Time of each frame, reduced units.
+    x, y : (n_x,), (n_y,) array_like
+        Nodes of the grid.
+    energy : (n_x, n_y) array_like
+        Potential on the grid, reduced energy.
+    highest : float
+        Energies above are drawn as this one.
+    tail : int
+        Frames of the past that are drawn behind the particle.
+
+    Returns
+    -------
+    InteractiveFigure
+
+    Raises
+    ------
+    ValueError
+        If the lengths of trajectory, committor and times differ.
+    """
+    trajectory = _check_trajectory(trajectory)
+    if not len(trajectory) == len(committor) == len(times):
+        raise ValueError(
+            "trajectory, committor and times must have equal lengths; got "
+            f"{len(trajectory)}, {len(committor)}, {len(times)}"
+        )
+    figure = make_subplots(rows=2, row_heights=[0.68, 0.32], vertical_spacing=0.14)
+    figure.add_trace(_energy_contours(x, y, energy, highest), row=1, col=1)
+    line = {"color": PALETTE["black"], "width": 1}
+    figure.add_trace(go.Scatter(x=[], y=[], mode="lines", line=line), row=1, col=1)
+    dot = {"size": 12, "color": PALETTE["orange"], "line": {"color": "black", "width": 1.5}}
+    figure.add_trace(go.Scatter(x=[], y=[], mode="markers", marker=dot), row=1, col=1)
+    path = go.Scatter(x=_rounded(times), y=_rounded(committor), mode="lines", line=line)
+    figure.add_trace(path, row=2, col=1)
+    figure.add_trace(go.Scatter(x=[], y=[], mode="markers", marker=dot), row=2, col=1)
+    figure.frames = [
+        go.Frame(
+            name=f"/{step}",
+            traces=[1, 2, 4],
+            data=[
+                {"x": _rounded(past[:, 0]), "y": _rounded(past[:, 1])},
+                {"x": _rounded(past[-1:, 0]), "y": _rounded(past[-1:, 1])},
+                {"x": [round(float(times[step]), 3)], "y": [round(float(committor[step]), 3)]},
+            ],
+        )
+        for step in range(len(trajectory))
+        for past in [trajectory[max(0, step - tail) : step + 1]]
+    ]
+    for level, state in ((0, 0), (1, 1)):
+        figure.add_hline(y=level, line={"color": STATE_COLORS[state], "dash": "dot"}, row=2, col=1)
+    figure.update_xaxes(title_text="x", row=1, col=1, constrain="domain")
+    figure.update_yaxes(title_text="y", row=1, col=1, scaleanchor="x")
+    figure.update_xaxes(title_text="time", row=2, col=1)
+    figure.update_yaxes(title_text="committor to B", range=[-0.08, 1.08], row=2, col=1)
+    figure.update_layout(**_LAYOUT, height=640)
+    alt = (
+        "Animation. Above, a particle on a contour map of the potential; below, the probability "
+        "that it reaches state B before A, along time."
+    )
+    marks = [f"time {time:.3f}" for time in times]
+    return InteractiveFigure(figure, "particle", alt, marks, "Time")
+
+
+def explore_attention(trajectory, attention, queries, choices, state=None):
+    """A trajectory coloured by where the model looks from one of its frames.
+
+    Parameters
+    ----------
+    trajectory : (n_frames, 2) array_like
+        Positions, reduced length.
+    attention : (n_choices, n_queries, n_frames) array_like
+        Attention weights; each row sums to one.
+    queries : (n_queries,) array_like of int
+        Frames that look.
+    choices : sequence of str
+        Names of the first axis of `attention`, such as "layer 4".
+    state : {0, 1}, optional
+        State in which the trajectory begins, named in the title.
+
+    Returns
+    -------
+    InteractiveFigure
+
+    Raises
+    ------
+    ValueError
+        If the shape of `attention` does not fit the trajectory, queries and choices.
+    """
+    trajectory, attention = _check_trajectory(trajectory), np.asarray(attention)
+    expected = (len(choices), len(queries), len(trajectory))
+    if attention.shape != expected:
+        raise ValueError(f"attention must have shape {expected}; got {attention.shape}")
+    relative = attention * attention.shape[-1]  # 1 where attention is spread evenly
+    highest = float(np.quantile(relative, 0.995))
+    figure = make_subplots(rows=2, row_heights=[0.65, 0.35], vertical_spacing=0.14)
+    color = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
+    bar = {"title": {"text": "times even share"}, "len": 0.6, "y": 0.72}
+    points = {"size": 6, "color": [], "colorbar": bar, "line": {"width": 0.3}, **color}
+    positions = {"x": _rounded(trajectory[:, 0]), "y": _rounded(trajectory[:, 1])}
+    cross = {"size": 14, "symbol": "x-thin", "line": {"width": 3, "color": PALETTE["sky"]}}
+    figure.add_trace(go.Scatter(**positions, mode="markers", marker=points), row=1, col=1)
+    figure.add_trace(go.Scatter(x=[], y=[], mode="markers", marker=cross), row=1, col=1)
+    frames = list(range(len(trajectory)))
+    line = {"color": PALETTE["black"], "width": 1}
+    figure.add_trace(go.Scatter(x=frames, y=[], mode="lines", line=line), row=2, col=1)
+    figure.add_trace(go.Scatter(x=[], y=[], mode="markers", marker=cross), row=2, col=1)
+    figure.frames = [
+        go.Frame(
+            name=f"{choice}/{step}",
+            traces=[0, 1, 2, 3],
+            data=[
+                {"marker": points | {"color": _rounded(relative[index, step], 2)}},
+                {"x": _rounded(trajectory[[query], 0]), "y": _rounded(trajectory[[query], 1])},
+                {"y": _rounded(relative[index, step], 2)},
+                {"x": [int(query)], "y": _rounded(relative[index, step, [query]], 2)},
+            ],
+        )
+        for index, choice in enumerate(choices)
+        for step, query in enumerate(queries)
+    ]
+    figure.update_xaxes(title_text="x", row=1, col=1)
+    figure.update_yaxes(title_text="y", row=1, col=1)
+    figure.update_xaxes(title_text="frame looked at", row=2, col=1)
+    figure.update_yaxes(title_text="attention", range=[0, 1.1 * highest], row=2, col=1)
+    title = f"A trajectory that began in {STATE_NAMES[state]}" if state is not None else ""
+    figure.update_layout(**_LAYOUT, height=640, title={"text": title, "font": {"size": 14}})
+    alt = (
+        "Explorer. A trajectory as points in the plane, darker where the chosen frame, marked by a "
+        "cross, attends more; below, the same attention along the frames."
+    )
+    marks = [f"frame {query}" for query in queries]
+    label, choice_label = "Looking frame", "Layer"
+    return InteractiveFigure(figure, "attention", alt, marks, label, choice_label, choices)
