@@ -1,5 +1,7 @@
 """Compiled inner loops of the simulator: random numbers, force, integrators.
 
+Read `run_block` last: it is the one entry from `simulation`; everything above serves it.
+
 How it is fast. A block of `LANES` trajectories advances together, and the innermost loop of every
 function runs over them, so that the compiler turns it into vector instructions. Logarithm,
 exponential, sine and cosine are short polynomials, because a call into the mathematical library
@@ -90,19 +92,21 @@ _float64 = _reinterpret(types.int64, types.float64)
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
-_MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], np.uint32)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
 @_inlined
-def philox(c0, c1, c2, c3, k0, k1):
+def philox(c0, c1, c2, c3, k0, k1, m0, m1):
     """Philox 4x32-10 [1]_: four words for a counter of four and a key of two, all as uint64.
 
-    The upper half of a returned word is undefined; the lower half is the 32-bit result.
+    The upper half of a returned word is undefined; the lower half is the 32-bit result. The
+    multipliers are arguments, read from an array, because the compiler turns products with
+    constants into slower ones where it can merge a later shift.
     """
     for _ in range(10):
-        p0 = (c0 & _LOW) * _MULTIPLIER_0
-        p1 = (c2 & _LOW) * _MULTIPLIER_1
+        p0 = (c0 & _LOW) * m0
+        p1 = (c2 & _LOW) * m1
         c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1, (p0 >> _32) ^ c3 ^ k1, p0
         k0 = (k0 + _WEYL_0) & _LOW
         k1 = (k1 + _WEYL_1) & _LOW
@@ -111,7 +115,8 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @_compiled
 def philox_words(counter, key, words):
-    """Philox 4x32-10 of each row: (n, 4) and (n, 2) uint32 to (n, 4) uint32, for the tests."""
+    """Philox 4x32-10 of each row: (n, 4) and (n, 2) uint32 to (n, 4) uint32."""
+    m0, m1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
     for i in range(len(counter)):
         c, k = counter[i], key[i]
         a, b, c, d = philox(
@@ -121,36 +126,41 @@ def philox_words(counter, key, words):
             np.uint64(c[3]),
             np.uint64(k[0]),
             np.uint64(k[1]),
+            m0,
+            m1,
         )
         words[i, 0], words[i, 1] = np.uint32(a & _LOW), np.uint32(b & _LOW)
         words[i, 2], words[i, 3] = np.uint32(c & _LOW), np.uint32(d & _LOW)
 
 
 @_compiled
-def draw_words(packed, seed, stream, trajectory, pair, n_pairs):
+def draw_words(packed, multipliers, seed, stream, trajectory, pair, n_pairs):
     """Random words of `n_pairs` pairs of steps, for LANES trajectories from `trajectory` on.
 
     The counter is (pair, trajectory, pair >> 32 and stream, trajectory >> 32), the key the seed.
     The pair index sits where the first rounds multiply: the same for all lanes, those products
     are computed once. Two neighbouring trajectories share a packed 64-bit word, so the array,
-    seen as uint32, is (pair, step in pair, radius or angle, lane) on a little-endian machine.
+    seen as uint32, is (radius or angle, step, lane) on a little-endian machine.
     The caller keeps a block from straddling a multiple of 2**32.
     """
+    m0, m1 = np.uint64(multipliers[0]), np.uint64(multipliers[1])
     k0, k1 = seed & _LOW, seed >> _32
     low, high = trajectory & _LOW, trajectory >> _32
     half = LANES // 2
+    radius, angle = packed[: len(packed) // 2], packed[len(packed) // 2 :]
     for q in range(n_pairs):
         c0 = (pair + np.uint64(q)) & _LOW
         c2 = ((pair + np.uint64(q)) >> _32) | (np.uint64(stream) << np.uint64(24))
-        row = packed[q * 4 * half : (q + 1) * 4 * half]
+        r = radius[2 * q * half : 2 * (q + 1) * half]
+        t = angle[2 * q * half : 2 * (q + 1) * half]
         for i in range(half):
             lane = low + np.uint64(2) * np.uint64(i)
-            a0, a1, a2, a3 = philox(c0, lane, c2, high, k0, k1)
-            b0, b1, b2, b3 = philox(c0, lane + np.uint64(1), c2, high, k0, k1)
-            row[i] = (a0 & _LOW) | (b0 << _32)
-            row[i + half] = (a1 & _LOW) | (b1 << _32)
-            row[i + 2 * half] = (a2 & _LOW) | (b2 << _32)
-            row[i + 3 * half] = (a3 & _LOW) | (b3 << _32)
+            a0, a1, a2, a3 = philox(c0, lane, c2, high, k0, k1, m0, m1)
+            b0, b1, b2, b3 = philox(c0, lane + np.uint64(1), c2, high, k0, k1, m0, m1)
+            r[i] = (a0 & _LOW) | (b0 << _32)
+            t[i] = (a1 & _LOW) | (b1 << _32)
+            r[i + half] = (a2 & _LOW) | (b2 << _32)
+            t[i + half] = (a3 & _LOW) | (b3 << _32)
 
 
 # Minimax polynomials, lowest order first.
@@ -234,12 +244,11 @@ def normal_pair(radius_word, angle_word):
 
 @_compiled
 def normals_of_words(words, normals):
-    """Turn words (step, radius or angle, lane) into normals (step, x or y, lane)."""
-    for step in range(len(normals) // (2 * LANES)):
-        w = words[2 * LANES * step : 2 * LANES * (step + 1)]
-        z = normals[2 * LANES * step : 2 * LANES * (step + 1)]
-        for i in range(LANES):
-            z[i], z[i + LANES] = normal_pair(w[i], w[i + LANES])
+    """Turn random words (radius or angle, step, lane) into normals (x or y, step, lane)."""
+    n = len(normals) // 2
+    radius, angle, along_x, along_y = words[:n], words[n:], normals[:n], normals[n:]
+    for i in range(n):
+        along_x[i], along_y[i] = normal_pair(radius[i], angle[i])
 
 
 # --- forces -----------------------------------------------------------------------------------
@@ -316,12 +325,9 @@ class MuellerBrown(NamedTuple):
     is 2^e_k times the gradient of e_k, up to a factor that is folded into the offset of e_k.
     """
 
-    x1: float  # centres of the four terms
-    y1: float
-    x2: float
+    x1: float  # centres of the four terms; y1, x2 and s4 are zero, d4 equals d3
     y2: float
     s3: float
-    s4: float
     d34: float
     x12: float  # curvatures of e_1 and e_2 along x and y
     y12: float
@@ -353,8 +359,8 @@ def scaled_force(x, y, field):
 def _scaled_force(x, y, field):
     def mueller_brown(x, y, field):
         s, d = x + y, x - y
-        dx1, dy1, dx2, dy2 = x - field.x1, y - field.y1, x - field.x2, y - field.y2
-        ds3, ds4, dd = s - field.s3, s - field.s4, d - field.d34
+        dx1, dy1, dx2, dy2 = x - field.x1, y, x, y - field.y2
+        ds3, ds4, dd = s - field.s3, s, d - field.d34
         # half the gradient of each exponent
         ax1, ay1 = field.x12 * dx1, field.y12 * dy1
         ax2, ay2 = field.x12 * dx2, field.y12 * dy2
@@ -381,6 +387,18 @@ def _scaled_force(x, y, field):
     return mueller_brown if field.instance_class is MuellerBrown else harmonic
 
 
+@_compiled
+def hit_frames(frames, centre, radius, hits):
+    """Index of each trajectory's first frame within `radius` of `centre`, or -1, into `hits`."""
+    for i in range(len(frames)):
+        hits[i] = -1
+        for k in range(frames.shape[1]):
+            dx, dy = frames[i, k, 0] - centre[0], frames[i, k, 1] - centre[1]
+            if dx * dx + dy * dy <= radius * radius:
+                hits[i] = k
+                break
+
+
 # --- integrators: state is (x, y, then what the integrator carries), each LANES long ------------
 
 
@@ -388,22 +406,24 @@ def _scaled_force(x, y, field):
 def euler_maruyama(state, normals, first, last, field, c):
     """x += scaled force + c.noise z."""
     for step in range(first, last):
-        z = normals[2 * LANES * step : 2 * LANES * (step + 1)]
+        along_x = normals[LANES * step : LANES * (step + 1)]
+        along_y = normals[LANES * (BATCH + step) : LANES * (BATCH + step + 1)]
         for i in range(LANES):
             x, y = state[i], state[i + LANES]
             fx, fy = scaled_force(x, y, field)
-            state[i] = fma(c.noise, like(x, z[i]), x + fx)
-            state[i + LANES] = fma(c.noise, like(y, z[i + LANES]), y + fy)
+            state[i] = fma(c.noise, like(x, along_x[i]), x + fx)
+            state[i + LANES] = fma(c.noise, like(y, along_y[i]), y + fy)
 
 
 @_inlined
 def leimkuhler_matthews(state, normals, first, last, field, c):
     """x += scaled force + c.noise (z_n + z_{n+1}) [3]_; z_n is carried in rows 2 and 3."""
     for step in range(first, last):
-        z = normals[2 * LANES * step : 2 * LANES * (step + 1)]
+        along_x = normals[LANES * step : LANES * (step + 1)]
+        along_y = normals[LANES * (BATCH + step) : LANES * (BATCH + step + 1)]
         for i in range(LANES):
             x, y = state[i], state[i + LANES]
-            zx, zy = like(x, z[i]), like(y, z[i + LANES])
+            zx, zy = like(x, along_x[i]), like(y, along_y[i])
             fx, fy = scaled_force(x, y, field)
             state[i] = fma(c.noise, state[i + 2 * LANES] + zx, x + fx)
             state[i + LANES] = fma(c.noise, state[i + 3 * LANES] + zy, y + fy)
@@ -415,14 +435,15 @@ def leimkuhler_matthews(state, normals, first, last, field, c):
 def baoab(state, normals, first, last, field, c):
     """Kick, drift, thermostat, drift, kick [3]_; rows 2, 3 velocity, 4, 5 the last half kick."""
     for step in range(first, last):
-        z = normals[2 * LANES * step : 2 * LANES * (step + 1)]
+        along_x = normals[LANES * step : LANES * (step + 1)]
+        along_y = normals[LANES * (BATCH + step) : LANES * (BATCH + step + 1)]
         for i in range(LANES):
             x, vx, fx = state[i], state[i + 2 * LANES], state[i + 4 * LANES]
             y, vy, fy = state[i + LANES], state[i + 3 * LANES], state[i + 5 * LANES]
             vx, vy = vx + fx, vy + fy
             x, y = fma(c.half_step, vx, x), fma(c.half_step, vy, y)
-            vx = fma(c.noise, like(x, z[i]), c.memory * vx)
-            vy = fma(c.noise, like(y, z[i + LANES]), c.memory * vy)
+            vx = fma(c.noise, like(x, along_x[i]), c.memory * vx)
+            vy = fma(c.noise, like(y, along_y[i]), c.memory * vy)
             x, y = fma(c.half_step, vx, x), fma(c.half_step, vy, y)
             fx, fy = scaled_force(x, y, field)
             state[i], state[i + 2 * LANES], state[i + 4 * LANES] = x, vx + fx, fx
@@ -458,7 +479,21 @@ def flush(stage, n_staged, out, frame):
 
 
 @_compiled
-def run_block(scheme, field, c, seed, trajectory, step, stride, state, packed, normals, stage, out):
+def run_block(
+    scheme,
+    field,
+    c,
+    seed,
+    trajectory,
+    step,
+    stride,
+    state,
+    packed,
+    multipliers,
+    normals,
+    stage,
+    out,
+):
     """Advance one block and write len(out[0]) frames, each `stride` steps after the last.
 
     Parameters
@@ -477,9 +512,12 @@ def run_block(scheme, field, c, seed, trajectory, step, stride, state, packed, n
         Steps from one written frame to the next.
     state : (6 * LANES,) ndarray of float32 or float64
         Positions, and velocities for BAOAB, at `step`; advanced in place.
-    packed, normals, stage : (BATCH * LANES,) uint64, (2 * BATCH * LANES,) float32, \
-            (2 * STAGE * LANES,) float32 ndarray
-        Work space.
+    packed : (BATCH * LANES,) ndarray of uint64
+        Work space for random words.
+    multipliers : (2,) ndarray of uint32
+        `MULTIPLIERS`.
+    normals, stage : (2 * BATCH * LANES,) and (2 * STAGE * LANES,) ndarray of float32
+        Work space for normals and for frames not yet copied out.
     out : (n_lanes, n_frames, 2) ndarray of float32
         Written; the first n_lanes lanes are wanted, at most LANES.
 
@@ -493,10 +531,20 @@ def run_block(scheme, field, c, seed, trajectory, step, stride, state, packed, n
     shift = 1 if scheme == LEIMKUHLER_MATTHEWS else 0  # it looks one deviate ahead
     if scheme == LEIMKUHLER_MATTHEWS:
         batch = step // BATCH
-        draw_words(packed, seed, DYNAMICS, trajectory, np.uint64(batch * BATCH // 2), BATCH // 2)
+        draw_words(
+            packed,
+            multipliers,
+            seed,
+            DYNAMICS,
+            trajectory,
+            np.uint64(batch * BATCH // 2),
+            BATCH // 2,
+        )
         normals_of_words(words, normals)
-        for i in range(2 * LANES):
-            state[i + 2 * LANES] = normals[2 * LANES * (step - batch * BATCH) + i]
+        first = LANES * (step - batch * BATCH)
+        for i in range(LANES):
+            state[i + 2 * LANES] = normals[first + i]
+            state[i + 3 * LANES] = normals[first + LANES * BATCH + i]
     if scheme == BAOAB:
         for i in range(LANES):
             fx, fy = scaled_force(state[i], state[i + LANES], field)
@@ -508,7 +556,15 @@ def run_block(scheme, field, c, seed, trajectory, step, stride, state, packed, n
     n_staged = 0
     while frame < n_frames:
         batch = position // BATCH
-        draw_words(packed, seed, DYNAMICS, trajectory, np.uint64(batch * BATCH // 2), BATCH // 2)
+        draw_words(
+            packed,
+            multipliers,
+            seed,
+            DYNAMICS,
+            trajectory,
+            np.uint64(batch * BATCH // 2),
+            BATCH // 2,
+        )
         normals_of_words(words, normals)
         batch_end = (batch + 1) * BATCH
         while position < batch_end and frame < n_frames:

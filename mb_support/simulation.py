@@ -21,11 +21,13 @@ PRECISIONS = {"float32": np.float32, "float64": np.float64}
 
 #: Corners (x, y) of the box from which `sample_starts` draws.
 START_BOX = np.array([[-1.5, -0.2], [1.2, 2.0]])
-#: Corners of the box outside which a start is refused: V is above 2500 on its border.
-SIMULATION_BOX = np.array([[-2.5, -2.0], [2.0, 3.0]])
+#: Corners of the box outside which a start is refused. The valley towards the upper left is
+#: shallow: at kT = 154 a trajectory does come to (-3, 3).
+SIMULATION_BOX = np.array([[-4.0, -2.5], [2.5, 4.0]])
 #: Seeds are 0 to MAX_SEED, trajectory indices 0 to MAX_TRAJECTORY.
 MAX_SEED = 2**63 - 1
 MAX_TRAJECTORY = 2**48
+_MAX_STEPS = 2**55  # of a whole trajectory: what the generator's counter holds
 
 _SLICE_STEPS = 20_000_000  # particle steps between two looks at the keyboard, about 0.05 s
 
@@ -300,11 +302,8 @@ def mueller_brown_field(scale, real):
     largest = 126 if real is np.float32 else 1022
     values = kernels.MuellerBrown(
         x1=X0[0],
-        y1=Y0[0],
-        x2=X0[1],
         y2=Y0[1],
         s3=X0[2] + Y0[2],
-        s4=X0[3] + Y0[3],
         d34=X0[2] - Y0[2],
         x12=A[0] * log2_e,
         y12=C[0] * log2_e,
@@ -367,8 +366,15 @@ def _blocks(first_trajectory, n):
 
 
 def _checked_starts(config, starts, first_frame):
+    # (positions, velocities or None, first_frame); `starts` may be a SimulationState
+    velocities = None
     if isinstance(starts, SimulationState):
-        return np.asarray(starts.positions), starts.velocities, starts.frame
+        starts, velocities, first_frame = starts.positions, starts.velocities, starts.frame
+    elif config.integrator == "underdamped" and first_frame > 0:
+        raise ValueError(
+            "first_frame must be 0 for 'underdamped', unless starts is a SimulationState, which"
+            f" holds velocities; got {first_frame}"
+        )
     starts = np.asarray(starts)
     if starts.ndim != 2 or starts.shape[1] != 2 or len(starts) == 0:
         raise ValueError(f"starts must have shape (n, 2) with n at least 1; got {starts.shape}")
@@ -379,15 +385,16 @@ def _checked_starts(config, starts, first_frame):
         i = int(np.argmin(is_inside))
         low, high = SIMULATION_BOX.tolist()
         raise ValueError(
-            f"starts must be finite points with corners {low} and {high};"
+            f"starts must be finite points of the box with corners {low} and {high};"
             f" starts[{i}] is {starts[i].tolist()}"
         )
-    if config.integrator == "underdamped" and first_frame > 0:
-        raise ValueError(
-            f"first_frame must be 0 for 'underdamped' unless starts is a SimulationState, which"
-            f" holds velocities; got {first_frame}"
-        )
-    return starts, None, first_frame
+    if config.integrator == "underdamped" and velocities is not None:
+        if np.shape(velocities) != starts.shape or not np.isfinite(velocities).all():
+            raise ValueError(
+                f"velocities of the state must be finite and of shape {starts.shape};"
+                f" got {np.shape(velocities)}"
+            )
+    return starts, velocities, first_frame
 
 
 def default_threads():
@@ -461,6 +468,8 @@ def simulate(
     )
     positions, velocities, first_frame = _checked_starts(config, starts, first_frame)
     n = len(positions)
+    last_step = (first_frame + config.n_frames) * config.stride
+    _require_integer("last step, (first_frame + n_frames) * stride,", last_step, 1, _MAX_STEPS)
     if out is None:
         out = np.empty((n, config.n_frames, 2), np.float32)
     elif out.shape != (n, config.n_frames, 2) or out.dtype != np.float32:
@@ -485,38 +494,53 @@ def simulate(
     return out
 
 
+class _Workspace:
+    """Buffers of one thread, used for one block after the other."""
+
+    def __init__(self, real):
+        lanes = kernels.LANES
+        self.state = _aligned(6 * lanes, real)
+        self.rows = self.state.reshape(6, lanes)
+        self.packed = _aligned(kernels.BATCH * lanes, np.uint64)
+        self.normals = _aligned(2 * kernels.BATCH * lanes, np.float32)
+        self.stage = _aligned(2 * kernels.STAGE * lanes, np.float32)
+
+
 def _run(
     config, out, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field
 ):
     # Fill out[:, 1:], leaving the last positions and velocities in their arrays
-    real = PRECISIONS[config.precision]
     scheme = INTEGRATORS[config.integrator]
     field, coefficients = _prepare(config, make_field)
     blocks = list(_blocks(first_trajectory, len(out)))
     frames_at_once = max(1, _SLICE_STEPS // (kernels.LANES * config.stride))
     queue, failures = count(), []
 
-    def advance(start, size):
-        state = _aligned(6 * kernels.LANES, real)
-        packed = _aligned(kernels.BATCH * kernels.LANES, np.uint64)
-        normals = _aligned(2 * kernels.BATCH * kernels.LANES, np.float32)
-        stage = _aligned(2 * kernels.STAGE * kernels.LANES, np.float32)
-        rows = state.reshape(6, kernels.LANES)
-        rows[:2] = 0 if make_field is not mueller_brown_field else MINIMA[0][:, None]  # idle lanes
+    def advance(work, start, size):
+        rows = work.rows
+        rows[:2] = MINIMA[0][:, None]  # lanes without a trajectory
         rows[:2, :size] = positions[start : start + size].T
         if velocities is not None:
+            rows[2:4] = 0
             rows[2:4, :size] = velocities[start : start + size].T
         for frame in range(1, config.n_frames, frames_at_once):
-            part = out[start : start + size, frame : frame + frames_at_once]
             escaped = kernels.run_block(
                 scheme, field, coefficients, np.uint64(seed), np.uint64(first_trajectory + start),
                 (first_frame + frame - 1) * config.stride, config.stride,
-                state, packed, normals, stage, part,
+                work.state, work.packed, kernels.MULTIPLIERS, work.normals, work.stage,
+                out[start : start + size, frame : frame + frames_at_once],
             )  # fmt: skip
             if escaped >= 0:
                 is_inside = np.abs(rows[:2, :size]).max(axis=0) < kernels.FINITE_RANGE
-                lane = int(np.argmin(is_inside))
-                failures.append((start + lane, frame + escaped, positions[start + lane].copy()))
+                index = start + int(np.argmin(is_inside))
+                failures.append(
+                    TrajectoryEscaped(
+                        f"trajectory {first_trajectory + index}, started at"
+                        f" {out[index, 0].tolist()}, left the finite range before frame"
+                        f" {first_frame + frame + escaped}: dt = {config.dt!r} is too large for"
+                        " where it went; use a smaller dt or another start"
+                    )
+                )
             if failures:
                 return
         positions[start : start + size] = rows[:2, :size].T
@@ -525,9 +549,10 @@ def _run(
 
     def work():
         try:
+            workspace = _Workspace(PRECISIONS[config.precision])
             while not failures and (k := next(queue)) < len(blocks):
-                advance(*blocks[k])
-        except BaseException as error:  # handed to the caller's thread, which raises it
+                advance(workspace, *blocks[k])
+        except BaseException as error:  # raised by the caller's thread, below
             failures.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(min(n_threads, len(blocks)) - 1)]
@@ -536,12 +561,71 @@ def _run(
     work()
     for thread in threads:
         thread.join()
-    for failure in failures:
-        if isinstance(failure, BaseException):
-            raise failure
-        index, frame, start = failure
-        raise TrajectoryEscaped(
-            f"trajectory {first_trajectory + index} (started at {start.tolist()}) left the finite"
-            f" range before frame {first_frame + frame}: dt = {config.dt!r} is too large for where"
-            " it went; use a smaller dt or another start"
+    if failures:
+        raise failures[0]
+
+
+def first_passage_times(config, starts, seed, centre, radius, *, max_time, n_threads=None):
+    """Time at which trajectories first come within a radius of a point.
+
+    Parameters
+    ----------
+    config : SimulationConfig
+        Settings. The distance is looked at in every frame, so `stride` steps apart: a passage is
+        noticed late by about half of `frame_time`, and later when a visit falls between frames.
+        `n_frames` is the length of the pieces in which the simulation is carried out.
+    starts : (n, 2) array_like of float
+        One start for each passage, reduced length.
+    seed : int
+        0 to 2^63 - 1.
+    centre : (2,) array_like of float
+        Centre of the target, reduced length.
+    radius : float
+        Radius of the target, reduced length.
+    max_time : float
+        Time after which a trajectory that has not arrived is an error.
+    n_threads : int, optional
+        Threads to use; by default as many as there are processors.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+        First passage times, zero for a start in the target.
+
+    Raises
+    ------
+    ValueError
+        If an argument is impossible.
+    RuntimeError
+        If a trajectory has not arrived by `max_time`: leaving it out would bias the mean.
+    """
+    centre = np.asarray(centre, dtype=float)
+    if centre.shape != (2,) or not np.isfinite(centre).all():
+        raise ValueError(f"centre must be a finite point (x, y); got {centre.tolist()}")
+    _require_number("radius", radius)
+    _require_number("max_time", max_time)
+    _require_integer("n_frames", config.n_frames, 2, 10**9)
+    starts = np.asarray(starts)
+    times = np.full(len(starts), np.nan)
+    running, where = np.arange(len(starts)), starts
+    elapsed, used = 0.0, 0
+    while len(running):
+        if elapsed >= max_time:
+            raise RuntimeError(
+                f"{len(running)} of {len(starts)} trajectories have not arrived within max_time ="
+                f" {max_time!r}"
+            )
+        # Pieces draw from fresh trajectory indices, so those still running can close ranks
+        frames, state = simulate(
+            config, where, seed, first_trajectory=used, n_threads=n_threads, return_state=True
         )
+        used += len(running)
+        hits = np.empty(len(running), np.int64)
+        kernels.hit_frames(frames, centre, float(radius), hits)
+        arrived = hits >= 0
+        times[running[arrived]] = elapsed + hits[arrived] * config.frame_time
+        running = running[~arrived]
+        elapsed += config.total_time
+        velocities = None if state.velocities is None else state.velocities[~arrived]
+        where = SimulationState(state.positions[~arrived], velocities, 0)
+    return times
