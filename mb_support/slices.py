@@ -1,0 +1,151 @@
+"""What later slices of a trajectory still say of its label, to a model and in principle.
+
+The label y is the state of frame 0. Dynamics is Markov, so a slice that begins at frame t tells
+about y what its first frame tells and no more: P(y | x_t, x_{t+1}, ...) = P(y | x_t). That
+probability comes from `forecast.label_posterior`, and with it the accuracy that nothing exceeds.
+"""
+
+import numpy as np
+import pandas as pd
+
+from .classification import predict_states, wilson_interval
+from .forecast import state_share
+from .states import assign_states
+
+
+def best_guesses(solver, posterior, number, positions):
+    """The label that Bayes' rule guesses from single frames.
+
+    Parameters
+    ----------
+    solver : GridSolver
+    posterior : forecast.LabelPosterior
+        From the same solver.
+    number : int
+        Index into `posterior.frames`.
+    positions : (n, 2) ndarray
+        Frames x_t, t = `posterior.frames[number]`.
+
+    Returns
+    -------
+    (n,) ndarray of int64
+    """
+    states = assign_states(positions)
+    if posterior.frames[number] == 0:
+        return states  # the label is the state of x_0
+    joint = solver.interpolate(posterior.joint[number], positions, fill_value=0.0)
+    nowhere = joint.max(axis=0) <= 0  # so far out that the grid holds no probability
+    return np.where(nowhere, states, joint.argmax(axis=0))
+
+
+def copying_accuracy(solver, posterior):
+    """Accuracy of guessing that the label is the state of x_t, (n,), exact."""
+    share = state_share(solver)
+    accuracy = (posterior.joint * share).sum(axis=(1, 2, 3)) * solver.cell_area
+    return np.where(posterior.frames == 0, 1.0, accuracy)
+
+
+def slice_starts(n_frames, length, n_starts):
+    """Up to `n_starts` frames, evenly from 0 to the last at which a slice of `length` fits."""
+    if not 2 <= length <= n_frames:
+        raise ValueError(f"length must be from 2 to {n_frames}; got {length}")
+    return np.unique(np.linspace(0, n_frames - length, n_starts).round().astype(int))
+
+
+def predict_slices(model, trajectories, starts, length, progress=True):
+    """States predicted from the slices that begin at each of several frames.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) ndarray
+    starts : (n_starts,) sequence of int
+    length : int
+        Frames of a slice.
+    progress : bool
+
+    Returns
+    -------
+    (n_starts, n) ndarray of int8
+
+    Raises
+    ------
+    ValueError
+        If a slice does not fit into the trajectories, or as `predict_states`.
+    """
+    starts = np.asarray(starts, dtype=int)
+    n_frames = trajectories.shape[1]
+    if starts.ndim != 1 or len(starts) == 0 or starts.min() < 0:
+        raise ValueError(f"starts must be frames from 0; got {starts.tolist()}")
+    if starts.max() + length > n_frames:
+        raise ValueError(
+            f"a slice of {length} frames from frame {starts.max()} does not fit into {n_frames}"
+        )
+    slices = np.concatenate([trajectories[:, t : t + length] for t in starts])
+    predicted, _ = predict_states(model, slices, progress)
+    return predicted.reshape(len(starts), -1).astype(np.int8)
+
+
+def slice_table(predicted, starts, length, states):
+    """Accuracy of slice predictions, for the label and for the slice's own first frame.
+
+    Parameters
+    ----------
+    predicted : (n_starts, n) ndarray of int
+        From `predict_slices`.
+    starts : (n_starts,) sequence of int
+    length : int
+    states : (n, n_frames) ndarray of int
+        State of every frame.
+
+    Returns
+    -------
+    DataFrame
+        One row per start: "length", "start", "n"; "label", "label_low", "label_high", the
+        accuracy for the state of frame 0 with Wilson's interval; "own", "own_low", "own_high",
+        that for the state of the slice's first frame.
+    """
+    rows = []
+    for guess, start in zip(predicted, starts, strict=True):
+        row = {"length": int(length), "start": int(start), "n": len(guess)}
+        for name, frame in (("label", 0), ("own", start)):
+            n_right = int((guess == states[:, frame]).sum())
+            low, high = wilson_interval(n_right, len(guess))
+            row |= {name: n_right / len(guess), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def causes_of_decline(table):
+    """Split the error of each slice into three parts that add up to it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `slice_table` for one length, with start 0 among them.
+
+    Returns
+    -------
+    DataFrame
+        "start"; "error", 1 - accuracy for the label; and its parts "short", the error of a
+        slice that begins with the trajectory; "view", by how much the state of its own first
+        frame is harder (if negative, easier) to tell in a later slice; "moved", what is lost
+        because that state is not the label any more.
+
+    Raises
+    ------
+    ValueError
+        If the table mixes lengths or lacks start 0.
+    """
+    if table["length"].nunique() != 1 or 0 not in set(table["start"]):
+        raise ValueError("table must hold one length and a slice that begins at frame 0")
+    own_at_zero = float(table.loc[table["start"] == 0, "own"].iloc[0])
+    return pd.DataFrame(
+        {
+            "start": table["start"],
+            "error": 1 - table["label"],
+            "short": 1 - own_at_zero,
+            "view": own_at_zero - table["own"],
+            "moved": table["own"] - table["label"],
+        }
+    )
