@@ -13,9 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from .potential import MINIMA, SADDLES, potential
-
-#: Trajectories start uniformly over this rectangle: x_min, x_max, y_min, y_max.
-START_BOX = (-1.5, 1.2, -0.2, 2.0)
+from .simulation import START_BOX
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -135,10 +133,10 @@ def _default_bounds(highest):
     below = potential(np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)) <= highest
     in_x, in_y = side[below.any(axis=1)], side[below.any(axis=0)]
     return (
-        min(in_x[0], START_BOX[0]) - _MARGIN,
-        max(in_x[-1], START_BOX[1]) + _MARGIN,
-        min(in_y[0], START_BOX[2]) - _MARGIN,
-        max(in_y[-1], START_BOX[3]) + _MARGIN,
+        min(in_x[0], START_BOX[0, 0]) - _MARGIN,
+        max(in_x[-1], START_BOX[1, 0]) + _MARGIN,
+        min(in_y[0], START_BOX[0, 1]) - _MARGIN,
+        max(in_y[-1], START_BOX[1, 1]) + _MARGIN,
     )
 
 
@@ -184,7 +182,7 @@ def build_grid(beta, diffusion, grid_step, bounds=None, energy_cutoff=None):
     )
     active = energy <= highest
     if energy_cutoff is None:
-        active |= box_coverage(x, y, _grown(START_BOX, _MARGIN)) > 0
+        active |= box_coverage(x, y, START_BOX + [[-_MARGIN], [_MARGIN]]) > 0
     active = _largest_component(active & within, energy)
     energy = np.where(active, energy, np.inf)
     rates = np.zeros((4, n_x, n_y))
@@ -194,10 +192,6 @@ def build_grid(beta, diffusion, grid_step, bounds=None, energy_cutoff=None):
         rates[direction, there] = edge_rate(energy[there], end, beta)
     rates *= diffusion / step**2
     return Grid(x, y, energy, active, rates, beta, diffusion, step)
-
-
-def _grown(box, margin):
-    return (box[0] - margin, box[1] + margin, box[2] - margin, box[3] + margin)
 
 
 def _largest_component(active, energy):
@@ -216,7 +210,8 @@ def box_coverage(x, y, box):
     ----------
     x, y : (n_x,) and (n_y,) ndarray
         Evenly spaced node coordinates.
-    box : (x_min, x_max, y_min, y_max)
+    box : (2, 2) array_like
+        Corners (x_min, y_min) and (x_max, y_max).
 
     Returns
     -------
@@ -229,7 +224,8 @@ def box_coverage(x, y, box):
         overlap = np.minimum(nodes + step / 2, high) - np.maximum(nodes - step / 2, low)
         return np.clip(overlap / step, 0, 1)
 
-    return np.outer(along(x, box[0], box[1]), along(y, box[2], box[3]))
+    (x_min, y_min), (x_max, y_max) = box
+    return np.outer(along(x, x_min, x_max), along(y, y_min, y_max))
 
 
 def inside_disk(grid, name, disk):
@@ -303,3 +299,44 @@ def cut_edges(grid, disk, inside):
         rate = edge_rate(grid.energy[enters], potential(crossing), grid.beta)
         rates[direction, enters] = grid.diffusion / (grid.step**2 * theta) * rate
     return rates
+
+
+def cubic_interpolation(grid, values, positions, fill_value=None):
+    """Interpolate fields by Lagrange cubics over the 4 x 4 nodes around each point.
+
+    Parameters and errors are those of `reference.GridSolver.interpolate`.
+    """
+    positions = checked_positions(positions)
+    place_x = (positions[..., 0] - grid.x[0]) / grid.step
+    place_y = (positions[..., 1] - grid.y[0]) / grid.step
+    slack = 1e-9
+    outside = (place_x < -slack) | (place_x > len(grid.x) - 1 + slack)
+    outside |= (place_y < -slack) | (place_y > len(grid.y) - 1 + slack)
+    if outside.any() and fill_value is None:
+        raise ValueError(
+            f"positions must lie within x from {grid.x[0]:.3f} to {grid.x[-1]:.3f} and y from "
+            f"{grid.y[0]:.3f} to {grid.y[-1]:.3f}; got {positions[outside][0]}"
+        )
+    first_x, weight_x = _cubic_weights(place_x, len(grid.x))
+    first_y, weight_y = _cubic_weights(place_y, len(grid.y))
+    result = np.zeros(values.shape[:-2] + place_x.shape)
+    for i in range(4):
+        for j in range(4):
+            weight = weight_x[i] * weight_y[j]
+            result += weight * values[..., first_x + i, first_y + j]
+    if outside.any():
+        result[..., outside] = fill_value
+    return result
+
+
+def _cubic_weights(place, n_nodes):
+    """First node and the four Lagrange weights at fractional node numbers `place`."""
+    first = np.clip(np.floor(place).astype(int) - 1, 0, n_nodes - 4)
+    t = place - first
+    weights = (
+        -(t - 1) * (t - 2) * (t - 3) / 6,
+        t * (t - 2) * (t - 3) / 2,
+        -t * (t - 1) * (t - 3) / 2,
+        t * (t - 1) * (t - 2) / 6,
+    )
+    return first, weights

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sparse
 from scipy import ndimage
-from scipy.sparse.linalg import LinearOperator, eigsh, splu
 
 from .grid import (
-    DIRECTIONS,
     build_grid,
     checked_count,
     checked_disk,
-    checked_positions,
+    cubic_interpolation,
     cut_edges,
     inside_disk,
 )
+from .linear_systems import ahead, boundary_solver, slowest_modes
+from .propagation import propagate
 
 __all__ = ["GridSolver", "TransitionPaths"]
 
@@ -66,12 +65,12 @@ class GridSolver:
     grid_step : float
         Distance h between nodes, reduced length.
     bounds : (x_min, x_max, y_min, y_max), optional
-        Extent of the grid. By default it holds `grid.START_BOX` and all points below the energy
-        cut-off.
+        Extent of the grid. By default it holds `simulation.START_BOX` and all points below the
+        energy cut-off.
     energy_cutoff : float, optional
         Nodes higher than this above the global minimum are left out, reduced energy. By default
         30 kT (more if needed to stay 15 kT above the saddles), and the whole of
-        `grid.START_BOX` is kept.
+        `simulation.START_BOX` is kept.
 
     Attributes
     ----------
@@ -100,7 +99,7 @@ class GridSolver:
         self.x, self.y, self.active = self.grid.x, self.grid.y, self.grid.active
         self.positions = self.grid.positions
         self.shape = self.active.shape
-        self._modes = {}
+        self._modes = None
 
     # ---- equilibrium -----------------------------------------------------------------------
 
@@ -172,7 +171,7 @@ class GridSolver:
         onto_source = cut_edges(self.grid, source, in_source)
         onto_target = cut_edges(self.grid, target, in_target)
         held = in_source | in_target
-        solve = self._factorised(held, (onto_source + onto_target).sum(axis=0))
+        solve = boundary_solver(self.grid, held, (onto_source + onto_target).sum(axis=0))
         values = np.where(in_target, 1.0, 0.0)
         free = self.active & ~held
         values[free] = solve(onto_target.sum(axis=0)[free])
@@ -202,7 +201,7 @@ class GridSolver:
         onto = cut_edges(self.grid, target, inside).sum(axis=0)
         free = self.active & ~inside
         values = np.zeros(self.shape)
-        values[free] = self._factorised(inside, onto)(np.ones(free.sum()))
+        values[free] = boundary_solver(self.grid, inside, onto)(np.ones(free.sum()))
         return self._filled(values)
 
     def transition_path_theory(self, source, target):
@@ -229,20 +228,18 @@ class GridSolver:
         committor, onto_source, onto_target, held = self._solve_committor(source, target)
         # The flux is the Dirichlet form of the committor. Summed over edges it has no
         # cancellation, unlike the flow into either disk at low temperature.
-        flow = np.zeros((4, *self.shape))
-        for direction, step in enumerate(DIRECTIONS):
-            ahead = np.roll(committor, (-step[0], -step[1]), axis=(0, 1))
-            stays_free = ~held & ~np.roll(held, (-step[0], -step[1]), axis=(0, 1))
-            rate = np.where(stays_free, self.grid.rates[direction], 0.0)
-            flow[direction] = self._weight * rate * (ahead - committor)
-        flux = 0.0
-        for direction, step in enumerate(DIRECTIONS):
-            ahead = np.roll(committor, (-step[0], -step[1]), axis=(0, 1))
-            flux += 0.5 * (flow[direction] * (ahead - committor)).sum()
-            flux += (self._weight * onto_source[direction] * committor**2).sum()
-            flux += (self._weight * onto_target[direction] * (1 - committor) ** 2).sum()
-            flow[direction] += self._weight * onto_target[direction] * (1 - committor)
-            flow[direction] -= self._weight * onto_source[direction] * committor
+        flux, flow = 0.0, np.zeros((4, *self.shape))
+        for direction, rate in enumerate(self.grid.rates):
+            rise = np.where(
+                held | ahead(held, direction), 0, ahead(committor, direction) - committor
+            )
+            flow[direction] = self._weight * rate * rise
+            flux += 0.5 * (flow[direction] * rise).sum()
+            # edges that end on a circle
+            into_target = self._weight * onto_target[direction] * (1 - committor)
+            into_source = self._weight * onto_source[direction] * committor
+            flux += (into_target * (1 - committor)).sum() + (into_source * committor).sum()
+            flow[direction] += into_target - into_source
         # Current density: probability per time over an edge, per length of cell face, averaged
         # over the two edges that leave a node along each axis.
         current = np.stack([flow[0] - flow[1], flow[2] - flow[3]], axis=-1) / (2 * self.grid_step)
@@ -301,28 +298,14 @@ class GridSolver:
         n_active = int(self.active.sum())
         if n > n_active // 10:
             raise ValueError(f"n must be at most {n_active // 10} on this grid; got {n}")
-        if not any(known >= n for known in self._modes):
-            self._modes = {n: self._solve_modes(n)}
-        rates, modes = next(iter(self._modes.values()))
-        return rates[:n], modes[:n]
-
-    def _solve_modes(self, n):
-        root = np.sqrt(np.maximum(self._weight[self.active], 1e-290))
-        symmetric = self._symmetric_generator()
-        # Shift by a rate well below the slowest: the shifted matrix is then definite.
-        slowest = 0.1 * self.diffusion * np.exp(-self.beta * 110.0)
-        shift = max(slowest, 1e-9 * self.diffusion)
-        factor = _factor(symmetric - shift * sparse.identity(len(root)))
-        inverse = LinearOperator(symmetric.shape, matvec=factor.solve, dtype=float)
-        # Start from the stationary mode and a fixed pattern, so that runs agree to the last digit.
-        start = root * (1 + self.positions[self.active].sum(axis=-1))
-        values, vectors = eigsh(symmetric, k=n + 1, sigma=shift, OPinv=inverse, v0=start)
-        order = np.argsort(-values)[1:]
-        fields = np.zeros((n, *self.shape))
-        fields[:, self.active] = vectors[:, order].T / root
-        correlation = (self._weight * self.positions[..., 0] * fields).sum(axis=(1, 2))
-        fields *= np.where(correlation < 0, -1.0, 1.0)[:, None, None]
-        return -values[order], self._filled(fields)
+        if self._modes is None or len(self._modes[0]) < n:
+            rates, vectors = slowest_modes(self.grid, self._weight, n)
+            fields = np.zeros((n, *self.shape))
+            fields[:, self.active] = vectors[1:]
+            along_x = self.average(self.positions[..., 0] * fields)
+            fields *= np.where(along_x < 0, -1.0, 1.0)[:, None, None]
+            self._modes = rates[1:], self._filled(fields)
+        return self._modes[0][:n].copy(), self._modes[1][:n].copy()
 
     def implied_timescales(self, n):
         """The n slowest relaxation times -1 / lambda of the generator.
@@ -369,28 +352,64 @@ class GridSolver:
             there is no `fill_value`.
         """
         values = self._checked_field("values", values)
-        positions = checked_positions(positions)
-        place_x = (positions[..., 0] - self.x[0]) / self.grid_step
-        place_y = (positions[..., 1] - self.y[0]) / self.grid_step
-        n_x, n_y = self.shape
-        slack = 1e-9
-        outside = (place_x < -slack) | (place_x > n_x - 1 + slack)
-        outside |= (place_y < -slack) | (place_y > n_y - 1 + slack)
-        if outside.any() and fill_value is None:
-            raise ValueError(
-                f"positions must lie within x from {self.x[0]:.3f} to {self.x[-1]:.3f} and y from "
-                f"{self.y[0]:.3f} to {self.y[-1]:.3f}; got {positions[outside][0]}"
-            )
-        first_x, weight_x = _cubic_weights(place_x, n_x)
-        first_y, weight_y = _cubic_weights(place_y, n_y)
-        result = np.zeros(values.shape[:-2] + place_x.shape)
-        for i in range(4):
-            for j in range(4):
-                weight = weight_x[i] * weight_y[j]
-                result += weight * values[..., first_x + i, first_y + j]
-        if outside.any():
-            result[..., outside] = fill_value
-        return result
+        return cubic_interpolation(self.grid, values, positions, fill_value)
+
+    # ---- time evolution --------------------------------------------------------------------
+
+    def propagate(self, values, time):
+        """Conditional expectation E[f(x_t) | x_0] = exp(t L) f.
+
+        Parameters
+        ----------
+        values : (..., n_x, n_y) ndarray
+            Field or fields f on the nodes.
+        time : float
+            t, at least 0, in units of 1/rate.
+
+        Returns
+        -------
+        (..., n_x, n_y) ndarray
+            Exact for the generator to about 1e-12 of the largest value, at every node.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or `time` is negative or not finite.
+        """
+        return self._filled(self._evolved("values", values, time, is_density=False))
+
+    def propagate_density(self, density, time):
+        """Density at a later time: the adjoint of `propagate`.
+
+        Parameters
+        ----------
+        density : (..., n_x, n_y) ndarray
+            Density or densities at time 0; zero at inactive nodes.
+        time : float
+            t, at least 0, in units of 1/rate.
+
+        Returns
+        -------
+        (..., n_x, n_y) ndarray
+            Sums to what `density` sums to.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, `density` is not zero at an inactive node, or `time` is negative
+            or not finite.
+        """
+        if np.any(np.asarray(density)[..., ~self.active] != 0):
+            raise ValueError("density must be zero at inactive nodes, above the energy cut-off")
+        return self._evolved("density", density, time, is_density=True)
+
+    def _evolved(self, name, fields, time, is_density):
+        fields = self._checked_field(name, fields)
+        if isinstance(time, str) or np.ndim(time) != 0 or not (np.isfinite(time) and time >= 0):
+            raise ValueError(f"time must be one finite number of at least 0; got {time!r}")
+        flat = fields.reshape(-1, *self.shape)
+        evolved = [propagate(self.grid, field, float(time), is_density) for field in flat]
+        return np.array(evolved).reshape(fields.shape)
 
     # ---- helpers ---------------------------------------------------------------------------
 
@@ -426,74 +445,3 @@ class GridSolver:
         # Inactive nodes take the value of the nearest active one, so that interpolation close to
         # the energy cut-off needs no special case.
         return values[..., self._nearest_active[0], self._nearest_active[1]]
-
-    def _pairs(self, kept):
-        """Row, column and direction of every edge between two kept nodes."""
-        number = np.full(self.shape, -1)
-        number[kept] = np.arange(kept.sum())
-        for direction, step in enumerate(DIRECTIONS):
-            ahead = np.roll(number, (-step[0], -step[1]), axis=(0, 1))
-            joined = kept & (ahead >= 0) & (self.grid.rates[direction] > 0)
-            yield direction, joined, number[joined], ahead[joined]
-
-    def _symmetric_generator(self):
-        # sqrt(weight) L / sqrt(weight); its off-diagonal entries are sqrt(k_ij k_ji).
-        n_active = int(self.active.sum())
-        rows, columns, entries = [], [], []
-        for direction, joined, row, column in self._pairs(self.active):
-            d_x, d_y = DIRECTIONS[direction]
-            back = np.roll(self.grid.rates[direction ^ 1], (-d_x, -d_y), axis=(0, 1))[joined]
-            rows.append(row)
-            columns.append(column)
-            entries.append(np.sqrt(self.grid.rates[direction][joined] * back))
-        rows.append(np.arange(n_active))
-        columns.append(np.arange(n_active))
-        entries.append(-self.grid.rates.sum(axis=0)[self.active])
-        return _matrix(rows, columns, entries, n_active)
-
-    def _factorised(self, held, onto_boundary):
-        """Solver for -L restricted to the nodes outside `held`, with rates onto its boundary."""
-        free = self.active & ~held
-        n_free = int(free.sum())
-        leaving = onto_boundary.copy()
-        rows, columns, entries = [], [], []
-        for direction, joined, row, column in self._pairs(free):
-            rate = self.grid.rates[direction][joined]
-            leaving[joined] += rate
-            rows.append(row)
-            columns.append(column)
-            entries.append(-rate)
-        rows.append(np.arange(n_free))
-        columns.append(np.arange(n_free))
-        entries.append(leaving[free])
-        return _factor(_matrix(rows, columns, entries, n_free)).solve
-
-
-def _matrix(rows, columns, entries, size):
-    entries = np.concatenate(entries)
-    indices = np.concatenate(rows), np.concatenate(columns)
-    return sparse.coo_matrix((entries, indices), shape=(size, size)).tocsc()
-
-
-def _factor(matrix):
-    # The pattern is symmetric and the diagonal dominates: no pivoting is needed, and an ordering
-    # for symmetric patterns has several times less fill-in than the default.
-    return splu(
-        matrix.tocsc(),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
-
-
-def _cubic_weights(place, n_nodes):
-    """First node and the four Lagrange weights at fractional node numbers `place`."""
-    first = np.clip(np.floor(place).astype(int) - 1, 0, n_nodes - 4)
-    t = place - first
-    weights = (
-        -(t - 1) * (t - 2) * (t - 3) / 6,
-        t * (t - 2) * (t - 3) / 2,
-        -t * (t - 1) * (t - 3) / 2,
-        t * (t - 1) * (t - 2) / 6,
-    )
-    return first, weights
