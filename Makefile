@@ -32,6 +32,9 @@ try: $(READY)  ## one chapter, other parameters: CHAPTER=01_potential SET="beta=
 test-browser: $(READY)  ## open every page in Chromium without network; PROFILE=poster for the book
 	@$(RUN) tools/run_browser_tests.py --profile $(PROFILE)
 
+compare: $(READY)  ## build twice and compare every file; PROFILE=poster for the book itself
+	@$(RUN) tools/compare_builds.py --profile $(PROFILE)
+
 poster: $(READY)  ## the poster regenerated, as one A0 page: _build/poster.pdf
 	@$(RUN) tools/print_book.py poster
 
@@ -60,4 +63,4 @@ clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser poster pdf train benchmark reference notebooks-branch lock clean
+.PHONY: help setup book smoke test try test-browser compare poster pdf train benchmark reference notebooks-branch lock clean

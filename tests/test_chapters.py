@@ -4,6 +4,7 @@ import json
 
 import chapters
 import check_book
+import compare_builds
 import nbformat
 import pytest
 import references
@@ -169,3 +170,13 @@ def test_a_chapter_that_marks_nothing_is_refused(project):
     write(project, "01_first", "print(1)")
     with pytest.raises(references.ReferenceError, match="nothing is compared"):
         references.comparison_notebook(project / "notebooks" / "01_first.py", project / "none")
+
+
+def test_files_that_differ_between_two_builds_are_named(tmp_path):
+    for build, text in (("one", "a"), ("two", "b")):
+        (tmp_path / build / "pages").mkdir(parents=True)
+        (tmp_path / build / "pages" / "same.html").write_text("same")
+        (tmp_path / build / "pages" / "other.html").write_text(text)
+        (tmp_path / build / f"{build}.html").write_text("alone")
+    found = compare_builds.differences(tmp_path / "one", tmp_path / "two")
+    assert found == ["one.html", "pages/other.html", "two.html"]
