@@ -117,7 +117,7 @@ RECIPES = {
     ),
     "medium": TrainingConfig(
         "medium",
-        stages=((250, 2000), (1000, 250)),
+        stages=((250, 800), (500, 300), (1000, 300)),
         batch_size=16,
         learning_rate=1.5e-3,
         bf16=True,
@@ -125,7 +125,7 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((250, 1200), (1000, 150)),
+        stages=((250, 400), (1000, 120)),
         batch_size=16,
         learning_rate=7e-4,
         bf16=True,
