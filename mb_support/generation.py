@@ -4,19 +4,18 @@ The poster's three steps: feed the model a window of frames, append what it pred
 trajectory, move the window on by as many frames, and begin again.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from .inference import as_trajectories, evaluating, rows_per_batch
+from .inference import as_trajectories, cached_predictions, evaluating, rows_per_batch
 
 #: Standard deviation over a window, in reduced length, below which a generator stands still.
 STANDSTILL = 1e-3
 
 
-def _integer(name, value, least, most=None):
+def checked_integer(name, value, least, most=None):
+    """`value` as an int; `ValueError` unless it is an integer of the range allowed."""
     allowed = f"at least {least}" if most is None else f"from {least} to {most}"
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ValueError(f"{name} must be an integer {allowed}; got {value!r}")
@@ -77,7 +76,7 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
     frames = as_trajectories("prompt", prompt)
     batch, n_prompt, _ = frames.shape
     n_positions = model.config.max_position_embeddings
-    n_steps = _integer("n_steps", n_steps, 1)
+    n_steps = checked_integer("n_steps", n_steps, 1)
     if window_length is None:
         if n_prompt > n_positions:
             raise ValueError(
@@ -85,9 +84,9 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
                 "pass a window_length"
             )
         window_length = n_prompt
-    window_length = _integer("window_length", window_length, 2, n_positions)
+    window_length = checked_integer("window_length", window_length, 2, n_positions)
     seen_first = min(window_length, n_prompt)
-    frames_per_step = _integer("frames_per_step", frames_per_step, 1, seen_first)
+    frames_per_step = checked_integer("frames_per_step", frames_per_step, 1, seen_first)
     if seen_first < n_prompt:
         as_trajectories("prompt, its last window_length frames", frames[:, -seen_first:])
 
@@ -120,135 +119,76 @@ def _outputs(model, window):
     return mean + std * model.feature_predictor(model.encode(standardised))
 
 
-@dataclass(frozen=True)
-class ExactForecast:
-    """The best possible forecasts from given points, of the exact dynamics.
-
-    Attributes
-    ----------
-    horizons : (n_horizons,) ndarray of int
-        How many frames ahead.
-    means : (n, n_horizons, 2) ndarray
-        Conditional means E[x_{t+h} | x_t].
-    variances : (n, n_horizons) ndarray
-        What no forecast can beat: E[|x_{t+h} - E[x_{t+h} | x_t]|^2 | x_t], length^2.
-    """
-
-    horizons: np.ndarray
-    means: np.ndarray
-    variances: np.ndarray
-
-
-def forecast_horizons(n_steps, n_horizons):
-    """At most `n_horizons` numbers of frames ahead, from 1 to `n_steps`, evenly in logarithm."""
-    n_steps, n_horizons = _integer("n_steps", n_steps, 1), _integer("n_horizons", n_horizons, 1)
-    return np.unique(np.geomspace(1, n_steps, n_horizons).round().astype(int))
-
-
-def exact_forecast(solver, points, frame_time, horizons):
-    """Exact conditional means and variances of later positions.
-
-    By the Markov property the last frame of a prompt holds all that its frames say of the
-    future, so this is the best forecast from any prompt that ends in these points.
+def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1):
+    """Continuations of the first trajectories of a set, kept on disk.
 
     Parameters
     ----------
-    solver : GridSolver
-    points : (n, 2) array_like
-        Last frames of the prompts, reduced length.
-    frame_time : float
-        Time from one frame to the next.
-    horizons : (n_horizons,) array_like of int
-        How many frames ahead, ascending, at least 1.
+    model : TrajectoryTransformer
+    data : TrajectorySet
+    n : int
+        How many trajectories.
+    n_prompt : int
+        Frames of each that are the prompt.
+    n_steps, frames_per_step : int
+        As for `generate`.
 
     Returns
     -------
-    ExactForecast
+    (n, n_prompt + n_steps, 2) ndarray of float32
 
     Raises
     ------
     ValueError
-        If horizons do not ascend from 1 or more, or a point lies outside the grid.
+        As `generate`.
     """
-    horizons = np.asarray(horizons)
-    if horizons.ndim != 1 or not np.issubdtype(horizons.dtype, np.integer) or len(horizons) == 0:
-        raise ValueError(f"horizons must be a sequence of integers; got {horizons!r}")
-    if horizons[0] < 1 or (np.diff(horizons) <= 0).any():
-        raise ValueError(f"horizons must ascend from 1 or more; got {horizons.tolist()}")
-    x, y = solver.positions[..., 0], solver.positions[..., 1]
-    fields, values = np.stack([x, y, x**2 + y**2]), []
-    for n_frames in np.diff(horizons, prepend=0):
-        fields = solver.propagate(fields, n_frames * frame_time)
-        values.append(solver.interpolate(fields, points))
-    moments = np.array(values).transpose(2, 0, 1)  # (n, n_horizons, 3)
-    means = moments[..., :2]
-    variances = moments[..., 2] - (means**2).sum(axis=-1)
-    return ExactForecast(horizons, means, np.maximum(variances, 0.0))
+    prompt = data.trajectories[:n, :n_prompt]
+    return cached_predictions(
+        "continuations",
+        model,
+        data,
+        lambda: generate(model, prompt, n_steps, frames_per_step),
+        n=n,
+        n_prompt=n_prompt,
+        n_steps=n_steps,
+        frames_per_step=frames_per_step,
+    )
 
 
-def baseline_forecasts(prompt, n_steps):
-    """Forecasts that need no model: the last frame, and the mean of the prompt.
+def one_step_forecasts(model, trajectories, last_frame, lengths):
+    """Forecasts of one frame from windows of several lengths that end in the same frame.
 
     Parameters
     ----------
-    prompt : (n, n_prompt, 2) ndarray
-    n_steps : int
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) ndarray
+    last_frame : int
+        Frame in which every window ends; the one after it is forecast.
+    lengths : sequence of int
+        Frames of a window, at most `last_frame` + 1.
 
     Returns
     -------
-    dict of str to (n, n_steps, 2) ndarray
-    """
-    shape = (len(prompt), n_steps, 2)
-    return {
-        "last frame": np.broadcast_to(prompt[:, -1:], shape),
-        "mean of the prompt": np.broadcast_to(prompt.mean(axis=1, keepdims=True), shape),
-    }
-
-
-def squared_errors(forecast, actual):
-    """Squared distance between forecast and actual frames, (n, n_steps), length^2."""
-    forecast, actual = np.asarray(forecast, float), np.asarray(actual, float)
-    if forecast.shape != actual.shape or forecast.shape[-1] != 2:
-        raise ValueError(
-            "forecast and actual must have one shape (n, n_steps, 2); got "
-            f"{forecast.shape} and {actual.shape}"
-        )
-    return ((forecast - actual) ** 2).sum(axis=-1)
-
-
-def mean_with_band(values, n_bootstrap=1000, confidence=0.95, seed=0):
-    """Mean over trajectories with a bootstrap interval.
-
-    Parameters
-    ----------
-    values : (n, ...) ndarray
-        One row per trajectory; trajectories are resampled, so correlation within one is kept.
-    n_bootstrap : int
-    confidence : float
-    seed : int
-
-    Returns
-    -------
-    mean, low, high : (...) ndarray
+    (n_lengths, n, 2) ndarray of float32
 
     Raises
     ------
     ValueError
-        If there are fewer than two trajectories.
+        If a window does not fit, or as `generate`.
     """
-    values = np.asarray(values, float)
-    if values.ndim == 0 or len(values) < 2:
-        raise ValueError(f"values must hold two trajectories or more; got shape {values.shape}")
-    n = len(values)
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap) / n
-    means = np.tensordot(counts, values, axes=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return values.mean(axis=0), low, high
+    forecasts = []
+    for length in lengths:
+        length = checked_integer("lengths", length, 2, last_frame + 1)
+        window = trajectories[:, last_frame + 1 - length : last_frame + 1]
+        forecasts.append(generate(model, window, 1)[:, -1])
+    return np.array(forecasts)
 
 
 def echo(generated, n_prompt, frames_per_step):
-    """How far an appended block repeats the block before it.
+    """How far an appended block repeats frames that the model was shown.
+
+    Of k outputs appended at once, the first k - 1 sit on frames whose successors are in the
+    window. If the model copies these, they are the last k - 1 frames of the prompt over again.
 
     Parameters
     ----------
@@ -262,23 +202,22 @@ def echo(generated, n_prompt, frames_per_step):
     Returns
     -------
     (n,) ndarray
-        For each trajectory the correlation between its first appended block and the last k
-        frames of its prompt, both less their means, over frames and coordinates.
+        For each trajectory the correlation between the first k - 1 frames appended and the last
+        k - 1 frames of the prompt, both less their means, over frames and coordinates.
 
     Raises
     ------
     ValueError
-        If a block has fewer than two frames or is not inside the trajectory.
+        If a block has fewer than three frames or is not inside the trajectory.
     """
-    k = _integer(
-        "frames_per_step", frames_per_step, 2, min(n_prompt, generated.shape[1] - n_prompt)
-    )
-    before = np.asarray(generated[:, n_prompt - k : n_prompt], float)
-    after = np.asarray(generated[:, n_prompt : n_prompt + k], float)
-    before = before - before.mean(axis=1, keepdims=True)
-    after = after - after.mean(axis=1, keepdims=True)
-    norms = np.sqrt((before**2).sum(axis=(1, 2)) * (after**2).sum(axis=(1, 2)))
-    return (before * after).sum(axis=(1, 2)) / np.maximum(norms, 1e-12)
+    n_generated = generated.shape[1] - n_prompt
+    k = checked_integer("frames_per_step", frames_per_step, 3, min(n_prompt, n_generated))
+    shown = np.asarray(generated[:, n_prompt - k + 1 : n_prompt], float)
+    appended = np.asarray(generated[:, n_prompt : n_prompt + k - 1], float)
+    shown = shown - shown.mean(axis=1, keepdims=True)
+    appended = appended - appended.mean(axis=1, keepdims=True)
+    norms = np.sqrt((shown**2).sum(axis=(1, 2)) * (appended**2).sum(axis=(1, 2)))
+    return (shown * appended).sum(axis=(1, 2)) / np.maximum(norms, 1e-12)
 
 
 def is_standing_still(generated, n_frames):
@@ -295,49 +234,3 @@ def is_standing_still(generated, n_frames):
         True where both coordinates spread less than `STANDSTILL`.
     """
     return (generated[:, -n_frames:].std(axis=1) < STANDSTILL).all(axis=-1)
-
-
-def distance_from_boltzmann(solver, frames, coarsening=1):
-    """Jensen-Shannon divergence between a histogram of frames and the Boltzmann weight.
-
-    Parameters
-    ----------
-    solver : GridSolver
-        Its stationary density is the reference.
-    frames : (..., 2) ndarray
-        Points (x, y); those outside the grid count as a cell of their own.
-    coarsening : int
-        Width of a bin in grid steps.
-
-    Returns
-    -------
-    float
-        Divergence (not its root) in bits: 0 for equal distributions, 1 for disjoint ones. A
-        finite sample of the exact distribution is not at 0 either: compare with one.
-
-    Raises
-    ------
-    ValueError
-        If there are no frames or `coarsening` is below 1.
-    """
-    coarsening = _integer("coarsening", coarsening, 1)
-    points = np.asarray(frames, float).reshape(-1, 2)
-    if len(points) == 0:
-        raise ValueError("frames must hold at least one point; got none")
-    exact = solver.stationary_density() * solver.cell_area
-    n_x, n_y = (-(-n // coarsening) for n in exact.shape)
-    nodes = np.indices(exact.shape) // coarsening
-    p = np.bincount((nodes[0] * n_y + nodes[1]).ravel(), exact.ravel(), minlength=n_x * n_y + 1)
-    with np.errstate(invalid="ignore"):
-        cells = np.floor((points - [solver.x[0], solver.y[0]]) / solver.grid_step + 0.5)
-        cells = np.floor(cells / coarsening)
-        inside = ((cells >= 0) & (cells < [n_x, n_y])).all(axis=1)
-    index = np.full(len(points), n_x * n_y)
-    index[inside] = cells[inside].astype(int) @ [n_y, 1]
-    q = np.bincount(index, minlength=n_x * n_y + 1) / len(points)
-    return float(_entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2)
-
-
-def _entropy(p):
-    p = p[p > 0]
-    return -(p * np.log2(p)).sum()

@@ -25,7 +25,6 @@ PREDICTION_MODULES = (
     "inference",
     "generation",
     "classification",
-    "slices",
 )
 
 

@@ -6,7 +6,8 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from torch import nn
 
-from mb_support import generation, inference
+from mb_support import forecast_scores, generation, inference
+from mb_support.datasets import make_dataset
 from mb_support.generation import generate
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.reference import GridSolver
@@ -182,7 +183,7 @@ def solver():
 def test_exact_forecast_agrees_with_simulation(solver):
     config = SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=21)
     points = np.array([[-0.6, 1.3], [-0.1, 0.6]])
-    exact = generation.exact_forecast(solver, points, config.frame_time, [1, 5, 20])
+    exact = forecast_scores.exact_forecast(solver, points, config.frame_time, [1, 5, 20])
     for i, point in enumerate(points):
         runs = simulate(config, np.tile(point, (4000, 1)), seed=11)[:, [1, 5, 20]]
         error = runs.std(axis=0) / np.sqrt(len(runs))
@@ -196,11 +197,11 @@ def test_no_baseline_beats_the_exact_forecast(solver):
     config = SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=60)
     data = simulate(config, np.tile([-0.2, 0.8], (300, 1)), seed=4)
     prompt, future = data[:, :40], data[:, 40:]
-    horizons = generation.forecast_horizons(20, 6)
-    exact = generation.exact_forecast(solver, prompt[:, -1], config.frame_time, horizons)
-    floor = generation.squared_errors(exact.means, future[:, horizons - 1]).mean(axis=0)
-    for forecast in generation.baseline_forecasts(prompt, 20).values():
-        errors = generation.squared_errors(forecast, future)[:, horizons - 1].mean(axis=0)
+    horizons = forecast_scores.forecast_horizons(20, 6)
+    exact = forecast_scores.exact_forecast(solver, prompt[:, -1], config.frame_time, horizons)
+    floor = forecast_scores.squared_errors(exact.means, future[:, horizons - 1]).mean(axis=0)
+    for forecast in forecast_scores.baseline_forecasts(prompt, 20).values():
+        errors = forecast_scores.squared_errors(forecast, future)[:, horizons - 1].mean(axis=0)
         assert (errors > floor).all()
     np.testing.assert_allclose(floor, exact.variances.mean(axis=0), rtol=0.2)
 
@@ -211,38 +212,70 @@ def test_no_baseline_beats_the_exact_forecast(solver):
 )
 def test_horizons_are_checked(solver, horizons, message):
     with pytest.raises(ValueError, match=message):
-        generation.exact_forecast(solver, [[0, 0.5]], 0.005, horizons)
+        forecast_scores.exact_forecast(solver, [[0, 0.5]], 0.005, horizons)
 
 
 def test_horizons_run_from_one_to_the_last():
-    horizons = generation.forecast_horizons(200, 15)
+    horizons = forecast_scores.forecast_horizons(200, 15)
     assert horizons[0] == 1 and horizons[-1] == 200 and (np.diff(horizons) > 0).all()
 
 
 def test_squared_errors_sum_over_coordinates():
-    errors = generation.squared_errors(np.zeros((1, 2, 2)), np.array([[[3.0, 4.0], [0.0, 1.0]]]))
+    errors = forecast_scores.squared_errors(
+        np.zeros((1, 2, 2)), np.array([[[3.0, 4.0], [0.0, 1.0]]])
+    )
     np.testing.assert_array_equal(errors, [[25, 1]])
     with pytest.raises(ValueError, match="one shape"):
-        generation.squared_errors(np.zeros((1, 2, 2)), np.zeros((1, 3, 2)))
+        forecast_scores.squared_errors(np.zeros((1, 2, 2)), np.zeros((1, 3, 2)))
 
 
 def test_bands_are_as_wide_as_the_standard_error_says():
     values = np.random.default_rng(2).normal(size=(400, 3))
-    mean, low, high = generation.mean_with_band(values)
+    mean, low, high = forecast_scores.mean_with_band(values)
     np.testing.assert_allclose(mean, values.mean(axis=0))
     np.testing.assert_allclose(high - low, 2 * 1.96 * values.std(axis=0) / 20, rtol=0.15)
     with pytest.raises(ValueError, match="two trajectories"):
-        generation.mean_with_band(values[:1])
+        forecast_scores.mean_with_band(values[:1])
 
 
 def test_echo_is_one_for_a_copy_and_none_for_noise():
     rng = np.random.default_rng(6)
     generated = rng.normal(size=(200, 60, 2))
     assert abs(generation.echo(generated, 30, 30).mean()) < 0.05
-    generated[:, 30:] = 2 * generated[:, :30] + 1
+    generated[:, 30:59] = 2 * generated[:, 1:30] + 1
     np.testing.assert_allclose(generation.echo(generated, 30, 30), 1)
     with pytest.raises(ValueError, match="frames_per_step"):
         generation.echo(generated, 30, 31)
+
+
+def test_continuations_are_kept_and_are_those_of_generate(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference.paths, "CACHE", tmp_path)
+    data = make_dataset(4, "validation", n_frames=30)
+    first = generation.continue_set(model, data, 3, 20, 6, frames_per_step=2)
+    np.testing.assert_array_equal(first, generate(model, data.trajectories[:3, :20], 6, 2))
+    monkeypatch.setattr(generation, "generate", None)  # not called again
+    np.testing.assert_array_equal(generation.continue_set(model, data, 3, 20, 6, 2), first)
+
+
+def test_one_step_forecasts_end_in_one_frame(model, prompt):
+    forecasts = generation.one_step_forecasts(model, prompt, 9, [5, 10])
+    np.testing.assert_array_equal(forecasts[0], generate(model, prompt[:, 5:10], 1)[:, -1])
+    np.testing.assert_array_equal(forecasts[1], generate(model, prompt[:, :10], 1)[:, -1])
+    with pytest.raises(ValueError, match="lengths must be from 2 to 10; got 11"):
+        generation.one_step_forecasts(model, prompt, 9, [11])
+
+
+def test_densities_of_a_coordinate(solver):
+    weight = solver.stationary_density() * solver.cell_area
+    chosen = np.random.default_rng(9).choice(weight.size, size=20_000, p=weight.ravel())
+    points = solver.positions.reshape(-1, 2)[chosen]
+    edges, exact, found = forecast_scores.coordinate_densities(solver, 1, sample=points)
+    assert (exact * np.diff(edges)).sum() == pytest.approx(1, abs=1e-6)
+    probability = exact * np.diff(edges)
+    error = np.sqrt(probability / len(points)) / np.diff(edges)
+    assert (abs(found["sample"] - exact) < 5 * error + 1e-3).all()
+    with pytest.raises(ValueError, match="coordinate must be from 0 to 1"):
+        forecast_scores.coordinate_densities(solver, 2)
 
 
 def test_distance_from_boltzmann_is_the_divergence_of_histograms(solver):
@@ -253,10 +286,10 @@ def test_distance_from_boltzmann_is_the_divergence_of_histograms(solver):
     points = points + rng.uniform(-0.4, 0.4, points.shape) * solver.grid_step
     counts = np.bincount(chosen, minlength=weight.size)
     expected = jensenshannon(weight.ravel(), counts, base=2) ** 2
-    assert generation.distance_from_boltzmann(solver, points) == pytest.approx(expected)
+    assert forecast_scores.distance_from_boltzmann(solver, points) == pytest.approx(expected)
     # wider bins hold less noise
-    assert generation.distance_from_boltzmann(solver, points, 4) < expected / 3
-    assert generation.distance_from_boltzmann(solver, [[50.0, 50.0]]) == pytest.approx(1)
+    assert forecast_scores.distance_from_boltzmann(solver, points, 4) < expected / 3
+    assert forecast_scores.distance_from_boltzmann(solver, [[50.0, 50.0]]) == pytest.approx(1)
     for bad in ({"frames": np.empty((0, 2))}, {"frames": points, "coarsening": 0}):
         with pytest.raises(ValueError, match="frames|coarsening"):
-            generation.distance_from_boltzmann(solver, **bad)
+            forecast_scores.distance_from_boltzmann(solver, **bad)

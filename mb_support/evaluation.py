@@ -1,0 +1,245 @@
+"""Predictions of the committed models that take too long for the book, made once and kept.
+
+``python -m mb_support.evaluation --size small`` classifies several test sets and many slices of
+one, and writes every predicted state to ``results/evaluation_small.json``. It goes on from where
+an interrupted run stopped.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from . import paths
+from .classification import predict_states
+from .datasets import make_dataset
+from .inference import cached_predictions, load_checkpoint, weights_digest
+from .model import SIZES
+from .training import _commit, machine
+
+#: Frames of a slice, and the frames at which slices begin.
+SLICE_LENGTHS = (100, 250, 500)
+SLICE_STARTS = (0, 10, 25, 50, 100, 200, 400, 600, 800)
+#: Trajectories of a test set; those of which slices are taken; and how many test sets.
+N_TEST = 1000
+N_SLICED = {"small": 1000, "medium": 1000, "large": 400}
+N_SEEDS = {"small": 5, "medium": 5, "large": 3}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is classified: a slice of each of the first trajectories of a test set.
+
+    Attributes
+    ----------
+    regime : str
+        Key of `simulation.REGIMES`.
+    index : int
+        Number of the test set.
+    n : int
+        How many of its trajectories.
+    start, length : int
+        First frame and number of frames of the slice.
+    is_reversed : bool
+        Whether the model is shown the frames in reverse order.
+    """
+
+    regime: str
+    index: int = 0
+    n: int = N_TEST
+    start: int = 0
+    length: int = 1000
+    is_reversed: bool = False
+
+    def frames(self, trajectories):
+        """The slices, (n, length, 2), of the test set's trajectories."""
+        chosen = trajectories[: self.n, self.start : self.start + self.length]
+        return chosen[:, ::-1] if self.is_reversed else chosen
+
+
+def tasks(size):
+    """Everything that is evaluated for a size, as a list of `Task`; `ValueError` if unknown."""
+    if size not in SIZES:
+        raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
+    found = [Task("metastable", index) for index in range(N_SEEDS[size])]
+    found += [Task("metastable", is_reversed=True, n=N_SLICED[size])]
+    found += [Task("wild", n=N_SLICED[size]), Task("wild", n=N_SLICED[size], is_reversed=True)]
+    for regime in ("metastable", "wild"):
+        for length in SLICE_LENGTHS:
+            starts = [start for start in SLICE_STARTS if start + length <= 1000]
+            found += [Task(regime, 0, N_SLICED[size], start, length) for start in starts]
+    return found
+
+
+def pack(predicted):
+    """States as hexadecimal text, four to a digit."""
+    return np.packbits(np.asarray(predicted, dtype=np.uint8)).tobytes().hex()
+
+
+def unpack(text, n):
+    """The (n,) int64 states that `pack` wrote."""
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:n].astype(np.int64)
+
+
+def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):
+    """Classify everything in `tasks(size)`.
+
+    Parameters
+    ----------
+    size : {"small", "medium", "large"}
+    folder : path
+        Where the checkpoint of that size lies.
+    only : sequence of Task, optional
+        Part of the tasks.
+    progress : bool
+        Print a line for each task.
+
+    Returns
+    -------
+    dict
+        What `results/evaluation_<size>.json` holds.
+    """
+    model = load_checkpoint(size, folder)
+    data, predictions, began = {}, [], time.monotonic()
+    todo = tasks(size) if only is None else list(only)
+    for number, task in enumerate(todo, start=1):
+        key = task.regime, task.index
+        if key not in data:
+            data = {key: make_dataset(N_TEST, "test", task.index, task.regime)}
+        predicted = _predicted(model, data[key], task)
+        predictions.append(asdict(task) | {"states": pack(predicted)})
+        if progress:
+            seconds = time.monotonic() - began
+            print(f"{size} {number}/{len(todo)} {seconds:6.0f} s  {task}", flush=True)
+    return {
+        "size": size,
+        "weights": weights_digest(model),
+        "seconds": round(time.monotonic() - began, 1),
+        "threads": torch.get_num_threads(),
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "commit": _commit(),
+        "predictions": predictions,
+    }
+
+
+def _predicted(model, data, task):
+    def compute():
+        return predict_states(model, task.frames(data.trajectories), progress=False)[0]
+
+    return cached_predictions("states", model, data, compute, **asdict(task))
+
+
+class Evaluation:
+    """Kept predictions of one model.
+
+    Parameters
+    ----------
+    record : dict
+        From `evaluate`.
+    """
+
+    def __init__(self, record):
+        self.record = record
+        self._states = {}
+        for entry in record["predictions"]:
+            fields = {k: v for k, v in entry.items() if k != "states"}
+            self._states[Task(**fields)] = unpack(entry["states"], fields["n"])
+
+    @classmethod
+    def load(cls, size, model=None, folder=paths.RESULTS):
+        """Read the kept predictions of a size.
+
+        Parameters
+        ----------
+        size : {"small", "medium", "large"}
+        model : TrajectoryTransformer, optional
+            If given, the predictions must be of these weights.
+        folder : path
+
+        Raises
+        ------
+        ValueError
+            If there are none, or they are of other weights.
+        """
+        path = Path(folder) / f"evaluation_{size}.json"
+        command = f"run python -m mb_support.evaluation --size {size}"
+        if not path.exists():
+            raise ValueError(f"no predictions of size {size!r} in {path.parent}: {command}")
+        record = json.loads(path.read_text())
+        if model is not None and record["weights"] != weights_digest(model):
+            raise ValueError(f"{path.name} was made with other weights of {size!r}: {command}")
+        return cls(record)
+
+    @property
+    def tasks(self):
+        """The `Task` of each prediction, as a list."""
+        return list(self._states)
+
+    def states(self, task):
+        """Predicted states of a task, (n,) int64; `ValueError` if it was not evaluated."""
+        if task not in self._states:
+            raise ValueError(f"{task} was not evaluated for {self.record['size']}")
+        return self._states[task]
+
+    def slices(self, regime, length):
+        """Predictions from the slices of a length.
+
+        Parameters
+        ----------
+        regime : str
+        length : int
+
+        Returns
+        -------
+        starts : (n_starts,) ndarray of int
+        predicted : (n_starts, n) ndarray of int64
+
+        Raises
+        ------
+        ValueError
+            If there are none of that length.
+        """
+        found = {
+            task.start: states
+            for task, states in self._states.items()
+            if (task.regime, task.length, task.is_reversed, task.index)
+            == (regime, length, False, 0)
+        }
+        if not found:
+            raise ValueError(f"no slices of {length} frames in regime {regime!r} were evaluated")
+        starts = sorted(found)
+        return np.array(starts), np.array([found[start] for start in starts])
+
+
+def main(arguments=None):
+    """Command line: evaluate one size and write the result under ``results``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", required=True, choices=list(SIZES))
+    parser.add_argument("--checkpoints", type=Path, default=paths.CHECKPOINTS)
+    parser.add_argument("--output", type=Path, default=paths.RESULTS, help="folder to write to")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    record = evaluate(options.size, options.checkpoints)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / f"evaluation_{options.size}.json"
+    partial = path.with_suffix(".tmp")
+    partial.write_text(json.dumps(record, indent=1) + "\n")
+    partial.rename(path)
+    print(f"{options.size}: {len(record['predictions'])} sets of predictions in {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Figures of the generation chapter: trajectories and their continuations, errors, long runs."""
+
+import numpy as np
+
+from .style import (
+    BASELINE_COLOR,
+    DENSITY_CMAP,
+    MODEL_COLOR,
+    PALETTE,
+    REFERENCE_COLOR,
+    SIZE_COLORS,
+    SIZE_LINES,
+    axes_or_new,
+)
+
+#: The actual trajectory: light enough to lie beneath a model.
+ACTUAL_COLOR = "#8A8A8A"
+#: Line styles of the baselines, which share one colour.
+BASELINE_LINES = {"last frame": ":", "mean of the prompt": "--"}
+#: Colour and line style by frames per step, in ascending order.
+BLOCK_COLORS = (MODEL_COLOR, PALETTE["blue"], PALETTE["vermillion"])
+BLOCK_LINES = ("-", "--", "-.")
+
+
+def plot_continuation(actual, generated, n_prompt, coordinate, exact=None, color=None, ax=None):
+    """One coordinate of a trajectory and of its continuation by the model.
+
+    Parameters
+    ----------
+    actual : (n_frames, 2) ndarray
+        What the simulation did, prompt included.
+    generated : (n_frames, 2) ndarray
+        From `generation.generate`, prompt included.
+    n_prompt : int
+        Frames of the prompt.
+    coordinate : {0, 1}
+        0 for x, 1 for y.
+    exact : (horizons, means, variances), optional
+        Exact conditional mean of the coordinate at some horizons after the prompt and its
+        variance: a black line with a band of one standard deviation.
+    color : str, optional
+        Of the continuation.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=1.0, aspect=0.3)
+    frames = np.arange(len(actual))
+    ax.axvspan(0, n_prompt - 1, color="#F0F0F0", lw=0)
+    ax.plot(frames, actual[:, coordinate], color=ACTUAL_COLOR, lw=0.9, label="actual")
+    if exact is not None:
+        horizons, means, variances = exact
+        at, spread = n_prompt - 1 + np.asarray(horizons), np.sqrt(variances)
+        ax.plot(at, means, color=REFERENCE_COLOR, lw=1.1, label="exact mean")
+        ax.fill_between(at, means - spread, means + spread, color=REFERENCE_COLOR, alpha=0.1, lw=0)
+    after = slice(n_prompt - 1, None)  # from the prompt's last frame on
+    ax.plot(
+        frames[after],
+        generated[after, coordinate],
+        color=color or MODEL_COLOR,
+        lw=1.5,
+        label="generated",
+    )
+    ax.set_xlim(0, len(actual) - 1)
+    ax.set_ylabel("xy"[coordinate])
+    return ax
+
+
+def plot_error_growth(horizons, models, baselines, floor, ax=None):
+    """Mean squared error of forecasts against how far ahead they look.
+
+    Parameters
+    ----------
+    horizons : (n,) ndarray
+        Frames ahead.
+    models : dict of str to (mean, low, high), each (n,) ndarray
+        Errors of models with their bands; a name that begins with a model size takes its colour.
+    baselines : dict of str to (n,) ndarray
+        Errors of forecasts without a model.
+    floor : (n,) ndarray
+        Exact floor, in black: nothing lies below it on average.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.6, aspect=0.75)
+    ax.plot(horizons, floor, color=REFERENCE_COLOR, lw=1.6, label="exact floor")
+    for name, error in baselines.items():
+        line = BASELINE_LINES.get(name, "-.")
+        ax.plot(horizons, error, color=BASELINE_COLOR, ls=line, label=name)
+    for number, (name, (mean, low, high)) in enumerate(models.items()):
+        size = name.split(",")[0]
+        color = SIZE_COLORS.get(size, BLOCK_COLORS[number % len(BLOCK_COLORS)])
+        ax.plot(horizons, mean, color=color, ls=SIZE_LINES.get(size, "-"), label=name)
+        ax.fill_between(horizons, low, high, color=color, alpha=0.2, lw=0)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("frames ahead")
+    ax.set_ylabel("mean squared error (length²)")
+    ax.grid(which="major")
+    return ax
+
+
+def plot_density_of_coordinate(edges, exact, histograms, coordinate=0, ax=None):
+    """Where long trajectories spend their time, along one coordinate, beside the exact density.
+
+    Parameters
+    ----------
+    edges : (n_bins + 1,) ndarray
+    exact : (n_bins,) ndarray
+        Boltzmann density of the coordinate, 1/length.
+    histograms : dict of str to (n_bins,) ndarray
+        Densities of simulated and generated frames.
+    coordinate : {0, 1}
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.6, aspect=0.75)
+    middle = (edges[1:] + edges[:-1]) / 2
+    ax.fill_between(middle, exact, color=REFERENCE_COLOR, alpha=0.12, lw=0)
+    ax.plot(middle, exact, color=REFERENCE_COLOR, lw=1.2, label="Boltzmann")
+    number = 0
+    for name, density in histograms.items():
+        if name == "actual":
+            color, line = ACTUAL_COLOR, "-"
+        else:
+            color, line = BLOCK_COLORS[number % 3], BLOCK_LINES[number % 3]
+            number += 1
+        ax.stairs(density, edges, color=color, ls=line, lw=1.4, label=name)
+    ax.set_xlabel("xy"[coordinate])
+    ax.set_ylabel("density")
+    return ax
+
+
+def plot_trails(trajectories, x, y, density, title="", color=None, ax=None):
+    """Paths in the plane over the Boltzmann density.
+
+    Parameters
+    ----------
+    trajectories : (n, n_frames, 2) ndarray
+        Drawn as thin lines that end in a dot.
+    x : (n_x,) ndarray
+    y : (n_y,) ndarray
+    density : (n_x, n_y) ndarray
+        Stationary density on the nodes.
+    title : str
+    color : str, optional
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.4, aspect=1.0)
+    with np.errstate(divide="ignore"):
+        log_density = np.log10(density / density.max())
+    levels = [-4, -3, -2, -1, 0]
+    ax.contourf(x, y, log_density.T, levels, cmap=DENSITY_CMAP, alpha=0.35, extend="neither")
+    for path in trajectories:
+        ax.plot(*path.T, color=color or MODEL_COLOR, lw=0.6, alpha=0.8)
+        ax.plot(*path[-1], marker="o", color=color or MODEL_COLOR, mec="black", mew=0.6, ms=4)
+    ax.set_aspect("equal")
+    ax.set_xlim(-1.5, 1.2)
+    ax.set_ylim(-0.4, 2.0)
+    ax.set_xlabel("x")
+    ax.set_ylabel("y")
+    ax.set_title(title)
+    return ax
