@@ -26,7 +26,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-LANES = 128  # trajectories advanced together: a power of two, so a block of vectors of any width
+LANES = 128  # most trajectories that advance together
+VECTOR = 16  # the number that do is a multiple of this: every lane runs the vector code
 BATCH = 4  # steps of noise drawn at a time: an even number, one Philox call serves two steps
 STAGE = 8  # frames collected before they are copied out: one cache line of a trajectory
 FINITE_RANGE = 10.0  # |x|, |y| beyond this: the trajectory has escaped
@@ -134,8 +135,8 @@ def philox_words(counter, key, words):
 
 
 @_compiled
-def draw_words(packed, multipliers, seed, stream, trajectory, pair, n_pairs):
-    """Random words of `n_pairs` pairs of steps, for LANES trajectories from `trajectory` on.
+def draw_words(packed, multipliers, width, seed, stream, trajectory, pair, n_pairs):
+    """Random words of `n_pairs` pairs of steps, for `width` trajectories from `trajectory` on.
 
     The counter is (pair, trajectory, pair >> 32 and stream, trajectory >> 32), the key the seed.
     The pair index sits where the first rounds multiply: the same for all lanes, those products
@@ -146,8 +147,8 @@ def draw_words(packed, multipliers, seed, stream, trajectory, pair, n_pairs):
     m0, m1 = np.uint64(multipliers[0]), np.uint64(multipliers[1])
     k0, k1 = seed & _LOW, seed >> _32
     low, high = trajectory & _LOW, trajectory >> _32
-    half = LANES // 2
-    radius, angle = packed[: len(packed) // 2], packed[len(packed) // 2 :]
+    half = width // 2
+    radius, angle = packed[: 2 * n_pairs * half], packed[2 * n_pairs * half :]
     for q in range(n_pairs):
         c0 = (pair + np.uint64(q)) & _LOW
         c2 = ((pair + np.uint64(q)) >> _32) | (np.uint64(stream) << np.uint64(24))
@@ -243,10 +244,9 @@ def normal_pair(radius_word, angle_word):
 
 
 @_compiled
-def normals_of_words(words, normals):
-    """Turn random words (radius or angle, step, lane) into normals (x or y, step, lane)."""
-    n = len(normals) // 2
-    radius, angle, along_x, along_y = words[:n], words[n:], normals[:n], normals[n:]
+def normals_of_words(words, normals, n):
+    """Turn random words (radius or angle, n) into normals (x or y, n)."""
+    radius, angle, along_x, along_y = words[:n], words[n : 2 * n], normals[:n], normals[n : 2 * n]
     for i in range(n):
         along_x[i], along_y[i] = normal_pair(radius[i], angle[i])
 
@@ -387,28 +387,16 @@ def _scaled_force(x, y, field):
     return mueller_brown if field.instance_class is MuellerBrown else harmonic
 
 
-@_compiled
-def hit_frames(frames, centre, radius, hits):
-    """Index of each trajectory's first frame within `radius` of `centre`, or -1, into `hits`."""
-    for i in range(len(frames)):
-        hits[i] = -1
-        for k in range(frames.shape[1]):
-            dx, dy = frames[i, k, 0] - centre[0], frames[i, k, 1] - centre[1]
-            if dx * dx + dy * dy <= radius * radius:
-                hits[i] = k
-                break
-
-
 # --- integrators: state is (x, y, then what the integrator carries), each LANES long ------------
 
 
 @_inlined
-def euler_maruyama(state, normals, first, last, field, c):
+def euler_maruyama(state, normals, width, first, last, field, c):
     """x += scaled force + c.noise z."""
     for step in range(first, last):
-        along_x = normals[LANES * step : LANES * (step + 1)]
-        along_y = normals[LANES * (BATCH + step) : LANES * (BATCH + step + 1)]
-        for i in range(LANES):
+        along_x = normals[width * step : width * (step + 1)]
+        along_y = normals[width * (BATCH + step) : width * (BATCH + step + 1)]
+        for i in range(width):
             x, y = state[i], state[i + LANES]
             fx, fy = scaled_force(x, y, field)
             state[i] = fma(c.noise, like(x, along_x[i]), x + fx)
@@ -416,12 +404,12 @@ def euler_maruyama(state, normals, first, last, field, c):
 
 
 @_inlined
-def leimkuhler_matthews(state, normals, first, last, field, c):
+def leimkuhler_matthews(state, normals, width, first, last, field, c):
     """x += scaled force + c.noise (z_n + z_{n+1}) [3]_; z_n is carried in rows 2 and 3."""
     for step in range(first, last):
-        along_x = normals[LANES * step : LANES * (step + 1)]
-        along_y = normals[LANES * (BATCH + step) : LANES * (BATCH + step + 1)]
-        for i in range(LANES):
+        along_x = normals[width * step : width * (step + 1)]
+        along_y = normals[width * (BATCH + step) : width * (BATCH + step + 1)]
+        for i in range(width):
             x, y = state[i], state[i + LANES]
             zx, zy = like(x, along_x[i]), like(y, along_y[i])
             fx, fy = scaled_force(x, y, field)
@@ -432,12 +420,12 @@ def leimkuhler_matthews(state, normals, first, last, field, c):
 
 
 @_inlined
-def baoab(state, normals, first, last, field, c):
+def baoab(state, normals, width, first, last, field, c):
     """Kick, drift, thermostat, drift, kick [3]_; rows 2, 3 velocity, 4, 5 the last half kick."""
     for step in range(first, last):
-        along_x = normals[LANES * step : LANES * (step + 1)]
-        along_y = normals[LANES * (BATCH + step) : LANES * (BATCH + step + 1)]
-        for i in range(LANES):
+        along_x = normals[width * step : width * (step + 1)]
+        along_y = normals[width * (BATCH + step) : width * (BATCH + step + 1)]
+        for i in range(width):
             x, vx, fx = state[i], state[i + 2 * LANES], state[i + 4 * LANES]
             y, vy, fy = state[i + LANES], state[i + 3 * LANES], state[i + 5 * LANES]
             vx, vy = vx + fx, vy + fy
@@ -461,40 +449,70 @@ class Coefficients(NamedTuple):
 @_compiled
 def has_escaped(state, n_lanes):
     """Whether any of the first lanes is outside the finite range, or not a number."""
-    escaped = 0
+    limit = like(state[0], FINITE_RANGE)
+    n_inside = np.int32(0)
     for i in range(n_lanes):
-        x, y = state[i], state[i + LANES]
-        is_inside = abs(x) < FINITE_RANGE and abs(y) < FINITE_RANGE
-        escaped += 0 if is_inside else 1
-    return escaped > 0
+        is_inside = (abs(state[i]) < limit) & (abs(state[i + LANES]) < limit)
+        n_inside = np.int32(n_inside + np.int32(is_inside))
+    return n_inside < n_lanes
+
+
+@_compiled
+def stage_frame(state, width, row):
+    """Write (x, y) of every lane, rounded to float32, to `row`."""
+    for i in range(width):
+        row[2 * i] = np.float32(state[i])
+        row[2 * i + 1] = np.float32(state[i + LANES])
 
 
 @_compiled
 def flush(stage, n_staged, out, frame):
-    """Copy staged frames, (frame, x or y, lane), to out[:, frame:frame + n_staged]."""
+    """Copy staged frames, (frame, lane), to out[:, frame:frame + n_staged]; points as uint64."""
     for lane in range(len(out)):
         for k in range(n_staged):
-            out[lane, frame + k, 0] = stage[2 * LANES * k + lane]
-            out[lane, frame + k, 1] = stage[2 * LANES * k + LANES + lane]
+            out[lane, frame + k] = stage[LANES * k + lane]
+
+
+@_compiled
+def note_hits(state, target, frame, hits):
+    """Write `frame` for lanes first seen in the disk (x, y, radius); how many are still out."""
+    n_out = 0
+    for lane in range(len(hits)):
+        if hits[lane] < 0:
+            dx, dy = state[lane] - target[0], state[lane + LANES] - target[1]
+            if dx * dx + dy * dy <= target[2] * target[2]:
+                hits[lane] = frame
+            else:
+                n_out += 1
+    return n_out
+
+
+class Workspace(NamedTuple):
+    """Buffers of one block, each starting at a cache line, and the generator's multipliers."""
+
+    packed: np.ndarray  # (BATCH * LANES,) uint64: random words, two to an element
+    words: np.ndarray  # the same memory as (2 * BATCH * LANES,) uint32
+    multipliers: np.ndarray  # MULTIPLIERS
+    normals: np.ndarray  # (2 * BATCH * LANES,) float32
+    stage: np.ndarray  # (2 * STAGE * LANES,) float32: frames not yet copied out
+    points: np.ndarray  # the same memory as (STAGE * LANES,) uint64, a point (x, y) each
+
+
+@_compiled
+def draw_normals(work, width, seed, trajectory, batch):
+    """Normals of the steps batch * BATCH to (batch + 1) * BATCH."""
+    pair = np.uint64(batch * (BATCH // 2))
+    draw_words(
+        work.packed, work.multipliers, width, seed, DYNAMICS, trajectory, pair, BATCH // 2
+    )  # fmt: skip
+    normals_of_words(work.words, work.normals, BATCH * width)
 
 
 @_compiled
 def run_block(
-    scheme,
-    field,
-    c,
-    seed,
-    trajectory,
-    step,
-    stride,
-    state,
-    packed,
-    multipliers,
-    normals,
-    stage,
-    out,
-):
-    """Advance one block and write len(out[0]) frames, each `stride` steps after the last.
+    scheme, field, c, seed, trajectory, step, stride, n_frames, state, work, out, target, hits
+):  # fmt: skip
+    """Advance one block by `n_frames` frames, each `stride` steps after the last.
 
     Parameters
     ----------
@@ -508,45 +526,38 @@ def run_block(
         Address of the first lane's random numbers.
     step : int
         Number of steps taken before; addresses the random numbers too.
-    stride : int
-        Steps from one written frame to the next.
+    stride, n_frames : int
+        Steps from one frame to the next, and number of frames.
     state : (6 * LANES,) ndarray of float32 or float64
         Positions, and velocities for BAOAB, at `step`; advanced in place.
-    packed : (BATCH * LANES,) ndarray of uint64
-        Work space for random words.
-    multipliers : (2,) ndarray of uint32
-        `MULTIPLIERS`.
-    normals, stage : (2 * BATCH * LANES,) and (2 * STAGE * LANES,) ndarray of float32
-        Work space for normals and for frames not yet copied out.
-    out : (n_lanes, n_frames, 2) ndarray of float32
-        Written; the first n_lanes lanes are wanted, at most LANES.
+    work : Workspace
+        Buffers.
+    out : (n_lanes, n_frames) or (n_lanes, 0) ndarray of uint64
+        Frames are written here, each element the bytes of a point (x, y) in float32; with no
+        room for any, first hits are looked for instead.
+    target : (3,) ndarray of float64
+        Disk (x, y, radius) that a trajectory may hit.
+    hits : (n_lanes,) ndarray of int64
+        Frame of each lane's first hit; lanes that have none hold -1. The run ends early when
+        all have one.
 
     Returns
     -------
     frame : int
-        Index in `out` of the first frame in which a trajectory had escaped, or -1.
+        The first frame in which a trajectory had escaped, or -1.
     """
-    n_lanes, n_frames = out.shape[0], out.shape[1]
-    words = packed.view(np.uint32)
+    n_lanes = len(out)
+    width = (n_lanes + VECTOR - 1) // VECTOR * VECTOR
+    is_recording = out.shape[1] > 0
     shift = 1 if scheme == LEIMKUHLER_MATTHEWS else 0  # it looks one deviate ahead
     if scheme == LEIMKUHLER_MATTHEWS:
-        batch = step // BATCH
-        draw_words(
-            packed,
-            multipliers,
-            seed,
-            DYNAMICS,
-            trajectory,
-            np.uint64(batch * BATCH // 2),
-            BATCH // 2,
-        )
-        normals_of_words(words, normals)
-        first = LANES * (step - batch * BATCH)
-        for i in range(LANES):
-            state[i + 2 * LANES] = normals[first + i]
-            state[i + 3 * LANES] = normals[first + LANES * BATCH + i]
+        draw_normals(work, width, seed, trajectory, step // BATCH)
+        first = width * (step % BATCH)
+        for i in range(width):
+            state[i + 2 * LANES] = work.normals[first + i]
+            state[i + 3 * LANES] = work.normals[first + width * BATCH + i]
     if scheme == BAOAB:
-        for i in range(LANES):
+        for i in range(width):
             fx, fy = scaled_force(state[i], state[i + LANES], field)
             state[i + 4 * LANES], state[i + 5 * LANES] = fx, fy
 
@@ -556,37 +567,29 @@ def run_block(
     n_staged = 0
     while frame < n_frames:
         batch = position // BATCH
-        draw_words(
-            packed,
-            multipliers,
-            seed,
-            DYNAMICS,
-            trajectory,
-            np.uint64(batch * BATCH // 2),
-            BATCH // 2,
-        )
-        normals_of_words(words, normals)
+        draw_normals(work, width, seed, trajectory, batch)
         batch_end = (batch + 1) * BATCH
         while position < batch_end and frame < n_frames:
             stop = min(batch_end, next_frame)
             first, last = position - batch * BATCH, stop - batch * BATCH
             if scheme == EULER:
-                euler_maruyama(state, normals, first, last, field, c)
+                euler_maruyama(state, work.normals, width, first, last, field, c)
             elif scheme == LEIMKUHLER_MATTHEWS:
-                leimkuhler_matthews(state, normals, first, last, field, c)
+                leimkuhler_matthews(state, work.normals, width, first, last, field, c)
             else:
-                baoab(state, normals, first, last, field, c)
+                baoab(state, work.normals, width, first, last, field, c)
             position = stop
             if position == next_frame:
-                row = stage[2 * LANES * n_staged : 2 * LANES * (n_staged + 1)]
-                for i in range(2 * LANES):
-                    row[i] = np.float32(state[i])
-                n_staged += 1
-                frame += 1
                 next_frame += stride
+                frame += 1
                 if has_escaped(state, n_lanes):
                     return frame - 1
-                if n_staged == STAGE or frame == n_frames:
-                    flush(stage, n_staged, out, frame - n_staged)
-                    n_staged = 0
+                if is_recording:
+                    stage_frame(state, width, work.stage[2 * LANES * n_staged :])
+                    n_staged += 1
+                    if n_staged == STAGE or frame == n_frames:
+                        flush(work.points, n_staged, out, frame - n_staged)
+                        n_staged = 0
+                elif note_hits(state, target, frame - 1, hits) == 0:
+                    return -1
     return -1

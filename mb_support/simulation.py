@@ -1,23 +1,37 @@
-"""Langevin dynamics in the Müller-Brown potential: settings, starts, trajectories."""
+"""Langevin dynamics in the Müller-Brown potential: starts, trajectories."""
 
-import json
 import math
 import os
 import threading
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 
 from . import kernels
-from .potential import AMPLITUDE, MINIMA, X0, Y0, A, B, C, force
+from .potential import AMPLITUDE, MINIMA, X0, Y0, A, B, C
+from .regimes import REGIMES, SimulationConfig, require_integer
 
-INTEGRATORS = {
+__all__ = [
+    "MAX_SEED",
+    "MAX_TRAJECTORY",
+    "REGIMES",
+    "SIMULATION_BOX",
+    "START_BOX",
+    "SimulationConfig",
+    "SimulationState",
+    "TrajectoryEscaped",
+    "default_threads",
+    "sample_starts",
+    "simulate",
+]
+
+_SCHEMES = {
     "overdamped": kernels.EULER,
     "leimkuhler_matthews": kernels.LEIMKUHLER_MATTHEWS,
     "underdamped": kernels.BAOAB,
 }
-PRECISIONS = {"float32": np.float32, "float64": np.float64}
+_REAL = {"float32": np.float32, "float64": np.float64}
 
 #: Corners (x, y) of the box from which `sample_starts` draws.
 START_BOX = np.array([[-1.5, -0.2], [1.2, 2.0]])
@@ -34,189 +48,6 @@ _SLICE_STEPS = 20_000_000  # particle steps between two looks at the keyboard, a
 
 class TrajectoryEscaped(RuntimeError):
     """A trajectory left the finite range: the time step is too large for where it went."""
-
-
-def _stiffest_curvature():
-    # Largest eigenvalue of the Hessian of V over the three minima, by central differences
-    h = 1e-5
-    steps = h * np.eye(2)
-    hessians = np.stack([force(MINIMA - s) - force(MINIMA + s) for s in steps], axis=-1) / (2 * h)
-    return float(np.linalg.eigvalsh((hessians + hessians.swapaxes(1, 2)) / 2).max())
-
-
-_CURVATURE = _stiffest_curvature()
-
-
-def _require_number(name, value, *, allow_zero=False):
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool) or not is_number or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number; got {value!r}")
-    if value < 0 or (value == 0 and not allow_zero):
-        least = "zero or positive" if allow_zero else "positive"
-        raise ValueError(f"{name} must be {least}; got {value!r}")
-
-
-def _require_integer(name, value, least, most):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ValueError(f"{name} must be an integer from {least} to {most}; got {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most}; got {value!r}")
-    return int(value)
-
-
-@dataclass(frozen=True)
-class SimulationConfig:
-    """Settings of a simulation, checked when they are made.
-
-    Attributes
-    ----------
-    beta : float
-        Inverse temperature 1/kT, 1/energy.
-    diffusion : float or None
-        Diffusion constant D, length^2/time. With the integrator "underdamped" it only serves to
-        set a missing `friction`, and may be None when `friction` is given.
-    dt : float
-        Time step.
-    stride : int
-        Steps from one saved frame to the next.
-    n_frames : int
-        Saved frames of a trajectory; the first is the start.
-    integrator : str
-        "overdamped" (Euler-Maruyama), "leimkuhler_matthews" (overdamped; configurational averages
-        of second order) or "underdamped" (BAOAB).
-    mass : float
-        Mass, energy time^2/length^2; "underdamped" only.
-    friction : float or None
-        Friction rate, 1/time; "underdamped" only. None means 1 / (beta mass D), with which the
-        long-time diffusion constant of a free particle is D.
-    precision : str
-        "float32" or "float64": arithmetic of positions, velocities and forces. Both see the same
-        random numbers. Saved frames are float32 in both cases.
-
-    Raises
-    ------
-    ValueError
-        If a setting is impossible, or `dt` so large that the integrator is unstable in the
-        stiffest minimum: beta D dt V'' or dt sqrt(V''/mass) must not exceed 1.
-
-    Notes
-    -----
-    Overdamped: dx = -beta D grad V dt + sqrt(2 D) dW. Underdamped: dx = v dt,
-    dv = -grad V / mass dt - friction v dt + sqrt(2 friction / (beta mass)) dW.
-    """
-
-    beta: float
-    diffusion: float | None
-    dt: float
-    stride: int
-    n_frames: int
-    integrator: str = "overdamped"
-    mass: float = 1.0
-    friction: float | None = None
-    precision: str = "float32"
-
-    def __post_init__(self):
-        if self.integrator not in INTEGRATORS:
-            raise ValueError(
-                f"integrator must be one of {sorted(INTEGRATORS)}; got {self.integrator!r}"
-            )
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {sorted(PRECISIONS)}; got {self.precision!r}"
-            )
-        _require_number("beta", self.beta)
-        _require_number("dt", self.dt)
-        _require_number("mass", self.mass)
-        if self.friction is not None:
-            _require_number("friction", self.friction, allow_zero=True)
-        if self.diffusion is not None:
-            _require_number("diffusion", self.diffusion)
-        elif self.integrator != "underdamped":
-            raise ValueError(f"diffusion must be a positive number for {self.integrator!r}")
-        elif self.friction is None:
-            raise ValueError("friction must be given where diffusion is None; both are None")
-        _require_integer("stride", self.stride, 1, 10**9)
-        _require_integer("n_frames", self.n_frames, 1, 10**9)
-        if self.dt > self.largest_dt:
-            raise ValueError(
-                f"dt must be at most {self.largest_dt:.3g} for {self.integrator!r} with these"
-                f" settings, else the integrator explodes; got {self.dt!r}"
-            )
-
-    @property
-    def largest_dt(self):
-        """Largest time step accepted, from the stiffest minimum of the potential."""
-        if self.integrator == "underdamped":
-            return math.sqrt(self.mass / _CURVATURE)
-        return 1 / (self.beta * self.diffusion * _CURVATURE)
-
-    @property
-    def friction_rate(self):
-        """Friction rate of the underdamped dynamics, 1/time."""
-        if self.friction is not None:
-            return self.friction
-        return 1 / (self.beta * self.mass * self.diffusion)
-
-    @property
-    def frame_time(self):
-        """Time from one saved frame to the next."""
-        return self.stride * self.dt
-
-    @property
-    def total_time(self):
-        """Time from the first saved frame to the last."""
-        return self.frame_time * (self.n_frames - 1)
-
-    def to_dict(self):
-        """All settings as a dictionary of plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, settings):
-        """Settings from a dictionary; `ValueError` names keys that are unknown or missing."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(settings) - known)
-        missing = sorted({"beta", "diffusion", "dt", "stride", "n_frames"} - set(settings))
-        if unknown or missing:
-            raise ValueError(
-                f"settings have unknown keys {unknown} and lack {missing};"
-                f" allowed are {sorted(known)}"
-            )
-        return cls(**settings)
-
-    def to_json(self, path=None):
-        """All settings as JSON text, also written to `path` if given."""
-        text = json.dumps(self.to_dict(), indent=2) + "\n"
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        return text
-
-    @classmethod
-    def from_json(cls, text):
-        """Settings from JSON text, as `to_json` writes it; `ValueError` if it is none."""
-        settings = json.loads(text)
-        if not isinstance(settings, dict):
-            raise ValueError(f"settings must be a JSON object; got {type(settings).__name__}")
-        return cls.from_dict(settings)
-
-
-#: The regimes of the book. "underdamped" has the temperature of "metastable" and so little
-#: friction that the velocity outlives a frame: there positions alone are not Markov.
-REGIMES = {
-    "metastable": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
-    "wild": SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=10, n_frames=1000),
-    "underdamped": SimulationConfig(
-        beta=1 / 15,
-        diffusion=None,
-        dt=1e-3,
-        stride=20,
-        n_frames=1000,
-        integrator="underdamped",
-        mass=1.0,
-        friction=10.0,
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -273,9 +104,9 @@ def sample_starts(n, seed, *, first_trajectory=0):
     ValueError
         If an argument is out of range.
     """
-    n = _require_integer("n", n, 1, 10**12)
-    seed = _require_integer("seed", seed, 0, MAX_SEED)
-    first_trajectory = _require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
+    n = require_integer("n", n, 1, 10**12)
+    seed = require_integer("seed", seed, 0, MAX_SEED)
+    first_trajectory = require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
     words = _words(seed, kernels.STARTS, first_trajectory, n).astype(np.uint64)
     # 53 random bits for each coordinate
     fraction = (words[:, 0::2] * 2**21 + (words[:, 1::2] >> np.uint64(11))) * 2.0**-53
@@ -284,15 +115,10 @@ def sample_starts(n, seed, *, first_trajectory=0):
 
 def _initial_velocities(config, seed, first_trajectory, n):
     # Maxwell-Boltzmann, from a stream of its own
-    radius, angle = _words(seed, kernels.VELOCITIES, first_trajectory, n)[:, :2].T
-    words, normals = np.empty(2 * kernels.LANES, np.uint32), np.empty(2 * kernels.LANES, np.float32)
-    velocities = np.empty((n, 2))
-    for i in range(0, n, kernels.LANES):
-        m = min(kernels.LANES, n - i)
-        words[:m], words[kernels.LANES : kernels.LANES + m] = radius[i : i + m], angle[i : i + m]
-        kernels.normals_of_words(words, normals)
-        velocities[i : i + m] = normals.reshape(2, -1)[:, :m].T
-    return velocities / math.sqrt(config.beta * config.mass)
+    words = _words(seed, kernels.VELOCITIES, first_trajectory, n)[:, :2].T.ravel()
+    normals = np.empty(2 * n, np.float32)
+    kernels.normals_of_words(words, normals, n)
+    return normals.reshape(2, n).T / math.sqrt(config.beta * config.mass)
 
 
 def mueller_brown_field(scale, real):
@@ -332,10 +158,12 @@ def harmonic_field(stiffness_x, stiffness_y):
 
 def _prepare(config, make_field):
     # (field, coefficients) of the compiled integrator, in the precision of the configuration
-    real = PRECISIONS[config.precision]
+    real = _REAL[config.precision]
     if config.integrator == "underdamped":
         memory = math.exp(-config.friction_rate * config.dt)
-        noise = math.sqrt((1 - memory**2) / (config.beta * config.mass))
+        noise = math.sqrt(
+            -math.expm1(-2 * config.friction_rate * config.dt) / (config.beta * config.mass)
+        )
         scale = config.dt / (2 * config.mass)
         values = noise, config.dt / 2, memory
     else:
@@ -355,18 +183,22 @@ def _aligned(n, dtype):
     return raw[start : start + size].view(dtype)
 
 
-def _blocks(first_trajectory, n):
-    # (start, count): at most LANES trajectories each, none across a multiple of 2^32
-    start = 0
+def _blocks(first_trajectory, n, n_threads):
+    # (start, count) of blocks of nearly equal size, as many for each thread; none has more than
+    # LANES trajectories or crosses a multiple of 2^32
+    n_blocks = -(-n // kernels.LANES)
+    n_blocks = min(-(-n_blocks // n_threads) * n_threads, -(-n // kernels.VECTOR))
+    vectors = -(-n // (n_blocks * kernels.VECTOR))
+    blocks, start = [], 0
     while start < n:
         room = 2**32 - (first_trajectory + start) % 2**32
-        size = min(kernels.LANES, n - start, room)
-        yield start, size
-        start += size
+        blocks.append((start, min(vectors * kernels.VECTOR, n - start, room)))
+        start += blocks[-1][1]
+    return blocks
 
 
-def _checked_starts(config, starts, first_frame):
-    # (positions, velocities or None, first_frame); `starts` may be a SimulationState
+def check_starts(config, starts, first_frame):
+    """Positions, velocities or None, and first frame of starts that may be a `SimulationState`."""
     velocities = None
     if isinstance(starts, SimulationState):
         starts, velocities, first_frame = starts.positions, starts.velocities, starts.frame
@@ -460,16 +292,16 @@ def simulate(
     """
     if not isinstance(config, SimulationConfig):
         raise ValueError(f"config must be a SimulationConfig; got {type(config).__name__}")
-    seed = _require_integer("seed", seed, 0, MAX_SEED)
-    first_trajectory = _require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
-    first_frame = _require_integer("first_frame", first_frame, 0, 2**48)
-    n_threads = _require_integer(
+    seed = require_integer("seed", seed, 0, MAX_SEED)
+    first_trajectory = require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
+    first_frame = require_integer("first_frame", first_frame, 0, 2**48)
+    n_threads = require_integer(
         "n_threads", default_threads() if n_threads is None else n_threads, 1, 4096
     )
-    positions, velocities, first_frame = _checked_starts(config, starts, first_frame)
+    positions, velocities, first_frame = check_starts(config, starts, first_frame)
     n = len(positions)
     last_step = (first_frame + config.n_frames) * config.stride
-    _require_integer("last step, (first_frame + n_frames) * stride,", last_step, 1, _MAX_STEPS)
+    require_integer("last step, (first_frame + n_frames) * stride,", last_step, 1, _MAX_STEPS)
     if out is None:
         out = np.empty((n, config.n_frames, 2), np.float32)
     elif out.shape != (n, config.n_frames, 2) or out.dtype != np.float32:
@@ -478,154 +310,122 @@ def simulate(
         )
     elif not out.flags.c_contiguous:
         raise ValueError("out must be C-contiguous; got an array with gaps")
-    real = PRECISIONS[config.precision]
-    positions = positions.astype(real)
-    if config.integrator == "underdamped":
-        if velocities is None:
-            velocities = _initial_velocities(config, seed, first_trajectory, n)
-        velocities = velocities.astype(real)
+    positions, velocities = prepare_state(config, positions, velocities, seed, first_trajectory)
     out[:, 0] = positions
-    _run(
-        config, out, positions, velocities, seed, first_trajectory, first_frame, n_threads,
-        make_field,
+    run_blocks(
+        config, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field,
+        out=out[:, 1:],
     )  # fmt: skip
     if return_state:
         return out, SimulationState(positions, velocities, first_frame + config.n_frames - 1)
     return out
 
 
-class _Workspace:
-    """Buffers of one thread, used for one block after the other."""
-
-    def __init__(self, real):
-        lanes = kernels.LANES
-        self.state = _aligned(6 * lanes, real)
-        self.rows = self.state.reshape(6, lanes)
-        self.packed = _aligned(kernels.BATCH * lanes, np.uint64)
-        self.normals = _aligned(2 * kernels.BATCH * lanes, np.float32)
-        self.stage = _aligned(2 * kernels.STAGE * lanes, np.float32)
-
-
-def _run(
-    config, out, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field
-):
-    # Fill out[:, 1:], leaving the last positions and velocities in their arrays
-    scheme = INTEGRATORS[config.integrator]
-    field, coefficients = _prepare(config, make_field)
-    blocks = list(_blocks(first_trajectory, len(out)))
-    frames_at_once = max(1, _SLICE_STEPS // (kernels.LANES * config.stride))
-    queue, failures = count(), []
-
-    def advance(work, start, size):
-        rows = work.rows
-        rows[:2] = MINIMA[0][:, None]  # lanes without a trajectory
-        rows[:2, :size] = positions[start : start + size].T
-        if velocities is not None:
-            rows[2:4] = 0
-            rows[2:4, :size] = velocities[start : start + size].T
-        for frame in range(1, config.n_frames, frames_at_once):
-            escaped = kernels.run_block(
-                scheme, field, coefficients, np.uint64(seed), np.uint64(first_trajectory + start),
-                (first_frame + frame - 1) * config.stride, config.stride,
-                work.state, work.packed, kernels.MULTIPLIERS, work.normals, work.stage,
-                out[start : start + size, frame : frame + frames_at_once],
-            )  # fmt: skip
-            if escaped >= 0:
-                is_inside = np.abs(rows[:2, :size]).max(axis=0) < kernels.FINITE_RANGE
-                index = start + int(np.argmin(is_inside))
-                failures.append(
-                    TrajectoryEscaped(
-                        f"trajectory {first_trajectory + index}, started at"
-                        f" {out[index, 0].tolist()}, left the finite range before frame"
-                        f" {first_frame + frame + escaped}: dt = {config.dt!r} is too large for"
-                        " where it went; use a smaller dt or another start"
-                    )
-                )
-            if failures:
-                return
-        positions[start : start + size] = rows[:2, :size].T
-        if velocities is not None:
-            velocities[start : start + size] = rows[2:4, :size].T
-
-    def work():
-        try:
-            workspace = _Workspace(PRECISIONS[config.precision])
-            while not failures and (k := next(queue)) < len(blocks):
-                advance(workspace, *blocks[k])
-        except BaseException as error:  # raised by the caller's thread, below
-            failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(min(n_threads, len(blocks)) - 1)]
-    for thread in threads:
-        thread.start()
-    work()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+def prepare_state(config, positions, velocities, seed, first_trajectory):
+    """Copies of positions and velocities in the precision of `config`; velocities are drawn from
+    the Maxwell-Boltzmann distribution where there are none and there should be."""
+    real = _REAL[config.precision]
+    if config.integrator != "underdamped":
+        return positions.astype(real), None
+    if velocities is None:
+        velocities = _initial_velocities(config, seed, first_trajectory, len(positions))
+    return positions.astype(real), velocities.astype(real)
 
 
-def first_passage_times(config, starts, seed, centre, radius, *, max_time, n_threads=None):
-    """Time at which trajectories first come within a radius of a point.
+def _workspace():
+    batch, lanes = kernels.BATCH, kernels.LANES
+    packed = _aligned(batch * lanes, np.uint64)
+    normals = _aligned(2 * batch * lanes, np.float32)
+    stage = _aligned(2 * kernels.STAGE * lanes, np.float32)
+    return kernels.Workspace(
+        packed, packed.view(np.uint32), kernels.MULTIPLIERS, normals, stage, stage.view(np.uint64)
+    )  # fmt: skip
+
+
+def run_blocks(
+    config, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field, *,
+    out=None, target=None, n_frames=None,
+):  # fmt: skip
+    """Advance positions and velocities in place, filling `out` or looking for hits on a target.
+
+    Blocks of trajectories are handed to threads; compiled code runs without the interpreter's
+    lock, and returns to it several times a second.
 
     Parameters
     ----------
-    config : SimulationConfig
-        Settings. The distance is looked at in every frame, so `stride` steps apart: a passage is
-        noticed late by about half of `frame_time`, and later when a visit falls between frames.
-        `n_frames` is the length of the pieces in which the simulation is carried out.
-    starts : (n, 2) array_like of float
-        One start for each passage, reduced length.
-    seed : int
-        0 to 2^63 - 1.
-    centre : (2,) array_like of float
-        Centre of the target, reduced length.
-    radius : float
-        Radius of the target, reduced length.
-    max_time : float
-        Time after which a trajectory that has not arrived is an error.
-    n_threads : int, optional
-        Threads to use; by default as many as there are processors.
+    config, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field
+        As in `simulate`, checked; arrays in the precision of the configuration.
+    out : (n, n_frames, 2) ndarray of float32, optional
+        Filled with the frames after the first.
+    target : (3,) ndarray of float64, optional
+        Disk (x, y, radius), instead of `out`; a block may then stop once all its trajectories
+        have hit it.
+    n_frames : int, optional
+        Frames to look for hits in.
 
     Returns
     -------
-    (n,) ndarray of float64
-        First passage times, zero for a start in the target.
-
-    Raises
-    ------
-    ValueError
-        If an argument is impossible.
-    RuntimeError
-        If a trajectory has not arrived by `max_time`: leaving it out would bias the mean.
+    hits : (n,) ndarray of int64
+        Frames taken until each trajectory was first seen in the target, or -1.
     """
-    centre = np.asarray(centre, dtype=float)
-    if centre.shape != (2,) or not np.isfinite(centre).all():
-        raise ValueError(f"centre must be a finite point (x, y); got {centre.tolist()}")
-    _require_number("radius", radius)
-    _require_number("max_time", max_time)
-    _require_integer("n_frames", config.n_frames, 2, 10**9)
-    starts = np.asarray(starts)
-    times = np.full(len(starts), np.nan)
-    running, where = np.arange(len(starts)), starts
-    elapsed, used = 0.0, 0
-    while len(running):
-        if elapsed >= max_time:
-            raise RuntimeError(
-                f"{len(running)} of {len(starts)} trajectories have not arrived within max_time ="
-                f" {max_time!r}"
-            )
-        # Pieces draw from fresh trajectory indices, so those still running can close ranks
-        frames, state = simulate(
-            config, where, seed, first_trajectory=used, n_threads=n_threads, return_state=True
-        )
-        used += len(running)
-        hits = np.empty(len(running), np.int64)
-        kernels.hit_frames(frames, centre, float(radius), hits)
-        arrived = hits >= 0
-        times[running[arrived]] = elapsed + hits[arrived] * config.frame_time
-        running = running[~arrived]
-        elapsed += config.total_time
-        velocities = None if state.velocities is None else state.velocities[~arrived]
-        where = SimulationState(state.positions[~arrived], velocities, 0)
-    return times
+    field, coefficients = _prepare(config, make_field)
+    n, width = len(positions), kernels.LANES
+    blocks = _blocks(first_trajectory, n, n_threads)
+    hits = np.full(n, -1)
+    if target is None:
+        target, n_frames = np.zeros(3), out.shape[1]
+    nowhere = np.empty((n, 0), np.uint64)
+    points = nowhere if out is None else out.view(np.uint64)[..., 0]
+    frames_at_once = max(1, _SLICE_STEPS // (width * config.stride))
+    queue, failures = count(), []
+
+    def advance(state, work, start, size):
+        block = slice(start, start + size)
+        rows = state.reshape(6, width)
+        rows[:2] = MINIMA[0][:, None]  # lanes without a trajectory
+        rows[:2, :size] = positions[block].T
+        if velocities is not None:
+            rows[2:4] = 0
+            rows[2:4, :size] = velocities[block].T
+        for frame in range(0, n_frames, frames_at_once):
+            n_now = min(frames_at_once, n_frames - frame)
+            part = points[block, frame : frame + n_now]
+            found = np.full(size, -1)
+            escaped = kernels.run_block(
+                _SCHEMES[config.integrator], field, coefficients, np.uint64(seed),
+                np.uint64(first_trajectory + start), (first_frame + frame) * config.stride,
+                config.stride, n_now, state, work, part, target, found,
+            )  # fmt: skip
+            if escaped >= 0:
+                lane = int(np.argmin(np.abs(rows[:2, :size]).max(axis=0) < kernels.FINITE_RANGE))
+                raise TrajectoryEscaped(
+                    f"trajectory {first_trajectory + start + lane} left the finite range before"
+                    f" frame {first_frame + frame + escaped + 1}: dt = {config.dt!r} is too large"
+                    " for where it went; use a smaller dt or another start"
+                )
+            is_new = (hits[block] < 0) & (found >= 0)
+            hits[block][is_new] = frame + 1 + found[is_new]
+            if failures or (out is None and (hits[block] >= 0).all()):
+                break
+        positions[block] = rows[:2, :size].T
+        if velocities is not None:
+            velocities[block] = rows[2:4, :size].T
+
+    def work_off():
+        try:
+            state = _aligned(6 * width, _REAL[config.precision])
+            work = _workspace()
+            while not failures and (k := next(queue)) < len(blocks):
+                advance(state, work, *blocks[k])
+        except BaseException as error:  # raised by the caller's thread, below
+            failures.append(error)
+
+    helpers = [threading.Thread(target=work_off) for _ in range(min(n_threads, len(blocks)) - 1)]
+    for thread in helpers:
+        thread.start()
+    work_off()
+    for thread in helpers:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return hits
