@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from .generation import checked_integer
+from .generation import checked_integer, is_standing_still
+from .states import STATE_B, assign_states
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,82 @@ def mean_with_band(values, n_bootstrap=1000, confidence=0.95, seed=0):
     means = np.tensordot(counts, values, axes=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return values.mean(axis=0), low, high
+
+
+def error_growth(forecast, actual, horizons):
+    """Mean squared error with its bootstrap band at several horizons.
+
+    Parameters
+    ----------
+    forecast, actual : (n, n_steps, 2) ndarray
+    horizons : (n_horizons,) ndarray of int
+        Frames ahead, from 1.
+
+    Returns
+    -------
+    mean, low, high : (n_horizons,) ndarray
+        length^2.
+    """
+    return mean_with_band(squared_errors(forecast, actual)[:, np.asarray(horizons) - 1])
+
+
+def skill(forecast, reference, actual):
+    """By how much a forecast beats a reference, as a share of the reference's error.
+
+    Parameters
+    ----------
+    forecast, reference, actual : (n, 2) ndarray
+
+    Returns
+    -------
+    value, low, high : float
+        1 - (mean squared error of the forecast) / (that of the reference), with a bootstrap
+        interval over trajectories: both see the same ones. 1 is perfect, below 0 is worse.
+    """
+    errors = squared_errors(np.stack([forecast, reference], axis=1), np.stack([actual] * 2, axis=1))
+    n, rng = len(errors), np.random.default_rng(0)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=2000)
+    drawn = counts @ errors
+    low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    value = 1 - errors[:, 0].sum() / errors[:, 1].sum()
+    return float(value), float(low), float(high)
+
+
+def long_run_table(solver, runs, n_last=100, bin_width=0.08):
+    """What long trajectories do, one row for each kind.
+
+    Parameters
+    ----------
+    solver : GridSolver
+    runs : dict of str to (n, n_frames, 2) ndarray
+        Generated frames without their prompts, and actual ones.
+    n_last : int
+        Frames at the end over which spread is measured.
+    bin_width : float
+        Of the histograms compared with the Boltzmann weight, reduced length.
+
+    Returns
+    -------
+    DataFrame
+        "spread", the root mean square deviation from the mean over the last frames, averaged over
+        trajectories, length; "standing still", share of trajectories that have stopped;
+        "crossings", changes of state in a thousand frames; "share of B", of all frames; "distance
+        from Boltzmann", see `distance_from_boltzmann`.
+    """
+    coarsening = max(1, round(bin_width / solver.grid_step))
+    rows = {}
+    for name, frames in runs.items():
+        states = assign_states(frames)
+        crossings = (states[:, 1:] != states[:, :-1]).mean() * 1000
+        spread = np.sqrt(frames[:, -n_last:].var(axis=1).sum(axis=-1)).mean()
+        rows[name] = {
+            "spread": float(spread),
+            "standing still": float(is_standing_still(frames, n_last).mean()),
+            "crossings": float(crossings),
+            "share of B": float((states == STATE_B).mean()),
+            "distance from Boltzmann": distance_from_boltzmann(solver, frames, coarsening),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def coordinate_densities(solver, coordinate, coarsening=2, **frames):

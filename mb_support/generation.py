@@ -12,6 +12,8 @@ from .inference import as_trajectories, cached_predictions, evaluating, rows_per
 
 #: Standard deviation over a window, in reduced length, below which a generator stands still.
 STANDSTILL = 1e-3
+#: What a window may be standardised by.
+STATISTICS = ("window", "prompt")
 
 
 def checked_integer(name, value, least, most=None):
@@ -24,7 +26,15 @@ def checked_integer(name, value, least, most=None):
     return int(value)
 
 
-def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, progress=True):
+def generate(
+    model,
+    prompt,
+    n_steps,
+    frames_per_step=1,
+    window_length=None,
+    statistics="window",
+    progress=True,
+):
     """Continue trajectories with a sliding window of the model's own predictions.
 
     Each pass encodes the last `window_length` frames, appends the last `frames_per_step` of the
@@ -43,6 +53,9 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
     window_length : int, optional
         Frames the model is shown, by default as many as the prompt has. With more than that, the
         window first grows; with fewer, it begins as the end of the prompt.
+    statistics : {"window", "prompt"}
+        Mean and standard deviation by which a window is standardised: its own, as the model does
+        with every trajectory, or always those of the first window, as in the author's code [1]_.
     progress : bool
         Show a progress bar if it takes more than a few seconds.
 
@@ -55,7 +68,7 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
     ------
     ValueError
         If the prompt has the wrong shape, a constant coordinate or values that are not finite,
-        or a number is out of range.
+        or a number is out of range, or there are no such `statistics`.
 
     Notes
     -----
@@ -67,6 +80,13 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
 
     The generator has no noise, so it may run into a fixed point, where the window is constant
     and its standard deviation is held at 1e-6 in the standardisation. That is not an error.
+
+    The author's code also appends the last k outputs, but then moves its window on by one frame
+    instead of k. Here the window always ends at the last frame there is.
+
+    References
+    ----------
+    .. [1] A. Leban, AR_MD, https://github.com/andleb/AR_MD (2025), `predict_trajectory`.
 
     Examples
     --------
@@ -90,6 +110,9 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
     if seen_first < n_prompt:
         as_trajectories("prompt, its last window_length frames", frames[:, -seen_first:])
 
+    if statistics not in STATISTICS:
+        raise ValueError(f"statistics must be one of {list(STATISTICS)}; got {statistics!r}")
+
     device = next(model.parameters()).device
     weights = model.inputs_to_hidden_dim.weight.dtype
     whole = torch.empty(batch, n_prompt + n_steps, 2, dtype=torch.float32, device=device)
@@ -102,9 +125,12 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
     with evaluating(model), bar:
         for first in groups:
             part = whole[first : first + rows_per_batch(window_length)]
+            location = None
+            if statistics == "prompt":
+                location = model.standardise(part[:, n_prompt - seen_first : n_prompt])[1:]
             for now in range(n_prompt, n_prompt + n_steps, frames_per_step):
                 window = part[:, max(0, now - window_length) : now].to(weights)
-                new = _outputs(model, window)[:, -frames_per_step:]
+                new = _outputs(model, window, location)[:, -frames_per_step:]
                 part[:, now : now + frames_per_step] = new[:, : whole.shape[1] - now].float()
                 bar.update()
     if isinstance(prompt, torch.Tensor):
@@ -112,14 +138,17 @@ def generate(model, prompt, n_steps, frames_per_step=1, window_length=None, prog
     return whole.cpu().numpy()
 
 
-def _outputs(model, window):
+def _outputs(model, window, location=None):
     # f of every frame in raw coordinates. Not model(window): that refuses a constant trajectory,
     # and costs a classification.
     standardised, mean, std = model.standardise(window)
+    if location is not None:
+        mean, std = location
+        standardised = (window - mean) / std
     return mean + std * model.feature_predictor(model.encode(standardised))
 
 
-def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1):
+def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1, statistics="window"):
     """Continuations of the first trajectories of a set, kept on disk.
 
     Parameters
@@ -131,6 +160,7 @@ def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1):
     n_prompt : int
         Frames of each that are the prompt.
     n_steps, frames_per_step : int
+    statistics : {"window", "prompt"}
         As for `generate`.
 
     Returns
@@ -147,11 +177,12 @@ def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1):
         "continuations",
         model,
         data,
-        lambda: generate(model, prompt, n_steps, frames_per_step),
+        lambda: generate(model, prompt, n_steps, frames_per_step, statistics=statistics),
         n=n,
         n_prompt=n_prompt,
         n_steps=n_steps,
         frames_per_step=frames_per_step,
+        statistics=statistics,
     )
 
 
@@ -184,11 +215,11 @@ def one_step_forecasts(model, trajectories, last_frame, lengths):
     return np.array(forecasts)
 
 
-def echo(generated, n_prompt, frames_per_step):
+def echo(generated, n_prompt, frames_per_step, shift=0):
     """How far an appended block repeats frames that the model was shown.
 
-    Of k outputs appended at once, the first k - 1 sit on frames whose successors are in the
-    window. If the model copies these, they are the last k - 1 frames of the prompt over again.
+    The k outputs appended at once sit on the last k frames of the prompt and were asked for the
+    frames after these, of which all but the last are in the window too.
 
     Parameters
     ----------
@@ -197,13 +228,15 @@ def echo(generated, n_prompt, frames_per_step):
     n_prompt : int
         Frames of the prompt.
     frames_per_step : int
-        Frames k of a block.
+        Frames k of a block, at least 3.
+    shift : {0, 1}
+        0 to compare with the frames the outputs sit on, 1 with the frames they were asked for.
 
     Returns
     -------
     (n,) ndarray
-        For each trajectory the correlation between the first k - 1 frames appended and the last
-        k - 1 frames of the prompt, both less their means, over frames and coordinates.
+        For each trajectory the correlation between the first k - `shift` frames appended and the
+        last k - `shift` frames of the prompt, both less their means, over frames and coordinates.
 
     Raises
     ------
@@ -212,8 +245,9 @@ def echo(generated, n_prompt, frames_per_step):
     """
     n_generated = generated.shape[1] - n_prompt
     k = checked_integer("frames_per_step", frames_per_step, 3, min(n_prompt, n_generated))
-    shown = np.asarray(generated[:, n_prompt - k + 1 : n_prompt], float)
-    appended = np.asarray(generated[:, n_prompt : n_prompt + k - 1], float)
+    k -= checked_integer("shift", shift, 0, 1)
+    shown = np.asarray(generated[:, n_prompt - k : n_prompt], float)
+    appended = np.asarray(generated[:, n_prompt : n_prompt + k], float)
     shown = shown - shown.mean(axis=1, keepdims=True)
     appended = appended - appended.mean(axis=1, keepdims=True)
     norms = np.sqrt((shown**2).sum(axis=(1, 2)) * (appended**2).sum(axis=(1, 2)))

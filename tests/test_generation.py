@@ -85,6 +85,17 @@ def test_a_longer_window_grows_first_and_a_shorter_one_sees_the_end():
     np.testing.assert_array_equal(model.windows[0][0, :, 0], [2, 3, 4, 5])
 
 
+def test_statistics_of_the_prompt_are_kept(model, prompt):
+    frames = torch.from_numpy(prompt)
+    fixed = generate(model, frames, 2, statistics="prompt")
+    torch.testing.assert_close(fixed[:, 12], generate(model, frames, 1)[:, 12])
+    window = torch.cat([frames[:, 1:], fixed[:, 12:13]], dim=1)
+    _, mean, std = model.standardise(frames)
+    with torch.no_grad():
+        second = mean + std * model.feature_predictor(model.encode((window - mean) / std))
+    torch.testing.assert_close(fixed[:, 13], second[:, -1], atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize("k", [1, 5])
 def test_a_longer_run_begins_like_a_shorter_one(model, prompt, k):
     long, short = generate(model, prompt, 13, k), generate(model, prompt, 7, k)
@@ -154,6 +165,7 @@ BAD = {
     "too many": (counting(9), {"frames_per_step": 10}, "frames_per_step.*got 10"),
     "tiny window": (counting(9), {"window_length": 1}, "window_length must be from 2 to 1024"),
     "wide window": (counting(9), {"window_length": 1025}, "window_length.*got 1025"),
+    "statistics": (counting(9), {"statistics": "none"}, "statistics must be one of.*got 'none'"),
     "block over window": (
         counting(9),
         {"window_length": 4, "frames_per_step": 5},
@@ -242,8 +254,11 @@ def test_echo_is_one_for_a_copy_and_none_for_noise():
     rng = np.random.default_rng(6)
     generated = rng.normal(size=(200, 60, 2))
     assert abs(generation.echo(generated, 30, 30).mean()) < 0.05
-    generated[:, 30:59] = 2 * generated[:, 1:30] + 1
+    generated[:, 30:] = 2 * generated[:, :30] + 1
     np.testing.assert_allclose(generation.echo(generated, 30, 30), 1)
+    generated[:, 30:59] = 2 * generated[:, 1:30] + 1
+    np.testing.assert_allclose(generation.echo(generated, 30, 30, shift=1), 1)
+    assert abs(generation.echo(generated, 30, 30).mean()) < 0.05
     with pytest.raises(ValueError, match="frames_per_step"):
         generation.echo(generated, 30, 31)
 
@@ -293,3 +308,37 @@ def test_distance_from_boltzmann_is_the_divergence_of_histograms(solver):
     for bad in ({"frames": np.empty((0, 2))}, {"frames": points, "coarsening": 0}):
         with pytest.raises(ValueError, match="frames|coarsening"):
             forecast_scores.distance_from_boltzmann(solver, **bad)
+
+
+def test_skill_is_the_error_saved():
+    actual = np.zeros((300, 2))
+    reference = np.random.default_rng(1).normal(size=(300, 2))
+    value, low, high = forecast_scores.skill(reference / 2, reference, actual)
+    assert value == pytest.approx(0.75) and low == pytest.approx(0.75) == high
+    other = np.random.default_rng(2).normal(size=(300, 2))
+    value, low, high = forecast_scores.skill(other, reference, actual)
+    assert low < 0 < high and low < value < high
+
+
+def test_error_growth_is_the_mean_error_at_the_horizons():
+    rng = np.random.default_rng(3)
+    forecast, actual = rng.normal(size=(2, 50, 9, 2))
+    mean, low, high = forecast_scores.error_growth(forecast, actual, [1, 9])
+    errors = forecast_scores.squared_errors(forecast, actual)
+    np.testing.assert_allclose(mean, errors[:, [0, 8]].mean(axis=0))
+    assert (low < mean).all() and (mean < high).all()
+
+
+def test_long_runs_are_told_apart(solver):
+    rng = np.random.default_rng(4)
+    a, b = np.array([-0.558, 1.442]), np.array([0.623, 0.028])
+    hopping = np.where(np.arange(1000)[:, None] // 100 % 2, b, a)[None].repeat(2, axis=0)
+    runs = {
+        "still": np.tile(a, (3, 1000, 1)),
+        "hopping": hopping + rng.normal(0, 0.1, (2, 1000, 2)),
+    }
+    table = forecast_scores.long_run_table(solver, runs)
+    assert table.loc["still", "standing still"] == 1 and table.loc["hopping", "standing still"] == 0
+    assert table.loc["still", "share of B"] == 0 and table.loc["hopping", "share of B"] == 0.5
+    assert table.loc["hopping", "crossings"] == pytest.approx(9 / 999 * 1000)
+    assert table.loc["hopping", "spread"] == pytest.approx(0.1 * np.sqrt(2), rel=0.15)
