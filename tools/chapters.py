@@ -158,15 +158,20 @@ def tidy(notebook):
 
 def kernel_environment(root=ROOT):
     """Environment in which chapters run: offline, and blind to the user's own Jupyter settings."""
-    variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     private = root / ".cache" / "jupyter"
-    private.mkdir(parents=True, exist_ok=True)
+    kernel = private / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command += ["--log-level=ERROR"]  # it warns of its transport, which nobody here can change
+    specification = {"argv": command, "display_name": "Python 3", "language": "python"}
+    kernel.write_text(json.dumps(specification))
+    variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     return variables | {
         "HF_HUB_OFFLINE": "1",
         "IPYTHONDIR": str(private / "ipython"),
         "JUPYTER_CONFIG_DIR": str(private / "config"),
         "JUPYTER_DATA_DIR": str(private / "data"),
-        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTER_PATH": str(private),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONHASHSEED": "0",
     }

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from chapters import kernel_environment
 from references import ReferenceError, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,8 @@ def main():
                 prepare(COMPARISON)
             except ReferenceError as error:
                 sys.exit(f"\nmake test: {error}")
-        if subprocess.run(list(map(str, command)), cwd=ROOT).returncode:
+        done = subprocess.run(list(map(str, command)), cwd=ROOT, env=kernel_environment())
+        if done.returncode:
             sys.exit(f"\nmake test: failed in step {number}, {title}")
         print(f"=== {time.perf_counter() - started:.0f} s", flush=True)
     print(
