@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from .grid import box_coverage, checked_count, checked_positive
 from .potential import force
+from .propagation import slide_time
 from .simulation import START_BOX
 from .states import assign_states
 
@@ -137,7 +138,7 @@ def label_posterior(solver, frames, frame_time, box=START_BOX):
     joint = []
     now, density = 0, start_density(solver, box)
     for frame in frames:
-        density = solver.propagate_density(density, (frame - now) * frame_time)
+        density = _carried(solver, density, now, frame, frame_time)
         now = frame
         joint.append(np.maximum(density, 0))
     joint = np.array(joint)
@@ -146,6 +147,11 @@ def label_posterior(solver, frames, frame_time, box=START_BOX):
     if frames[0] == 0:
         accuracy[0] = 1.0
     return LabelPosterior(frames, joint, accuracy)
+
+
+def _carried(solver, density, now, frame, frame_time):
+    settled = now * frame_time > slide_time(solver.grid)
+    return solver.propagate_density(density, (frame - now) * frame_time, settled)
 
 
 def last_state_accuracy(solver, frames, n_frames, frame_time, box=START_BOX):
@@ -181,7 +187,7 @@ def last_state_accuracy(solver, frames, n_frames, frame_time, box=START_BOX):
     accuracy = np.empty(len(frames))
     now, density = 0, start_density(solver, box).sum(axis=0)
     for k, frame in enumerate(frames):
-        density = solver.propagate_density(density, (frame - now) * frame_time)
+        density = _carried(solver, density, now, frame, frame_time)
         now = frame
         ends_in_b = solver.propagate(in_b, (n_frames - 1 - frame) * frame_time)
         accuracy[k] = solver.average(np.maximum(ends_in_b, 1 - ends_in_b), density)
@@ -285,10 +291,6 @@ def noise_floor(solver, times, density=None):
 def simulated_moments(solver, config):
     """Mean and covariance of the next frame as simulated, time step error included.
 
-    `conditional_moments` holds for continuous time. Euler-Maruyama steps of finite dt spread a
-    frame slightly more; here its step f(x) -> E f(x + b dt + sqrt(2 D dt) xi) is applied `stride`
-    times by quintic interpolation between the nodes.
-
     Parameters
     ----------
     solver : GridSolver
@@ -300,8 +302,36 @@ def simulated_moments(solver, config):
     -------
     mean : (2, n_x, n_y) ndarray
     covariance : (2, 2, n_x, n_y) ndarray
-        As `conditional_moments` for one frame. Within a few grid steps of the outermost nodes
-        they mean nothing.
+        As `conditional_moments` for one frame.
+
+    Raises
+    ------
+    ValueError
+        As `simulated_expectations`.
+    """
+    x, y = np.moveaxis(solver.positions, -1, 0)
+    return _central(simulated_expectations(solver, config, [x, y, x * x, x * y, y * y]))
+
+
+def simulated_expectations(solver, config, fields):
+    """E[f(next frame) | this frame] of the simulated chain, for smooth f.
+
+    `GridSolver.propagate` holds for continuous time. Euler-Maruyama steps of finite dt spread a
+    frame slightly more; here one such step, f(x) -> E f(x + b dt + sqrt(2 D dt) xi), is applied
+    `stride` times with quintic interpolation between the nodes.
+
+    Parameters
+    ----------
+    solver : GridSolver
+        Of the same beta and diffusion; gives the nodes.
+    config : SimulationConfig
+        With the integrator "overdamped".
+    fields : sequence of (n_x, n_y) ndarray
+
+    Returns
+    -------
+    list of (n_x, n_y) ndarray
+        Within a few grid steps of the outermost nodes they mean nothing.
 
     Raises
     ------
@@ -316,10 +346,10 @@ def simulated_moments(solver, config):
             f"simulation; got {solver.beta} and {solver.diffusion}"
         )
     shift = config.beta * config.diffusion * config.dt * force(solver.positions)
-    # After this, walls outside the active region cannot throw points across the grid.
+    # Walls outside the active region must not throw points across the grid.
     shift = np.clip(shift, -0.2, 0.2)
-    places = np.moveaxis((solver.positions + shift - solver.positions[0, 0]), -1, 0)
-    places /= solver.grid_step
+    places = np.moveaxis(solver.positions + shift - solver.positions[0, 0], -1, 0)
+    places = places / solver.grid_step
     # Five weights that have the variance and the fourth moment of the noise; wide noise is split
     # into passes, because beyond about one grid step the weights turn negative.
     spread = 2 * config.diffusion * config.dt / solver.grid_step**2
@@ -328,15 +358,14 @@ def simulated_moments(solver, config):
     outer = (3 * spread**2 - spread) / 24
     inner = (spread - 8 * outer) / 2
     kernel = np.array([outer, inner, 1 - 2 * inner - 2 * outer, inner, outer])
-    x, y = np.moveaxis(solver.positions, -1, 0)
-    fields = [x, y, x * x, x * y, y * y]
-    for k, field in enumerate(fields):
+    results = []
+    for field in fields:
         for _ in range(config.stride):
             for axis in (0, 1) * n_passes:
                 field = ndimage.convolve1d(field, kernel, axis=axis, mode="nearest")
             field = ndimage.map_coordinates(field, places, order=5, mode="nearest")
-        fields[k] = field
-    return _central(fields)
+        results.append(field)
+    return results
 
 
 def _central(fields):

@@ -94,7 +94,12 @@ def _chebyshev_coefficients(mean):
     return coefficients[: max(2, np.flatnonzero(coefficients > _TOLERANCE)[-1] + 1)]
 
 
-def propagate(grid, field, time, is_density):
+def slide_time(grid):
+    """Time in which a density leaves the high walls: a few relaxation times of a basin."""
+    return _SLIDE / (grid.beta * grid.diffusion)
+
+
+def propagate(grid, field, time, is_density, settled=False):
     """exp(t L) f, or its adjoint on a density, for one field; see `GridSolver.propagate`.
 
     Parameters
@@ -105,6 +110,8 @@ def propagate(grid, field, time, is_density):
         At least 0.
     is_density : bool
         Evolve forward as a density instead of taking the conditional expectation.
+    settled : bool
+        The density has already slid down the walls.
 
     Returns
     -------
@@ -113,13 +120,15 @@ def propagate(grid, field, time, is_density):
     References
     ----------
     .. [1] A. Jensen, Skand. Aktuarietidskr. 36, 87 (1953): uniformisation.
-    .. [2] H. Tal-Ezer, SIAM J. Numer. Anal. 23, 11 (1986): Chebyshev expansion of exp(t L).
+    .. [2] H. Tal-Ezer, SIAM J. Numer. Anal. 26, 1 (1989): Chebyshev expansion of exp(t L).
     """
     field = np.ascontiguousarray(field, dtype=float)
     if time == 0:
         return field.copy()
     stencil, fastest = _jump_chain(grid, is_density)
-    slide = min(time, _SLIDE / (grid.beta * grid.diffusion))
+    if settled and time * fastest > 1:
+        return _chebyshev(field, stencil, _chebyshev_coefficients(fastest * time))
+    slide = min(time, slide_time(grid))
     # A short remainder is not worth a second scheme.
     rest = time - slide if time > 1.5 * slide else 0.0
     uniform = _poisson_weights(fastest * (time - rest))

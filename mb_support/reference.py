@@ -20,7 +20,11 @@ from .grid import (
 from .linear_systems import ahead, boundary_solver, slowest_modes
 from .propagation import propagate
 
-__all__ = ["GridSolver", "TransitionPaths"]
+__all__ = ["DISK_A", "DISK_B", "GridSolver", "TransitionPaths"]
+
+#: Disks (centre, radius) around the deep minima between which published values were computed.
+DISK_A = ((-0.558, 1.441), 0.1)
+DISK_B = ((0.623, 0.028), 0.1)
 
 
 @dataclass(frozen=True)
@@ -378,7 +382,7 @@ class GridSolver:
         """
         return self._filled(self._evolved("values", values, time, is_density=False))
 
-    def propagate_density(self, density, time):
+    def propagate_density(self, density, time, settled=False):
         """Density at a later time: the adjoint of `propagate`.
 
         Parameters
@@ -387,6 +391,9 @@ class GridSolver:
             Density or densities at time 0; zero at inactive nodes.
         time : float
             t, at least 0, in units of 1/rate.
+        settled : bool
+            The density has evolved long enough to have left the high walls (some relaxation
+            times of a basin). This saves most of the work for many short steps.
 
         Returns
         -------
@@ -401,14 +408,14 @@ class GridSolver:
         """
         if np.any(np.asarray(density)[..., ~self.active] != 0):
             raise ValueError("density must be zero at inactive nodes, above the energy cut-off")
-        return self._evolved("density", density, time, is_density=True)
+        return self._evolved("density", density, time, is_density=True, settled=settled)
 
-    def _evolved(self, name, fields, time, is_density):
+    def _evolved(self, name, fields, time, is_density, settled=False):
         fields = self._checked_field(name, fields)
         if isinstance(time, str) or np.ndim(time) != 0 or not (np.isfinite(time) and time >= 0):
             raise ValueError(f"time must be one finite number of at least 0; got {time!r}")
         flat = fields.reshape(-1, *self.shape)
-        evolved = [propagate(self.grid, field, float(time), is_density) for field in flat]
+        evolved = [propagate(self.grid, field, float(time), is_density, settled) for field in flat]
         return np.array(evolved).reshape(fields.shape)
 
     # ---- helpers ---------------------------------------------------------------------------

@@ -1,0 +1,254 @@
+"""Figures of the potential, of exact fields over it, and of exact limits."""
+
+import numpy as np
+from matplotlib.patches import Circle, Rectangle
+
+from .style import (
+    BASELINE_COLOR,
+    COMMITTOR_CMAP,
+    DENSITY_CMAP,
+    ENERGY_CMAP,
+    MODEL_COLOR,
+    PALETTE,
+    REFERENCE_COLOR,
+    STATE_COLORS,
+    STATE_MARKERS,
+    axes_or_new,
+)
+
+_X_RANGE, _Y_RANGE = (-1.6, 1.3), (-0.4, 2.1)
+_LINES = ("-", "--", "-.", ":")
+
+
+def _map_axes(ax):
+    ax.set(xlim=_X_RANGE, ylim=_Y_RANGE, xlabel="x (reduced length)", ylabel="y (reduced length)")
+    ax.set_aspect("equal")
+    return ax
+
+
+def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0, ax=None):
+    """Potential energy as filled contours, with stationary points.
+
+    Parameters
+    ----------
+    x, y : (n_x,) and (n_y,) array_like
+        Nodes.
+    energy : (n_x, n_y) ndarray
+        Reduced energy; above `highest` the map stays white.
+    points : DataFrame, optional
+        From `exact.stationary_points`: columns x and y, rows named.
+    box : (2, 2) array_like, optional
+        Corners of the box of starts.
+    ridge : (n, 2) array_like, optional
+        Line that separates the two states.
+    highest : float
+        Upper end of the colours.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = _map_axes(axes_or_new(ax, width=0.85, aspect=0.72))
+    levels = np.linspace(np.floor(np.min(energy) / 10) * 10, highest, 26)
+    shown = np.ma.masked_greater(np.transpose(energy), highest)
+    filled = ax.contourf(x, y, shown, levels=levels, cmap=ENERGY_CMAP)
+    ax.contour(x, y, shown, levels=levels, colors="white", linewidths=0.3, alpha=0.6)
+    bar = ax.figure.colorbar(
+        filled, ax=ax, label="V (reduced energy)", ticks=np.arange(-150, 101, 50)
+    )
+    bar.outline.set_visible(False)
+    if ridge is not None:
+        ax.plot(*np.transpose(ridge), color="white", lw=1.4, ls="--")
+    if box is not None:
+        (x_min, y_min), (x_max, y_max) = box
+        frame = Rectangle((x_min, y_min), x_max - x_min, y_max - y_min)
+        frame.set(fill=False, edgecolor=BASELINE_COLOR, lw=1.0, ls=":")
+        ax.add_patch(frame)
+    for name, point in () if points is None else points.iterrows():
+        is_saddle = " to " in name
+        ax.plot(point["x"], point["y"], "X" if is_saddle else "o", ms=7, mec="black", mfc="white")
+        ax.annotate(
+            name, (point["x"], point["y"]), (6, 6), textcoords="offset points", color="white",
+            fontweight="bold",
+        )  # fmt: skip
+    return ax
+
+
+def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
+    """Free energy of a density in kT, as filled contours from 0 to `highest`.
+
+    Parameters
+    ----------
+    x, y : (n_x,) and (n_y,) array_like
+    free_energy : (n_x, n_y) ndarray
+        Minus the logarithm of the density over its maximum.
+    highest : float
+        Above this the map stays white.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = _map_axes(axes_or_new(ax, width=0.6, aspect=0.9))
+    levels = np.linspace(0, highest, 25)
+    shown = np.ma.masked_greater(np.transpose(free_energy), highest)
+    filled = ax.contourf(x, y, shown, levels=levels, cmap=f"{DENSITY_CMAP}_r")
+    bar = ax.figure.colorbar(filled, ax=ax, label="$-\\ln p/p_{max}$", shrink=0.75)
+    bar.set_ticks(np.arange(0, highest + 1, 3))
+    bar.outline.set_visible(False)
+    return ax
+
+
+def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None):
+    """Probability to reach B before A, or any other probability of B, as a map.
+
+    Parameters
+    ----------
+    x, y : (n_x,) and (n_y,) array_like
+    committor : (n_x, n_y) ndarray
+        Between 0 (colour of A) and 1 (colour of B).
+    disks : sequence of (centre, radius)
+        Drawn as circles: A first, then B.
+    isolines : sequence of float
+        Values at which black lines are drawn and labelled.
+    seen : (n_x, n_y) ndarray of bool, optional
+        Where False, the map stays white.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = _map_axes(axes_or_new(ax, width=0.6, aspect=0.9))
+    shown = np.transpose(committor)
+    if seen is not None:
+        shown = np.ma.masked_where(~np.transpose(seen), shown)
+    levels = np.linspace(0, 1, 21)
+    filled = ax.contourf(x, y, shown, levels=levels, cmap=COMMITTOR_CMAP)
+    if len(isolines):
+        lines = ax.contour(x, y, shown, levels=isolines, colors=REFERENCE_COLOR, linewidths=1.0)
+        ax.clabel(lines, fmt="%.2g", fontsize=7)
+    for (centre, radius), color in zip(disks, STATE_COLORS, strict=False):
+        ax.add_patch(Circle(centre, radius, fc=color, ec="black", lw=0.8))
+    bar = ax.figure.colorbar(filled, ax=ax, label="probability of B", shrink=0.75)
+    bar.set_ticks([0, 0.25, 0.5, 0.75, 1])
+    bar.outline.set_visible(False)
+    return ax
+
+
+def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
+    """Slowest relaxation times of several systems, between one frame and one trajectory.
+
+    Parameters
+    ----------
+    timescales : (n,) array_like
+        Descending, reduced time.
+    frame_time, trajectory_time : float
+        Drawn as lines across.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    for time, label in ((frame_time, "one frame"), (trajectory_time, "one trajectory")):
+        ax.axhline(time, color=BASELINE_COLOR, lw=1.0, ls="--")
+        ax.annotate(
+            label, (1, time), (-2, 3), xycoords=("axes fraction", "data"), ha="right",
+            textcoords="offset points", fontsize=8, color=BASELINE_COLOR,
+        )  # fmt: skip
+    order = np.arange(1, len(timescales) + 1)
+    ax.plot(order, timescales, "o", color=REFERENCE_COLOR)
+    ax.set(yscale="log", xlabel="relaxation mode", ylabel="timescale (reduced time)")
+    ax.set_xticks(order)
+    ax.margins(x=0.15, y=0.15)
+    return ax
+
+
+def plot_convergence(changes, ax=None):
+    """Changes of results on halving the grid step, with the slope of second order.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        From `exact.refinement`: indexed by grid step, one column for each result.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = axes_or_new(ax, width=0.7, aspect=0.65)
+    markers = ("o", "s", "^", "D")
+    colors = [PALETTE[name] for name in ("orange", "green", "purple", "sky")]
+    for k, (name, column) in enumerate(changes.items()):
+        ax.plot(changes.index, column, _LINES[k] + markers[k], color=colors[k], label=name)
+    steps = np.array(changes.index, dtype=float)
+    guide = changes.to_numpy()[-1].max() * 1.8 * (steps / steps[-1]) ** 2
+    ax.plot(steps, guide, color=REFERENCE_COLOR, lw=1.0, label="second order")
+    ax.set(xscale="log", yscale="log", xlabel="grid step h (reduced length)")
+    ax.set_ylabel("change from h to h/2")
+    ax.set_xticks(steps, [f"{step:g}" for step in steps], minor=False)
+    ax.minorticks_off()
+    ax.legend()
+    return ax
+
+
+def plot_forecast_error(errors, ax=None):
+    """Squared error of forecasts against how many frames they look ahead.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        From `exact.forecast_errors`: indexed by frames ahead; the first column is the floor.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    ax.plot(errors.index, errors.iloc[:, 0], color=REFERENCE_COLOR, label=errors.columns[0])
+    for name, line in zip(errors.columns[1:], _LINES[1:], strict=False):
+        ax.plot(errors.index, errors[name], line, color=BASELINE_COLOR, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="frames ahead")
+    ax.set_ylabel("mean squared error (reduced length²)")
+    ax.legend()
+    return ax
+
+
+def plot_label_knowledge(frames, curves, simulated=None, ax=None):
+    """Best possible accuracy for a label against the frame one begins to look at.
+
+    Parameters
+    ----------
+    frames : (n,) array_like of int
+    curves : dict of str to (n,) array_like
+        Exact accuracies by name of the label.
+    simulated : dict of str to (accuracy, standard error), optional
+        The best guess scored on simulated trajectories at the same frames, (n,) each.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    # Frame 0 has a place on the logarithmic axis, one decade below frame 1.
+    place = np.where(np.asarray(frames) == 0, 0.3, frames)
+    for (name, accuracy), line in zip(curves.items(), _LINES, strict=False):
+        ax.plot(place, accuracy, line, color=REFERENCE_COLOR, label=name)
+    for k, (name, (accuracy, error)) in enumerate((simulated or {}).items()):
+        ax.errorbar(
+            place, accuracy, error, fmt=STATE_MARKERS[k], ms=3.5, lw=1.0, color=MODEL_COLOR,
+            label=f"{name}, simulated",
+        )  # fmt: skip
+    ax.set(xscale="log", xlabel="frame t", ylabel="accuracy of the best guess", ylim=(0.45, 1.02))
+    ax.axhline(0.5, color=BASELINE_COLOR, lw=1.0, ls=":")
+    ax.set_xticks([0.3, 1, 10, 100, 1000], ["0", "1", "10", "100", "1000"])
+    ax.minorticks_off()
+    ax.legend()
+    return ax
