@@ -156,6 +156,12 @@ def check_trajectories(trajectories, max_frames=None):
     max_frames : int, optional
         Largest number of frames allowed.
     """
+    if not isinstance(trajectories, torch.Tensor) or not trajectories.is_floating_point():
+        raise ValueError(
+            "trajectories must be a floating point Tensor; got "
+            f"{getattr(trajectories, 'dtype', type(trajectories).__name__)} in a "
+            f"{type(trajectories).__name__}: convert with torch.from_numpy(x) or x.float()"
+        )
     if trajectories.ndim != 3 or trajectories.shape[-1] != 2:
         raise ValueError(
             "trajectories must have shape (batch, n_frames, 2); got "
@@ -332,6 +338,7 @@ class TrajectoryTransformer(PreTrainedModel):
             output.next_frames = mean + std * self.feature_predictor(output.encodings)
             output.state_logits = self.classify(output.encodings, attention_mask)
             output.attentions, output.hidden_states = recorded.attentions, recorded.hidden_states
+        output = TrajectoryOutput(**output)  # fields in their documented order: the loss first
         return output if return_dict is not False else output.to_tuple()
 
     def _add_loss(self, output, trajectories, labels, attention_mask):
