@@ -1,0 +1,329 @@
+"""Attention sums against the weights themselves, and measures with known answers."""
+
+import numpy as np
+import pytest
+import torch
+
+from mb_support import attention as at
+from mb_support import attention_measures as am
+from mb_support import importance as im
+from mb_support.datasets import make_dataset
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.states import assign_states
+
+N_FRAMES, SECTION = 53, 20
+
+
+def make_model(size="small", seed=0, **overrides):
+    torch.manual_seed(seed)
+    spread = 0.5 if size == "small" else 0.15  # attention far from uniform, but not chaotic
+    config = TrajectoryConfig.of_size(size, initializer_range=spread, **overrides)
+    return TrajectoryTransformer(config).eval()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model()
+
+
+@pytest.fixture(scope="module")
+def trajectories():
+    # the first two change state, the third stays
+    data = make_dataset(40, "train", regime="wild", n_frames=N_FRAMES).trajectories
+    moves = np.ptp(assign_states(data), axis=1) > 0
+    return np.concatenate([data[moves][:2], data[~moves][:1]])
+
+
+@pytest.fixture(scope="module")
+def maps(model, trajectories):
+    """(trajectory, layer, head, query, key), in float64."""
+    return at.attention_maps(model, trajectories).astype(float)
+
+
+@pytest.fixture(scope="module")
+def summary(model, trajectories):
+    return at.summarise_attention(model, trajectories, SECTION)
+
+
+def agree(found, expected, rtol=2e-4, atol=2e-5):
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
+
+
+def test_maps_are_averaged_over_what_is_asked(model, trajectories, maps):
+    assert maps.shape == (3, 4, 8, N_FRAMES, N_FRAMES)
+    agree(maps.sum(-1), 1)
+    agree(at.attention_maps(model, trajectories, average="heads"), maps.mean(2))
+    agree(at.attention_maps(model, trajectories, average="all"), maps.mean((1, 2)))
+    agree(at.attention_maps(model, trajectories, layers=[-1, 0]), maps[:, [3, 0]])
+    assert model.config._attn_implementation == "sdpa", "the implementation is put back"
+
+
+@pytest.mark.parametrize("size", ["small", "medium", "large"])
+def test_received_attention_is_the_column_mean_in_every_size(size, trajectories):
+    model = make_model(size)
+    found = at.summarise_attention(model, trajectories[:1], SECTION).received
+    agree(found, at.attention_maps(model, trajectories[:1]).mean(-2) * N_FRAMES)
+
+
+def test_profiles_are_means_over_diagonals(maps, summary):
+    weights = maps * N_FRAMES
+    for d in (-52, -7, 0, 1, 30):
+        agree(summary.difference[..., N_FRAMES - 1 + d],
+              np.diagonal(weights, d, -2, -1).mean(-1))  # fmt: skip
+    sections = [slice(0, 20), slice(20, 40), slice(40, 53)]
+    for d in (-19, -3, 0, 12, 19):
+        parts = [np.diagonal(weights[..., s, s], d, -2, -1) for s in sections]
+        agree(summary.in_section[..., SECTION - 1 + d], np.concatenate(parts, -1).mean(-1))
+
+
+def test_entropy_counts_the_frames_attended_to(maps, summary):
+    entropy = -(maps * np.log(np.clip(maps, 1e-30, None))).sum(-1)
+    agree(summary.targets, np.exp(entropy.mean(-1)))
+    average = maps.mean(-2)
+    agree(summary.shared_targets, np.exp(-(average * np.log(average)).sum(-1)))
+    assert (summary.targets <= summary.shared_targets * 1.0001).all()
+
+
+def test_shares_of_variance_come_from_the_weights(maps, summary):
+    variance = maps.var((-2, -1))
+    agree(summary.column_share, maps.mean(-2).var(-1) / variance, rtol=2e-3)
+    offset = np.arange(N_FRAMES) - np.arange(N_FRAMES)[:, None]
+    profile = np.zeros_like(maps)
+    for d in range(1 - N_FRAMES, N_FRAMES):
+        profile[..., offset == d] = maps[..., offset == d].mean(-1, keepdims=True)
+    agree(summary.difference_share, profile.var((-2, -1)) / variance, rtol=2e-3)
+
+
+def test_state_preference_compares_with_the_average_row(maps, summary, trajectories):
+    states = assign_states(trajectories)
+    same = states[:, :, None] == states[:, None, :]
+    weight = (maps * same[:, None, None]).sum((-2, -1))
+    expected = (maps.mean(-2, keepdims=True) * same[:, None, None]).sum((-2, -1))
+    agree(summary.same_state[:2], (weight / expected)[:2])
+    assert np.isnan(summary.same_state[2]).all()
+
+
+def test_windows_and_readers_come_from_the_mean_map(maps, summary):
+    mean = maps.mean((1, 2)) * N_FRAMES
+    assert summary.windows.shape == (3, 2, SECTION, SECTION)
+    agree(summary.windows[:, 1], mean[:, 20:40, 20:40])
+    agree(summary.attended_by, (mean > 1).mean(1), atol=1 / N_FRAMES)
+    agree(summary.mean_received, mean.mean(1))
+
+
+def test_rollout_is_the_product_of_the_layers(maps, summary):
+    step = (maps.mean(2) + np.eye(N_FRAMES)) / 2
+    whole = step[:, 3] @ step[:, 2] @ step[:, 1] @ step[:, 0]
+    agree(summary.rollout, whole.mean(1) * N_FRAMES)
+
+
+def test_a_model_that_does_not_choose_has_every_measure_at_its_zero(trajectories):
+    model = make_model()
+    with torch.no_grad():
+        for layer in at.attention_layers(model):
+            layer.query.weight.zero_()
+            layer.query.bias.zero_()
+    summary = at.summarise_attention(model, trajectories, SECTION)
+    for values in (summary.received, summary.difference, summary.in_section, summary.rollout):
+        agree(values, 1)
+    agree(summary.targets, N_FRAMES)
+    agree(summary.same_state[:2], 1)
+    agree(am.gini(summary.mean_received), 0, atol=1e-5)
+    agree(am.asymmetry(summary.difference), 0, atol=1e-5)
+    agree(am.locality(summary.difference, 5), 1)
+
+
+def test_sums_do_not_depend_on_threads(model, trajectories, summary):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        again = at.summarise_attention(model, trajectories, SECTION)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(again.received, summary.received)
+    np.testing.assert_array_equal(again.difference, summary.difference)
+
+
+def test_concentration_measures_have_their_known_values():
+    uniform, one, half = np.ones(40), np.eye(40)[3], np.repeat([1.0, 0.0], 20)
+    assert am.gini(uniform) == pytest.approx(0)
+    assert am.gini(one) == pytest.approx(1 - 1 / 40)
+    assert am.gini(half) == pytest.approx(0.5)
+    assert am.top_share(uniform, 0.05) == pytest.approx(0.05)
+    assert am.top_share(one, 0.05) == 1
+    assert am.top_share(half, 0.25) == pytest.approx(0.5)
+    curve = am.lorenz_curve(half)
+    agree(curve, np.minimum(np.arange(41) / 20, 1))
+
+
+def test_asymmetry_and_locality_see_a_shifted_diagonal():
+    past = np.zeros(99)
+    past[49 - 5] = 1.0  # every frame attends to the frame five before it
+    assert am.asymmetry(past) == pytest.approx(-1)
+    assert am.asymmetry(past[::-1]) == pytest.approx(1)
+    assert am.asymmetry(past + past[::-1]) == pytest.approx(0)
+    assert am.locality(past, 4) == 0
+    assert am.locality(past, 5) == pytest.approx(45 / (50 + 2 * (49 + 48 + 47 + 46 + 45)))
+
+
+def test_bootstrap_intervals_have_the_width_of_the_standard_error():
+    values = np.random.default_rng(5).normal(2.0, 1.0, (400, 3))
+    mean, low, high = am.bootstrap(values)
+    agree(mean, values.mean(0))
+    agree(high - low, 2 * 1.96 / 20, rtol=0.15)
+    values[:200, 1] = np.nan
+    _, low, high = am.bootstrap(values)
+    agree((high - low)[1], 2 * 1.96 / np.sqrt(200), rtol=0.2)
+
+
+def test_removing_frames_equals_hiding_them(model, trajectories):
+    mask = torch.ones(3, N_FRAMES)
+    mask[:, 5:20] = 0
+    mask[1, 40] = 0
+    mask[0, 41] = 0
+    mask[2, 42] = 0
+    kept = [np.flatnonzero(row) for row in mask.numpy()]
+    x = torch.from_numpy(trajectories)
+    with torch.no_grad():
+        z = model.standardise(x)[0]
+        logits = model.classify(model.encode(z, mask), mask)
+    agree(im.log_odds(model, trajectories, kept), logits[:, 1] - logits[:, 0], rtol=1e-3, atol=1e-4)
+    with torch.no_grad():
+        logits = model(x).state_logits
+    agree(im.log_odds(model, trajectories), logits[:, 1] - logits[:, 0], rtol=1e-3, atol=1e-4)
+
+
+def test_gradient_is_the_effect_of_shrinking_a_frame(model, trajectories):
+    importance = im.gradient_importance(model, trajectories)
+    assert importance.shape == (3, N_FRAMES)
+    x, step = torch.from_numpy(trajectories).double(), 1e-4
+    double = make_model().double()
+    with torch.no_grad():
+        z = double.standardise(x)[0]
+        for frame in (0, 17, 52):
+            answers = []
+            for factor in (1 + step, 1 - step):
+                moved = z.clone()
+                moved[:, frame] *= factor
+                logits = double.classify(double.encode(moved))
+                answers.append(logits[:, 1] - logits[:, 0])
+            slope = (answers[0] - answers[1]).abs() / (2 * step)
+            agree(importance[:, frame], slope, rtol=2e-3, atol=1e-4)
+
+
+def test_occlusion_is_the_change_when_a_section_goes(model, trajectories):
+    edges = im.section_edges(N_FRAMES, 5)
+    found = im.occlusion_importance(model, trajectories, edges)
+    assert found.shape == (3, 5) and list(edges) == [0, 11, 21, 32, 42, 53]
+    kept = np.tile(np.r_[0:21, 32:53], (3, 1))
+    agree(found[:, 2], np.abs(im.log_odds(model, trajectories, kept)
+                              - im.log_odds(model, trajectories)))  # fmt: skip
+    agree(im.sum_in_sections(np.ones((2, N_FRAMES)), edges), np.tile(np.diff(edges), (2, 1)))
+
+
+def test_deletion_removes_the_largest_scores_first(model, trajectories):
+    scores = np.tile(np.arange(N_FRAMES)[::-1], (3, 1))  # the first frames score highest
+    labels = (im.log_odds(model, trajectories) > 0).astype(int)
+    right = im.deletion_curve(model, trajectories, labels, scores, [0, 30])
+    assert right.shape == (3, 2) and (right[:, 0] == 1).all()
+    kept = np.tile(np.arange(30, N_FRAMES), (3, 1))
+    np.testing.assert_array_equal(im.keep_extreme(scores, N_FRAMES - 30, False), kept)
+    np.testing.assert_array_equal(
+        right[:, 1], (im.log_odds(model, trajectories, kept) > 0) == labels
+    )
+    np.testing.assert_array_equal(im.keep_extreme(scores, 2, True), [[0, 1]] * 3)
+
+
+def test_a_silenced_head_is_a_head_without_values(model, trajectories):
+    labels = [0, 1, 1]
+    changes = im.head_ablation(model, trajectories, labels, units=[(1, [3]), (2, [0, 7])])
+    whole = im.losses_by_trajectory(model, trajectories, labels)
+    for (layer, heads), change in zip([(1, [3]), (2, [0, 7])], changes, strict=True):
+        silent = make_model()
+        with torch.no_grad():
+            value = at.attention_layers(silent)[layer].value
+            for head in heads:
+                value.weight[2 * head : 2 * head + 2] = 0
+                value.bias[2 * head : 2 * head + 2] = 0
+        agree(change, im.losses_by_trajectory(silent, trajectories, labels) - whole, atol=1e-4)
+    assert im.head_ablation(model, trajectories[:1], [0]).shape == (32, 1, 2)
+    assert len(im.layer_units(model)) == 4
+
+
+def test_losses_by_trajectory_average_to_the_models_loss(trajectories):
+    model, labels = make_model(), torch.tensor([0, 1, 1])
+    found = im.losses_by_trajectory(model, trajectories, labels)
+    with torch.no_grad():
+        output = model(torch.from_numpy(trajectories))
+        loss = torch.nn.functional.cross_entropy(output.state_logits, labels)
+    agree(found[:, 1].mean(), loss)
+
+
+def test_head_gradients_are_small_ablations(model, trajectories):
+    labels, step = np.array([0, 1, 1]), 0.01
+    found = im.head_gradients(model, trajectories, labels)
+    assert found.shape == (3, 4, 8)
+    for layer, head in [(0, 2), (3, 5)]:
+        losses = []
+        for factor in (1 + step, 1 - step):
+            scaled = make_model()
+            with torch.no_grad():
+                value = at.attention_layers(scaled)[layer].value
+                value.weight[2 * head : 2 * head + 2] *= factor
+                value.bias[2 * head : 2 * head + 2] *= factor
+            losses.append(im.losses_by_trajectory(scaled, trajectories, labels)[:, 1])
+        slope = np.abs(losses[0] - losses[1]) / (2 * step)
+        agree(found[:, layer, head], slope, rtol=0.05, atol=1e-3)
+
+
+def test_rank_correlation_knows_order_and_ties():
+    a = np.array([1.0, 2.0, 3.0, 10.0])
+    assert am.rank_correlation(a, a**3) == pytest.approx(1)
+    assert am.rank_correlation(a, -a) == pytest.approx(-1)
+    assert am.rank_correlation([1, 1, 2, 3], [1, 2, 3, 3]) == pytest.approx(8 / 9)
+    assert np.isnan(am.rank_correlation(a, np.ones(4)))
+
+
+def test_features_of_frames_are_what_their_names_say():
+    x = np.array([[[-0.558, 1.442], [-0.5, 1.4], [0.6, 0.0], [0.623, 0.028], [0.7, 0.1]]])
+    features = am.frame_features(x)
+    assert features["early"].argmax() == 0
+    agree(features["fast"][0, 1], np.hypot(0.058, 0.042))
+    agree(features["transition"], [[-1.5, -0.5, -0.5, -1.5, -2.5]])
+    assert features["energy"].argmin() == 0
+    z = (x - x.mean(1)) / x.std(1)
+    agree(features["extreme"], np.hypot(z[..., 0], z[..., 1]))
+    assert np.isnan(am.frame_features(x[:, 2:])["transition"]).all()
+
+
+def test_enrichment_is_one_by_chance_and_largest_for_the_same_order():
+    rng = np.random.default_rng(8)
+    scores, other = rng.normal(size=(2, 300, 200))
+    assert am.enrichment(scores, scores, 0.05) == pytest.approx(20)
+    assert am.enrichment(scores, -scores, 0.05) == pytest.approx(0)
+    assert am.enrichment(scores, other, 0.05).mean() == pytest.approx(1, abs=0.25)
+    other[3, 5] = np.nan
+    assert np.flatnonzero(np.isnan(am.enrichment(scores, other))).tolist() == [3]
+
+
+def test_impossible_arguments_are_refused(model, trajectories):
+    with pytest.raises(ValueError, match="average must be None.*'layers'"):
+        at.attention_maps(model, trajectories, average="layers")
+    with pytest.raises(ValueError, match=r"-4\.\.3; got \[4\]"):
+        at.attention_maps(model, trajectories, layers=[4])
+    with pytest.raises(ValueError, match=r"section must lie in 2\.\.53 frames; got 54"):
+        at.summarise_attention(model, trajectories, 54)
+    with pytest.raises(ValueError, match="not causal"):
+        at.summarise_attention(make_model(causal=True), trajectories, 10)
+    with pytest.raises(ValueError, match="fraction.*got 0"):
+        am.top_share(np.ones(10), 0)
+    with pytest.raises(ValueError, match=r"reach must lie in 1\.\.4 frames; got 5"):
+        am.locality(np.ones(9), 5)
+    with pytest.raises(ValueError, match=r"n_sections must lie in 2\.\.53; got 1"):
+        im.section_edges(N_FRAMES, 1)
+    with pytest.raises(ValueError, match=r"kept must have shape \(3, n_kept\).*\(2, 4\)"):
+        im.log_odds(model, trajectories, np.zeros((2, 4), int))
+    with pytest.raises(ValueError, match=r"n_removed must lie in 0\.\.52; got \[53\]"):
+        im.deletion_curve(model, trajectories, [0, 1, 1], np.ones((3, N_FRAMES)), [53])
+    with pytest.raises(ValueError, match=r"layer 4, heads \[0\]"):
+        im.head_ablation(model, trajectories, [0, 1, 1], units=[(4, [0])])
