@@ -343,11 +343,12 @@ class MuellerBrown(NamedTuple):
     highest: float
 
 
-class Harmonic(NamedTuple):
-    """Constants of a scaled harmonic force (-x stiffness_x, -y stiffness_y)."""
+class Well(NamedTuple):
+    """Constants of a scaled force -(stiffness + quartic u^2) u along each coordinate u (tests)."""
 
     stiffness_x: float
     stiffness_y: float
+    quartic: float
 
 
 def scaled_force(x, y, field):
@@ -381,10 +382,12 @@ def _scaled_force(x, y, field):
         force_d = fma(-g4, ad4, g3 * ad3)
         return force_x + (force_s + force_d), force_y + (force_s - force_d)
 
-    def harmonic(x, y, field):
-        return -field.stiffness_x * x, -field.stiffness_y * y
+    def well(x, y, field):
+        along_x = -fma(field.quartic, x * x, field.stiffness_x) * x
+        along_y = -fma(field.quartic, y * y, field.stiffness_y) * y
+        return along_x, along_y
 
-    return mueller_brown if field.instance_class is MuellerBrown else harmonic
+    return mueller_brown if field.instance_class is MuellerBrown else well
 
 
 # --- integrators: state is (x, y, then what the integrator carries), each LANES long ------------
@@ -518,7 +521,7 @@ def run_block(
     ----------
     scheme : int
         EULER, LEIMKUHLER_MATTHEWS or BAOAB.
-    field : MuellerBrown or Harmonic
+    field : MuellerBrown or Well
         Constants of the force, scaled for the integrator.
     c : Coefficients
         Noise amplitude and, for BAOAB, half the time step and the velocity's memory.

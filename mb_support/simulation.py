@@ -147,11 +147,14 @@ def mueller_brown_field(scale, real):
     return kernels.MuellerBrown(*(real(v) for v in values))
 
 
-def harmonic_field(stiffness_x, stiffness_y):
-    """A maker of fields, like `mueller_brown_field`, for V = (kx x^2 + ky y^2) / 2 (tests)."""
+def well_field(stiffness_x, stiffness_y, quartic=0.0):
+    """A maker of fields, like `mueller_brown_field`, for wells with known averages (tests).
+
+    V = (stiffness_x x^2 + stiffness_y y^2) / 2 + quartic (x^4 + y^4) / 4.
+    """
 
     def make(scale, real):
-        return kernels.Harmonic(real(stiffness_x * scale), real(stiffness_y * scale))
+        return kernels.Well(*(real(v * scale) for v in (stiffness_x, stiffness_y, quartic)))
 
     return make
 
