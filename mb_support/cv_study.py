@@ -33,17 +33,17 @@ from .collective_variable import (
     vamp2_score,
 )
 from .cv_baselines import baselines
+from .cv_results import FOLDER
 from .datasets import family_seed, make_dataset
 from .inference import checkpoint_sizes, load_checkpoint, weights_digest
 from .memory import transition_points
 from .model import TrajectoryConfig, TrajectoryTransformer
-from .readouts import LinearProbe, fit_linear, fit_probe
+from .readouts import fit_linear, fit_probe
 from .reference import GridSolver
 from .simulation import REGIMES, simulate
 from .states import assign_states
 from .training import _commit, machine
 
-FOLDER = paths.RESULTS / "collective_variable"
 CALIBRATION_EDGES = np.linspace(0, 1, 11)
 #: Window in which dynamics is scored: two follow each other in a trajectory.
 SCORED_WINDOW = 500
@@ -121,11 +121,21 @@ class Study:
         return {
             "vamp2_bound": float(1 + np.exp(-2 * lag / slowest)),
             "vamp2_committor": exact_vamp2(self.solver, self.committor, lag),
+            "vamp2_committor_sampled": self._sampled_committor_score(),
             "slowest_timescale": float(slowest),
             "lag": lag,
             "share_in_transition": float(self.solver.average(inside.astype(float))),
             "mean_committor": float(self.solver.average(self.committor)),
         }
+
+    def _sampled_committor_score(self):
+        # the exact committor on the same pairs: what sampling does to everyone's score
+        trajectories = self.sets["test"].trajectories.astype(float)
+        values = [
+            self.solver.interpolate(self.committor, trajectories[:, frames], fill_value=0.5)
+            for frames in (self.pairs_now, self.pairs_now + self.settings.lag_time)
+        ]
+        return self.vamp2(*values)
 
     def _pair_weights(self):
         first, last = int(self.pairs_now[0]), SCORED_WINDOW
@@ -313,21 +323,6 @@ def untrained(size, seed=0):
 
 
 # ---- keeping it -----------------------------------------------------------------------------
-
-
-def load(part, folder=FOLDER):
-    """The kept results of a part; `ValueError` if there are none."""
-    path = folder / f"{part}.json"
-    if not path.exists():
-        raise ValueError(
-            f"no results of {part!r} in {folder}: run python -m mb_support.cv_study {part}"
-        )
-    return json.loads(path.read_text())
-
-
-def kept_probe(part):
-    """The `LinearProbe` on all layers that a part's file holds."""
-    return LinearProbe(np.array(part["probe"]["weights"]), part["probe"]["intercept"])
 
 
 def make_part(study, part, folder=FOLDER, checkpoints=paths.CHECKPOINTS):

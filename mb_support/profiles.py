@@ -14,12 +14,38 @@ class Profile:
     n_test_trajectories: int  # held-out trajectories evaluated for each size
     n_train_trajectories: int  # fixed training set of the author's recipe and the baselines
     grid_step: float  # grid spacing of the exact solver, reduced length
+    sizes: tuple  # model sizes shown, where their checkpoints exist
+    n_prompts: tuple  # trajectories continued by the model of each of `sizes`
+    n_long_frames: int  # frames of a long generated trajectory
+    n_probed: tuple  # fresh trajectories on which the kept probe of each of `sizes` is repeated
+    n_arrivals: int  # windows of each kind of dynamics from which memory is learned and scored
+    n_shots: tuple  # points, and simulations from each, for the exact limits of memory
 
 
 PROFILES = {
-    "smoke": Profile("smoke", n_test_trajectories=48, n_train_trajectories=200, grid_step=0.04),
+    "smoke": Profile(
+        "smoke",
+        n_test_trajectories=48,
+        n_train_trajectories=200,
+        grid_step=0.04,
+        sizes=("small",),
+        n_prompts=(8,),
+        n_long_frames=300,
+        n_probed=(12,),
+        n_arrivals=2000,
+        n_shots=(150, 50),
+    ),
     "poster": Profile(
-        "poster", n_test_trajectories=1000, n_train_trajectories=1000, grid_step=0.02
+        "poster",
+        n_test_trajectories=1000,
+        n_train_trajectories=1000,
+        grid_step=0.02,
+        sizes=("small", "medium", "large"),
+        n_prompts=(150, 60, 20),
+        n_long_frames=1500,
+        n_probed=(60, 30, 10),
+        n_arrivals=12_000,
+        n_shots=(500, 100),
     ),
 }
 

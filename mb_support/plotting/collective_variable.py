@@ -1,0 +1,154 @@
+"""Figures of the collective variable chapter: layers, errors, calibration, memory."""
+
+import numpy as np
+
+from .style import (
+    BASELINE_COLOR,
+    MODEL_COLOR,
+    PALETTE,
+    REFERENCE_COLOR,
+    SIZE_COLORS,
+    SIZE_LINES,
+    SIZE_MARKERS,
+    axes_or_new,
+)
+
+#: The two kinds of dynamics of the memory figure.
+DYNAMICS_COLORS = {"overdamped": PALETTE["green"], "underdamped": PALETTE["purple"]}
+DYNAMICS_MARKERS = {"overdamped": "o", "underdamped": "s"}
+
+
+def plot_layers(values, references=(), ax=None):
+    """A number for each layer of each size, with what needs no transformer as lines.
+
+    Parameters
+    ----------
+    values : dict of str to (n_layers + 1, 3) array_like
+        For each size: value, low and high of the embedding and of each layer.
+    references : dict of str to float, optional
+        Horizontal lines.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.9)
+    for size, rows in values.items():
+        value, low, high = np.asarray(rows, dtype=float).T
+        depth = np.linspace(0, 1, len(value))  # sizes have different numbers of layers
+        ax.plot(
+            depth, value, color=SIZE_COLORS[size], ls=SIZE_LINES[size], marker=SIZE_MARKERS[size],
+            label=size,
+        )  # fmt: skip
+        ax.fill_between(depth, low, high, color=SIZE_COLORS[size], alpha=0.25, lw=0)
+    for style, (name, value) in zip(("--", ":", "-."), dict(references).items(), strict=False):
+        ax.axhline(value, color=BASELINE_COLOR, ls=style, lw=1.2, label=name)
+    ax.set_xticks([0, 1], ["embedding", "last layer"])
+    ax.set_xlabel("depth")
+    ax.set_yscale("log")
+    return ax
+
+
+def plot_errors(rows, ax=None, right=None):
+    """Errors of several methods with their intervals, one row each.
+
+    Parameters
+    ----------
+    rows : dict of str to (value, low, high)
+        From top to bottom. Names that begin with "encodings" are drawn in the colour of the size
+        they end with, all others in grey.
+    ax : matplotlib.axes.Axes, optional
+    right : float, optional
+        Largest error shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=1.1)
+    for height, (name, (value, low, high)) in enumerate(rows.items()):
+        size = name.rsplit(" ", 1)[-1]
+        is_model = name.startswith("encodings")
+        color = SIZE_COLORS.get(size, MODEL_COLOR) if is_model else BASELINE_COLOR
+        marker = SIZE_MARKERS.get(size, "o") if is_model else "D"
+        spread = [[max(value - low, 0)], [max(high - value, 0)]]
+        ax.errorbar(value, height, xerr=spread, color=color, marker=marker, capsize=2, lw=1.2)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xscale("log")
+    ax.grid(axis="x")
+    if right is not None:
+        ax.set_xlim(right=right)
+    return ax
+
+
+def plot_calibration(curves, ax=None):
+    """Mean predicted against exact committor, with a band for the spread.
+
+    Parameters
+    ----------
+    curves : dict of str to dict
+        From `calibration_curve`; names of sizes are drawn in their colours, others in grey.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.9)
+    ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1.2, label="exact")
+    for style, (name, curve) in zip(("-", "--", "-.", ":"), curves.items(), strict=False):
+        color = SIZE_COLORS.get(name, BASELINE_COLOR)
+        marker = SIZE_MARKERS.get(name, "D")
+        ax.plot(curve["committor"], curve["mean"], color=color, ls=style, marker=marker, label=name)
+        ax.fill_between(
+            curve["committor"], curve["low"], curve["high"], color=color, alpha=0.15, lw=0
+        )
+    ax.set_xlabel("exact committor $q$")
+    ax.set_ylabel("predicted")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.set_aspect("equal")
+    return ax
+
+
+def plot_memory(curves, quantity, bounds, ax=None):
+    """Held-out error against window length, between the exact limits.
+
+    Parameters
+    ----------
+    curves : dict of str to pandas.DataFrame
+        From `memory_curve`, for "overdamped" and "underdamped".
+    quantity : {"outcome", "next_frame"}
+    bounds : dict of str to dict of str to float
+        For each dynamics, exact limits by what is known: a black line each.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.9)
+    for name, table in curves.items():
+        rows = table[table.window_length > 0]
+        color, marker = DYNAMICS_COLORS[name], DYNAMICS_MARKERS[name]
+        ax.errorbar(
+            rows.window_length, rows[quantity], yerr=1.96 * rows[f"{quantity}_error"],
+            color=color, marker=marker, capsize=2, label=name,
+        )  # fmt: skip
+        for style, value in zip(("-", "--"), bounds[name].values(), strict=False):
+            ax.axhline(value, color=REFERENCE_COLOR, ls=style, lw=1.0)
+        for known, value in bounds[name].items():
+            ax.annotate(
+                known, (1.0, value), xycoords=("axes fraction", "data"), fontsize=7.5,
+                ha="right", va="bottom", xytext=(0, 1), textcoords="offset points",
+            )  # fmt: skip
+    ax.set_xscale("log", base=2)
+    ticks = sorted(
+        {int(length) for table in curves.values() for length in table.window_length} - {0}
+    )
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel("frames in the window")
+    return ax
