@@ -113,7 +113,7 @@ def plot_calibration(curves, ax=None):
     return ax
 
 
-def plot_memory(curves, quantity, bounds, ax=None):
+def plot_memory(curves, quantity, bounds, free_flight=None, ax=None):
     """Held-out error against window length, between the exact limits.
 
     Parameters
@@ -123,6 +123,8 @@ def plot_memory(curves, quantity, bounds, ax=None):
     quantity : {"outcome", "next_frame"}
     bounds : dict of str to dict of str to float
         For each dynamics, exact limits by what is known: a black line each.
+    free_flight : dict of int to float, optional
+        Exact errors without a force, by window length: a dotted black line.
     ax : matplotlib.axes.Axes, optional
 
     Returns
