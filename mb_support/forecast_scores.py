@@ -19,8 +19,9 @@ class ExactForecast:
         How many frames ahead.
     means : (n, n_horizons, 2) ndarray
         Conditional means E[x_{t+h} | x_t].
-    variances : (n, n_horizons) ndarray
-        What no forecast can beat: E[|x_{t+h} - E[x_{t+h} | x_t]|^2 | x_t], length^2.
+    variances : (n, n_horizons, 2) ndarray
+        Variances of x and y given x_t, length^2. No forecast has a smaller expected squared
+        distance than their sum.
     """
 
     horizons: np.ndarray
@@ -68,13 +69,13 @@ def exact_forecast(solver, points, frame_time, horizons):
     if horizons[0] < 1 or (np.diff(horizons) <= 0).any():
         raise ValueError(f"horizons must ascend from 1 or more; got {horizons.tolist()}")
     x, y = solver.positions[..., 0], solver.positions[..., 1]
-    fields, values = np.stack([x, y, x**2 + y**2]), []
+    fields, values = np.stack([x, y, x**2, y**2]), []
     for n_frames in np.diff(horizons, prepend=0):
         fields = solver.propagate(fields, n_frames * frame_time)
         values.append(solver.interpolate(fields, points))
-    moments = np.array(values).transpose(2, 0, 1)  # (n, n_horizons, 3)
+    moments = np.array(values).transpose(2, 0, 1)  # (n, n_horizons, 4)
     means = moments[..., :2]
-    variances = moments[..., 2] - (means**2).sum(axis=-1)
+    variances = moments[..., 2:] - means**2
     return ExactForecast(horizons, means, np.maximum(variances, 0.0))
 
 

@@ -20,6 +20,8 @@ class Profile:
     n_probed: tuple  # fresh trajectories on which the kept probe of each of `sizes` is repeated
     n_arrivals: int  # windows of each kind of dynamics from which memory is learned and scored
     n_shots: tuple  # points, and simulations from each, for the exact limits of memory
+    n_attended: tuple  # trajectories whose attention is summed up, for each of `sizes`
+    n_occluded: tuple  # trajectories of these from which pieces are removed one by one
 
 
 PROFILES = {
@@ -34,6 +36,8 @@ PROFILES = {
         n_probed=(12,),
         n_arrivals=2000,
         n_shots=(150, 50),
+        n_attended=(8,),
+        n_occluded=(2,),
     ),
     "poster": Profile(
         "poster",
@@ -46,6 +50,8 @@ PROFILES = {
         n_probed=(60, 30, 10),
         n_arrivals=12_000,
         n_shots=(500, 100),
+        n_attended=(48, 24, 12),
+        n_occluded=(12, 6, 3),
     ),
 }
 

@@ -10,6 +10,7 @@ from .style import (
     REFERENCE_COLOR,
     SIZE_COLORS,
     SIZE_LINES,
+    SIZE_MARKERS,
     axes_or_new,
 )
 
@@ -65,6 +66,82 @@ def plot_continuation(actual, generated, n_prompt, coordinate, exact=None, color
     )
     ax.set_xlim(0, len(actual) - 1)
     ax.set_ylabel("xy"[coordinate])
+    return ax
+
+
+def plot_continuations(actual, runs, n_prompt, exact, axes):
+    """The poster's figure: one row for each run, x to the left and y to the right.
+
+    Parameters
+    ----------
+    actual : (n_frames, 2) ndarray
+        Prompt and what the simulation did next.
+    runs : dict of (str, int) to (n_frames, 2) ndarray
+        Continuations by (model size, frames per step).
+    n_prompt : int
+    exact : ExactForecast
+        From the prompt's last frame alone; the first of its points is drawn.
+    axes : (len(runs), 2) array of matplotlib.axes.Axes
+
+    Returns
+    -------
+    (len(runs), 2) array of matplotlib.axes.Axes
+    """
+    for row, ((size, per_step), generated) in zip(axes, runs.items(), strict=True):
+        for coordinate, ax in enumerate(row):
+            spread = (
+                exact.horizons,
+                exact.means[0, :, coordinate],
+                exact.variances[0, :, coordinate],
+            )
+            color = SIZE_COLORS.get(size, MODEL_COLOR)
+            plot_continuation(actual, generated, n_prompt, coordinate, spread, color, ax)
+            ax.set_title(f"{size}, {per_step} per step", fontsize=8.5, pad=3)
+    for ax in axes[-1]:
+        ax.set_xlabel("frame")
+    axes[0, 0].legend(ncols=3, loc="best", fontsize=7)
+    return axes
+
+
+def plot_skill(lengths, skills, exact, ax=None):
+    """How much better than the last frame one-step forecasts are, by length of the window.
+
+    Parameters
+    ----------
+    lengths : (n,) sequence of int
+        Frames of a window.
+    skills : dict of str to (n, 3) ndarray
+        For each model size: value, low, high.
+    exact : (value, low, high)
+        Of the exact conditional mean on the same trajectories: a black line with its band.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.65, aspect=0.6)
+    ax.axhspan(*exact[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
+    ax.axhline(exact[0], color=REFERENCE_COLOR, lw=1.4, label="exact mean")
+    ax.axhline(0, color=BASELINE_COLOR, ls=":", label="last frame")
+    for shift, (size, values) in zip((1, 1.04, 1.08), skills.items(), strict=False):
+        value, low, high = np.asarray(values).T
+        ax.errorbar(
+            np.asarray(lengths) * shift,
+            value,
+            np.maximum([value - low, high - value], 0),
+            color=SIZE_COLORS.get(size, MODEL_COLOR),
+            ls=SIZE_LINES.get(size, "-"),
+            marker=SIZE_MARKERS.get(size, "o"),
+            capsize=2,
+            label=size,
+        )
+    ax.set_xscale("log")
+    ax.set_xticks(lengths, lengths)
+    ax.minorticks_off()
+    ax.set_xlabel("frames in the window")
+    ax.set_ylabel("error saved")
+    ax.legend()
     return ax
 
 
@@ -167,8 +244,8 @@ def plot_trails(trajectories, x, y, density, title="", color=None, ax=None):
         ax.plot(*path.T, color=color or MODEL_COLOR, lw=0.6, alpha=0.8)
         ax.plot(*path[-1], marker="o", color=color or MODEL_COLOR, mec="black", mew=0.6, ms=4)
     ax.set_aspect("equal")
-    ax.set_xlim(-1.5, 1.2)
-    ax.set_ylim(-0.4, 2.0)
+    ax.set_xlim(-2.4, 1.2)  # the plateau beyond the start box, where some trajectories dwell
+    ax.set_ylim(-0.4, 2.2)
     ax.set_xlabel("x")
     ax.set_ylabel("y")
     ax.set_title(title)
