@@ -21,6 +21,8 @@ class Profile:
     n_arrivals: int  # windows of each kind of dynamics from which memory is learned and scored
     n_shots: tuple  # points, and simulations from each, for the exact limits of memory
     n_attended: tuple  # trajectories whose attention is summed up, for each of `sizes`
+    n_passages: int  # simulated first passages of each kind
+    n_equilibrium: int  # trajectories from which equilibrium averages are taken
     n_occluded: tuple  # trajectories of these from which pieces are removed one by one
 
 
@@ -37,6 +39,8 @@ PROFILES = {
         n_arrivals=2000,
         n_shots=(150, 50),
         n_attended=(8,),
+        n_passages=64,
+        n_equilibrium=64,
         n_occluded=(2,),
     ),
     "poster": Profile(
@@ -51,6 +55,8 @@ PROFILES = {
         n_arrivals=12_000,
         n_shots=(500, 100),
         n_attended=(48, 24, 12),
+        n_passages=2560,
+        n_equilibrium=1024,
         n_occluded=(12, 6, 3),
     ),
 }
