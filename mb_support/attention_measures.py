@@ -95,18 +95,18 @@ def bootstrap(values, n_resamples=1000, seed=0, level=0.95):
     mean, low, high : (...) ndarray of float
     """
     values = np.asarray(values, float)
-    rng = np.random.default_rng(seed)
-    n = len(values)
     known = ~np.isnan(values)
     filled = np.where(known, values, 0.0)
-    means = np.empty((n_resamples, *values.shape[1:]))
-    for k in range(n_resamples):
-        counts = rng.multinomial(n, np.full(n, 1 / n)).astype(float)
-        total = np.tensordot(counts, known.astype(float), 1)
-        with np.errstate(invalid="ignore"):
-            means[k] = np.tensordot(counts, filled, 1) / total
-    low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return np.nanmean(values, axis=0), low, high
+    counts = np.random.default_rng(seed).multinomial(
+        len(values), np.full(len(values), 1 / len(values)), n_resamples
+    )
+    with np.errstate(invalid="ignore"):
+        mean = filled.sum(axis=0) / known.sum(axis=0)
+        resampled = np.tensordot(counts, filled, 1) / np.tensordot(counts, known.astype(float), 1)
+    # a resample may hold none of the trajectories that say something; NaN only if there is none
+    resampled = np.where(np.isnan(resampled), mean, resampled)
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return mean, low, high
 
 
 def rank_correlation(first, second):

@@ -114,7 +114,7 @@ def occlusion_importance(model, trajectories, edges):
     changes = []
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
         kept = frames[(frames < start) | (frames >= stop)]
-        kept = np.broadcast_to(kept, (len(trajectories), len(kept)))
+        kept = np.tile(kept, (len(trajectories), 1))
         changes.append(np.abs(log_odds(model, trajectories, kept) - whole))
     return np.stack(changes, axis=1)
 
