@@ -6,6 +6,7 @@ dynamics exactly but sees standardised coordinates, as the model does.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -14,15 +15,30 @@ from pathlib import Path
 import numpy as np
 
 from . import paths
-from .cache import SOLVER_MODULES, cached
 from .datasets import make_dataset
 from .observer import IdealObserver
 from .regimes import REGIMES
 
-#: (first frame, frames, trajectories) of what is observed of test set 0.
-OBSERVED = ((0, 1000, 1000), (0, 250, 300), (50, 250, 300), (200, 250, 300), (600, 250, 300))
-
-_MODULES = (*SOLVER_MODULES, "kernels", "simulation", "datasets", "transition_density", "observer")
+#: (first frame, frames, trajectories) of what is observed of test set 0, in the order of need.
+OBSERVED = {
+    "metastable": (
+        (0, 1000, 400),
+        (0, 250, 150),
+        (50, 250, 150),
+        (200, 250, 150),
+        (600, 250, 150),
+        (0, 1000, 1000),
+    ),
+    "wild": (
+        (0, 1000, 200),
+        (0, 250, 150),
+        (50, 250, 150),
+        (200, 250, 150),
+        (600, 250, 150),
+        (0, 1000, 400),
+    ),
+}
+_PORTION = 50  # trajectories between two savings
 
 
 @dataclass(frozen=True)
@@ -60,47 +76,64 @@ class Ceiling:
         return float(certainty.mean()), float(certainty.std() / np.sqrt(len(certainty)))
 
 
-def observe(regime, progress=True, observed=OBSERVED):
-    """Compute what `results/ceiling_<regime>.json` holds.
+def observe(regime, path, observed=None, progress=True):
+    """Observe slices of test set 0, going on from what a file already holds.
 
     Parameters
     ----------
     regime : str
         Key of `REGIMES`.
+    path : path
+        File to go on from and to write to, after every few trajectories.
+    observed : sequence of (first frame, frames, trajectories), optional
+        By default those of `OBSERVED`.
     progress : bool
-        Print a line for each part.
-    observed : sequence of (first frame, frames, trajectories)
+        Print a line each time the file is written.
 
-    Returns
-    -------
-    dict
+    Raises
+    ------
+    ValueError
+        If the file was made of other trajectories.
     """
-    began, parts = time.monotonic(), []
-    data = make_dataset(max(n for _, _, n in observed), "test", 0, regime)
+    path, observed = Path(path), OBSERVED[regime] if observed is None else observed
+    n_most = max(20, *(n for _, _, n in observed))  # as many as the digest is of
+    data = make_dataset(n_most, "test", 0, regime)
+    record = {"regime": regime, "data": data_digest(data), "seconds": 0.0, "observations": []}
+    if path.exists():
+        record = json.loads(path.read_text())
+        if record["data"] != data_digest(data):
+            raise ValueError(f"{path} was made of other trajectories: remove it to begin anew")
+    parts = {(part["start"], part["length"]): part for part in record["observations"]}
     for start, length, n in observed:
-        # in portions, each kept, so that an interrupted run loses little
-        first, last = [], []
-        for low in range(0, n, 100):
-            high = min(low + 100, n)
-
-            def compute(low=low, high=high, start=start, length=length):
-                observer = IdealObserver(REGIMES[regime], start, length, seed=40_000 + low)
-                seen = observer.observe(data.trajectories[low:high, start : start + length])
-                return {"first": seen.first, "last": seen.last}
-
-            key = {"regime": regime, "start": start, "length": length, "rows": [low, high]}
-            found = cached("ceiling", key, compute, _MODULES)
-            first.append(found["first"])
-            last.append(found["last"])
+        part = parts.get((start, length))
+        if part is None:
+            part = {"start": start, "length": length, "first": [], "last": []}
+            parts[start, length] = part
+            record["observations"].append(part)
+        observer = IdealObserver(REGIMES[regime], start, length)
+        for low in range(len(part["first"]), n, _PORTION):
+            began = time.monotonic()
+            rows = data.trajectories[low : min(low + _PORTION, n), start : start + length]
+            seen = observer.observe(rows)
+            part["first"] += seen.first.round(5).tolist()
+            part["last"] += seen.last.round(5).tolist()
+            record["seconds"] = round(record["seconds"] + time.monotonic() - began, 1)
+            _write(path, record)
             if progress:
-                print(f"{regime} {key}: {time.monotonic() - began:.0f} s", flush=True)
-        first, last = (np.concatenate(part).round(5).tolist() for part in (first, last))
-        parts.append({"start": start, "length": length, "first": first, "last": last})
-    return {
-        "regime": regime,
-        "seconds": round(time.monotonic() - began, 1),
-        "observations": parts,
-    }
+                done = len(part["first"])
+                print(f"{regime}, {length} frames from {start}: {done} of {n}", flush=True)
+
+
+def data_digest(data):
+    """SHA-256 over the first trajectories of a set, 16 hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(data.trajectories[:20]).tobytes()).hexdigest()[:16]
+
+
+def _write(path, record):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".tmp")
+    partial.write_text(json.dumps(record) + "\n")
+    partial.replace(path)
 
 
 def load_ceilings(regime, folder=paths.RESULTS):
@@ -114,18 +147,11 @@ def load_ceilings(regime, folder=paths.RESULTS):
     Returns
     -------
     dict of (start, length) to Ceiling
-
-    Raises
-    ------
-    ValueError
-        If there are none.
+        Empty if there are none.
     """
     path = Path(folder) / f"ceiling_{regime}.json"
     if not path.exists():
-        raise ValueError(
-            f"no observations of regime {regime!r} in {path.parent}: run "
-            f"python -m mb_support.ceiling --regime {regime}"
-        )
+        return {}
     parts = json.loads(path.read_text())["observations"]
     return {
         (part["start"], part["length"]): Ceiling(
@@ -138,15 +164,10 @@ def load_ceilings(regime, folder=paths.RESULTS):
 def main(arguments=None):
     """Command line: observe one regime and write the result under ``results``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--regime", required=True, choices=["metastable", "wild"])
+    parser.add_argument("--regime", required=True, choices=list(OBSERVED))
     parser.add_argument("--output", type=Path, default=paths.RESULTS, help="folder to write to")
     options = parser.parse_args(arguments)
-    record = observe(options.regime)
-    options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / f"ceiling_{options.regime}.json"
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(record) + "\n")
-    partial.rename(path)
+    observe(options.regime, options.output / f"ceiling_{options.regime}.json")
     for part in load_ceilings(options.regime, options.output).values():
         value, error = part.expected_accuracy
         print(f"{options.regime} [{part.start}, +{part.length}]: {value:.4f} +- {error:.4f}")

@@ -22,6 +22,7 @@ from .classification import predict_states
 from .datasets import make_dataset
 from .inference import cached_predictions, load_checkpoint, weights_digest
 from .model import SIZES
+from .slices import slice_table
 from .training import _commit, machine
 
 #: Frames of a slice, and the frames at which slices begin.
@@ -88,6 +89,27 @@ def unpack(text, n):
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:n].astype(np.int64)
 
 
+def classify_set(model, data, task):
+    """Predicted states of a task's slices, kept on disk.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    data : TrajectorySet
+        The test set of the task, of `task.n` trajectories or more.
+    task : Task
+
+    Returns
+    -------
+    (task.n,) ndarray of int64
+    """
+
+    def compute():
+        return predict_states(model, task.frames(data.trajectories))[0]
+
+    return cached_predictions("states", model, data, compute, **asdict(task))
+
+
 def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):
     """Classify everything in `tasks(size)`.
 
@@ -113,7 +135,7 @@ def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):
         key = task.regime, task.index
         if key not in data:
             data = {key: make_dataset(N_TEST, "test", task.index, task.regime)}
-        predicted = _predicted(model, data[key], task)
+        predicted = classify_set(model, data[key], task)
         predictions.append(asdict(task) | {"states": pack(predicted)})
         if progress:
             seconds = time.monotonic() - began
@@ -132,13 +154,6 @@ def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):
         "commit": _commit(),
         "predictions": predictions,
     }
-
-
-def _predicted(model, data, task):
-    def compute():
-        return predict_states(model, task.frames(data.trajectories), progress=False)[0]
-
-    return cached_predictions("states", model, data, compute, **asdict(task))
 
 
 class Evaluation:
@@ -193,6 +208,40 @@ class Evaluation:
             raise ValueError(f"{task} was not evaluated for {self.record['size']}")
         return self._states[task]
 
+    def whole(self, regime, index=0, is_reversed=False):
+        """Predictions from whole trajectories of a test set, (n,) int64; `ValueError` if none."""
+        for task, states in self._states.items():
+            asked = (regime, index, is_reversed, 0, 1000)
+            if asked == (task.regime, task.index, task.is_reversed, task.start, task.length):
+                return states
+        raise ValueError(f"test set {index} of {regime!r} was not evaluated")
+
+    @property
+    def n_sets(self):
+        """How many test sets of the default regime were evaluated as a whole."""
+        return sum(
+            task.regime == "metastable" and task.length == 1000 and not task.is_reversed
+            for task in self._states
+        )
+
+    def slice_table(self, regime, length, states):
+        """Accuracies from slices, as `slices.slice_table` gives them.
+
+        Parameters
+        ----------
+        regime : str
+        length : int
+        states : (n, n_frames) ndarray of int
+            State of every frame of test set 0; as many trajectories are counted as both have.
+
+        Returns
+        -------
+        DataFrame
+        """
+        starts, predicted = self.slices(regime, length)
+        n = min(len(states), predicted.shape[1])
+        return slice_table(predicted[:, :n], starts, length, states[:n])
+
     def slices(self, regime, length):
         """Predictions from the slices of a length.
 
@@ -221,6 +270,51 @@ class Evaluation:
             raise ValueError(f"no slices of {length} frames in regime {regime!r} were evaluated")
         starts = sorted(found)
         return np.array(starts), np.array([found[start] for start in starts])
+
+
+def load_evaluations(models, folder=paths.RESULTS):
+    """The kept predictions of several models, of those that have any.
+
+    Parameters
+    ----------
+    models : dict of str to TrajectoryTransformer
+        Models by size.
+    folder : path
+
+    Returns
+    -------
+    dict of str to Evaluation
+
+    Raises
+    ------
+    ValueError
+        If predictions are of other weights.
+    """
+    return {
+        size: Evaluation.load(size, model, folder)
+        for size, model in models.items()
+        if (Path(folder) / f"evaluation_{size}.json").exists()
+    }
+
+
+def seed_table(evaluation, n):
+    """Accuracy on each test set of the default regime.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    n : int
+        Trajectories counted of each test set.
+
+    Returns
+    -------
+    (n_sets,) ndarray
+    """
+    found = []
+    for index in range(evaluation.n_sets):
+        labels = make_dataset(n, "test", index, n_frames=2).labels
+        found.append(float((evaluation.whole("metastable", index)[:n] == labels).mean()))
+    return np.array(found)
 
 
 def main(arguments=None):

@@ -149,3 +149,42 @@ def causes_of_decline(table):
             "moved": table["own"] - table["label"],
         }
     )
+
+
+def largest_excess(tables, frames, limit):
+    """How far accuracies rise above their exact limit, in standard errors of the limit.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        From `slice_table`.
+    frames : (n,) ndarray of int
+        Frames of the limit; all starts must be among them.
+    limit : (n,) ndarray
+        Exact limit of the accuracy for the label.
+
+    Returns
+    -------
+    largest : float
+        Of (accuracy - limit) / standard error, the error being that of a classifier at the limit.
+    n_compared : int
+        Slices compared. The largest of many errors is larger than one: of 100 independent ones at
+        the limit, 2.5 is typical.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare, or a start has no limit.
+    """
+    exact = dict(zip(np.asarray(frames).tolist(), np.asarray(limit).tolist(), strict=True))
+    excess = []
+    for table in tables:
+        for row in table.itertuples():
+            if row.start not in exact:
+                raise ValueError(f"frames must hold every start; there is no limit at {row.start}")
+            most = exact[row.start]
+            if most < 1:
+                excess.append((row.label - most) / np.sqrt(most * (1 - most) / row.n))
+    if not excess:
+        raise ValueError("tables must hold a slice that begins after frame 0")
+    return float(max(excess)), len(excess)

@@ -259,6 +259,19 @@ def test_causes_add_up_to_the_error():
     assert causes["view"][0] == causes["moved"][0] == 0
 
 
+def test_excess_over_the_limit_is_in_standard_errors():
+    states = np.zeros((100, 30), int)
+    states[50:, 10:] = 1
+    predicted = np.array([states[:, 0], np.repeat([0, 1], [60, 40])])
+    table = slices.slice_table(predicted, [0, 10], 20, states)
+    largest, n_compared = slices.largest_excess([table], [0, 10], [1.0, 0.5])
+    assert n_compared == 1 and largest == pytest.approx(0.1 / 0.05)
+    with pytest.raises(ValueError, match="no limit at 10"):
+        slices.largest_excess([table], [0], [1.0])
+    with pytest.raises(ValueError, match="after frame 0"):
+        slices.largest_excess([table[:1]], [0], [1.0])
+
+
 def test_slices_that_do_not_fit_are_refused(data):
     with pytest.raises(ValueError, match="does not fit into 300"):
         slices.predict_slices(None, data.trajectories, [260], 50)

@@ -92,7 +92,7 @@ def plot_confusion(matrix, title="", ax=None):
     return ax
 
 
-def plot_accuracy_by_start(tables, frames, limit, column="label", ax=None):
+def plot_accuracy_by_start(tables, frames, limit, column="label", observer=None, ax=None):
     """Accuracy against the frame at which a slice begins, under its exact limit.
 
     Parameters
@@ -105,6 +105,8 @@ def plot_accuracy_by_start(tables, frames, limit, column="label", ax=None):
         Exact limit; None where there is none but 1.
     column : {"label", "own"}
         Accuracy for the trajectory's label, or for the state of the slice's first frame.
+    observer : dict of int to (value, error), optional
+        Accuracy of the ideal observer by first frame, as black circles.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -127,6 +129,10 @@ def plot_accuracy_by_start(tables, frames, limit, column="label", ax=None):
             capsize=2,
             label=name,
         )
+    if observer:
+        values, errors = zip(*observer.values(), strict=True)
+        style = dict(color=REFERENCE_COLOR, ls="", marker="o", mfc="white", ms=4, zorder=4)
+        ax.errorbar(list(observer), values, errors, label="ideal observer", **style)
     ax.set_xlabel("first frame of the slice")
     ax.set_ylabel("accuracy")
     ax.grid(axis="y")
