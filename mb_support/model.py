@@ -9,7 +9,10 @@ from transformers import BertConfig, PreTrainedModel
 from transformers.models.bert.modeling_bert import BertEncoder, BertLayer, BertSelfAttention
 from transformers.utils import ModelOutput
 
-from . import cpu_attention  # noqa: F401  (makes attn_implementation="cpu_fused" known)
+from . import (
+    checkpoints,
+    cpu_attention,  # noqa: F401  (makes attn_implementation="cpu_fused" known)
+)
 from .losses import total_loss
 
 #: The three sizes of the poster's table. Head and layer counts are those of the author's script.
@@ -233,6 +236,32 @@ class TrajectoryTransformer(PreTrainedModel):
             if isinstance(module, BertSelfAttention):
                 module.is_causal = config.causal
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, folder, *args, config=None, **kwargs):
+        """Load a checkpoint, after a check of every file that is read.
+
+        Parameters
+        ----------
+        folder : path
+            Local folder with ``config.json`` and ``model.safetensors``.
+        config : TrajectoryConfig, optional
+            Used instead of ``config.json``.
+        *args, **kwargs
+            As for `transformers.PreTrainedModel.from_pretrained`.
+
+        Raises
+        ------
+        CheckpointError
+            A `ValueError` that says which file is missing, damaged, unreadable or foreign.
+        """
+        folder = checkpoints.check_checkpoint(folder, cls, config)
+        return super().from_pretrained(folder, *args, config=config, **kwargs)
+
+    def save_pretrained(self, save_directory, *args, **kwargs):
+        """As in `transformers`, and with checksums that `from_pretrained` verifies."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        checkpoints.write_manifest(save_directory, [checkpoints.WEIGHTS])
 
     def standardise(self, frames, attention_mask=None):
         """Shift and scale each trajectory to mean 0 and standard deviation 1 over its frames.

@@ -1,7 +1,8 @@
 """Training with `transformers.Trainer`: recipes, curriculum, resumable runs and their records.
 
 ``python -m mb_support.training --size small`` rebuilds ``checkpoints/small`` from nothing, or
-goes on from where an interrupted run stopped.
+goes on from where an interrupted run stopped. Several processes share the same run with
+``torchrun --nproc_per_node 2 -m mb_support.training --size small`` or ``accelerate launch``.
 """
 
 import argparse
@@ -9,28 +10,35 @@ import json
 import math
 import os
 import platform
-import shutil
 import subprocess
-import time
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 import transformers
-from torch import nn
-from torch.nn import functional
-from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from accelerate.utils import broadcast_object_list
+from transformers import TrainingArguments
 
 from . import paths
+from .checkpoints import (
+    CheckpointError,
+    forget_run,
+    newest_whole_checkpoint,
+    replace_folder,
+    write_manifest,
+)
 from .datasets import FreshTrajectories, family_seed, make_dataset
-from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
+from .guidance import GuidedTransformer
+from .model import SIZES, TrajectoryConfig, fastest_attention
+from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
-#: Scale of the read-out's errors, in reduced length (in log length for the scales): a basin.
-READ_OUT_SCALE = 0.3
-#: The read-out counts frame t with weight 1 + 20 exp(-t / 4): starts are what is asked for.
-EARLY_WEIGHT, EARLY_FRAMES = 20.0, 4.0
+#: Settings that may change when a run is gone on with: they decide no number of it.
+FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
+
+
+class TrainingStopped(RuntimeError):
+    """A run was asked to stop before its end; the same call goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -134,130 +142,15 @@ RECIPES = {
 }
 
 
-class GuidedTransformer(TrajectoryTransformer):
-    """The model with a linear read-out that exists during training only.
+def training_stream(config, data=None):
+    """What a run sees, in order: `FreshTrajectories`, or those of the store `data`."""
+    stages = [(n_frames, n_steps * config.batch_size) for n_frames, n_steps in config.stages]
+    if data is not None:
+        from .store import StoredTrajectories  # dask and zarr are needed here only
 
-    The label of a trajectory says little about why it is right: one bit for a thousand frames.
-    The simulator knows more, so for most of a run a linear layer on each frame's encoding also
-    has to tell that frame's state and raw position, and the shift and scale that the
-    standardisation took away. Its weight in the loss falls to zero and it is thrown away: what
-    is left is the poster's model, trained to its end on the poster's loss.
-    """
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.guide = nn.Linear(config.hidden_size, config.n_states + 3 * config.n_features)
-
-    def forward(self, trajectories, labels=None, states=None, guidance=None):
-        """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too."""
-        output = super().forward(trajectories, labels=labels)
-        if states is not None and bool((guidance > 0).any()):
-            n_frames = output.encodings.shape[1]
-            output.loss = output.loss + guidance.mean() * self._guidance_loss(
-                output.encodings, trajectories[:, :n_frames], states[:, :n_frames]
-            )
-        return output
-
-    def _guidance_loss(self, encodings, trajectories, states):
-        n_states, n_features = self.config.n_states, self.config.n_features
-        state_logits, position, mean, log_std = (
-            self.guide(encodings).float().split([n_states] + 3 * [n_features], dim=-1)
-        )
-        frame = torch.arange(states.shape[1], device=states.device)
-        weight = 1.0 + EARLY_WEIGHT * torch.exp(-frame / EARLY_FRAMES)
-        weight = weight / weight.sum()
-        state_loss = functional.cross_entropy(
-            state_logits.transpose(1, 2), states, reduction="none"
-        )
-        _, true_mean, true_std = self.standardise(trajectories)
-        position_error = _squared_error(position, trajectories)
-        shape_error = _squared_error(mean, true_mean) + _squared_error(log_std, true_std.log())
-        # the logarithm keeps large early errors from drowning everything else
-        return (
-            (state_loss * weight).sum(dim=1).mean()
-            + 0.3 * torch.log1p((position_error * weight).sum(dim=1).mean())
-            + 0.3 * torch.log1p(shape_error.mean())
-        )
-
-    def plain(self):
-        """The `TrajectoryTransformer` without the read-out, sharing no memory with this."""
-        model = TrajectoryTransformer(self.config)
-        weights = {k: v for k, v in self.state_dict().items() if not k.startswith("guide.")}
-        model.load_state_dict(weights)
-        return model
-
-
-def _squared_error(predicted, target):
-    return ((predicted - target) / READ_OUT_SCALE).square().sum(dim=-1)
-
-
-class TrajectoryTrainer(Trainer):
-    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._terms, self._started, self._elapsed_before = [], None, 0.0
-
-    def _get_train_sampler(self, *args, **kwargs):
-        return SequentialSampler(self.train_dataset)  # fresh trajectories: already random
-
-    def train(self, resume_from_checkpoint=None, **kwargs):
-        self._started = time.monotonic()
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
-
-    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
-        output = model(**inputs)
-        self._terms.append(
-            torch.stack([output.trajectory_loss, output.classification_loss]).detach().float()
-        )
-        return (output.loss, output) if return_outputs else output.loss
-
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        inputs = self._prepare_inputs(inputs)
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = model(trajectories=inputs["trajectories"]).state_logits.float()
-        return functional.cross_entropy(logits, inputs["labels"]), logits, inputs["labels"]
-
-    def log(self, logs, *args, **kwargs):
-        if self._terms and "loss" in logs:
-            trajectory, classification = torch.stack(self._terms).mean(dim=0).tolist()
-            logs |= {"trajectory_loss": trajectory, "classification_loss": classification}
-            self._terms = []
-        if not self.state.log_history:
-            self._elapsed_before = 0.0
-        elif self._started is not None and not hasattr(self, "_resumed_at"):
-            self._elapsed_before = self.state.log_history[-1].get("elapsed_s", 0.0)
-        self._resumed_at = True
-        if self._started is not None:
-            logs["elapsed_s"] = round(self._elapsed_before + time.monotonic() - self._started, 1)
-        super().log(logs, *args, **kwargs)
-
-
-class _Items(torch.utils.data.Dataset):
-    """A `TrajectorySet` as the items `Trainer` wants."""
-
-    def __init__(self, trajectory_set):
-        self._set = trajectory_set
-
-    def __len__(self):
-        return len(self._set)
-
-    def __getitem__(self, index):
-        return {
-            "trajectories": torch.from_numpy(self._set.trajectories[index]),
-            "labels": torch.tensor(self._set.labels[index]),
-        }
-
-
-def _scores(prediction):
-    predicted, labels = prediction.predictions.argmax(axis=-1), prediction.label_ids
-    return {"accuracy": float((predicted == labels).mean())}
-
-
-def training_stream(config):
-    """The `FreshTrajectories` a run sees, in order."""
+        return StoredTrajectories(data, stages)
     return FreshTrajectories(
-        [(n_frames, n_steps * config.batch_size) for n_frames, n_steps in config.stages],
+        stages,
         seed=family_seed("stream", 2 * config.seed),
         regime=config.regime,
         n_guided=int(config.guided_fraction * config.n_steps * config.batch_size),
@@ -337,8 +230,8 @@ def new_model(config):
     return model
 
 
-def train(config, output_dir, resume=True):
-    """Run a recipe, from nothing or from the last checkpoint in `output_dir`.
+def train(config, output_dir, resume=True, data=None):
+    """Run a recipe, from nothing or from the newest whole checkpoint in `output_dir`.
 
     Parameters
     ----------
@@ -346,27 +239,75 @@ def train(config, output_dir, resume=True):
     output_dir : path
         Where checkpoints of the run go.
     resume : bool
-        If False, what is in `output_dir` is ignored and overwritten.
+        If False, checkpoints in `output_dir` are deleted first.
+    data : path, optional
+        Store of trajectories (see `store`) to train on instead of fresh ones; read piece by
+        piece, and gone through again when the run is longer. It gives no guidance.
 
     Returns
     -------
     model : TrajectoryTransformer
     record : dict
         Configuration, versions, machine, cost and the curves.
+
+    Raises
+    ------
+    ValueError
+        If `output_dir` holds a run with other settings, or the batch cannot be shared.
+    CheckpointError
+        If a checkpoint cannot be written (a full disk); those before it are whole.
+    TrainingStopped
+        After SIGTERM: a checkpoint of the last finished step has been written.
     """
     output_dir = Path(output_dir)
-    last = get_last_checkpoint(str(output_dir)) if resume and output_dir.is_dir() else None
     validation = make_dataset(config.n_validation, "validation", regime=config.regime)
     trainer = TrajectoryTrainer(
         model=new_model(config),
         args=training_arguments(config, output_dir),
-        train_dataset=training_stream(config),
-        eval_dataset=_Items(validation),
-        compute_metrics=_scores,
+        train_dataset=training_stream(config, data),
+        eval_dataset=Items(validation),
+        compute_metrics=scores,
     )
-    trainer.train(resume_from_checkpoint=last)
+    last = [None]
+    if trainer.is_world_process_zero():
+        last = [_starting_point(config, output_dir, resume, data)]
+    last = broadcast_object_list(last)[0]  # all processes go on from the same one
+    with stops_on_sigterm(trainer):
+        trainer.train(resume_from_checkpoint=last)
+    if trainer.state.global_step < config.n_steps:
+        raise TrainingStopped(
+            f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
+            f"{output_dir}: start again to go on from there"
+        )
     trainer.evaluate()
-    return trainer.model.plain(), training_record(config, trainer.state.log_history)
+    record = training_record(config, trainer.state.log_history)
+    record |= {"processes": trainer.args.world_size, "data": str(data) if data else None}
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    return model.plain(), record
+
+
+def _starting_point(config, output_dir, resume, data):
+    # path of the checkpoint to go on from, or None; refuses to mix two runs
+    output_dir.mkdir(parents=True, exist_ok=True)
+    note = output_dir / "run.json"
+    settings = json.loads(json.dumps(asdict(config) | {"data": str(data) if data else None}))
+    if not resume:
+        forget_run(output_dir)
+    last = newest_whole_checkpoint(output_dir)
+    if last is not None and note.exists():
+        before = json.loads(note.read_text())
+        changed = [
+            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+            for key in sorted(set(settings) | set(before))
+            if key not in FREE_SETTINGS and before.get(key) != settings.get(key)
+        ]
+        if changed:
+            raise ValueError(
+                f"{output_dir} holds a run with other settings ({'; '.join(changed)}): choose "
+                "another folder, or resume=False (--restart) to begin anew"
+            )
+    note.write_text(json.dumps(settings, indent=1) + "\n")
+    return None if last is None else str(last)
 
 
 def training_record(config, log_history):
@@ -408,7 +349,7 @@ def _commit():
 
 
 def save_checkpoint(model, record, folder):
-    """Write model and record beside `folder`, then move them into its place.
+    """Write model, record and checksums beside `folder`, then move them into its place.
 
     Parameters
     ----------
@@ -416,16 +357,10 @@ def save_checkpoint(model, record, folder):
     record : dict
     folder : path
     """
-    folder = Path(folder)
-    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    model.save_pretrained(fresh)
-    (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replace_folder(folder) as fresh:
+        model.save_pretrained(fresh)
+        (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+        write_manifest(fresh)
 
 
 def main(arguments=None):
@@ -434,19 +369,29 @@ def main(arguments=None):
     parser.add_argument("--size", required=True, help=f"one of {', '.join(SIZES)}")
     parser.add_argument("--output", type=Path, help="checkpoint folder to write")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--data", type=Path, help="train on this store of trajectories")
+    parser.add_argument("--threads", type=int, help="of each process; by default all there are")
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
     options = parser.parse_args(arguments)
     if options.size not in RECIPES:
         parser.error(f"unknown size {options.size!r}: choose one of {', '.join(RECIPES)}")
-    torch.set_num_threads(options.threads)
+    n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
+    torch.set_num_threads(options.threads or max(1, os.cpu_count() // n_local))
     work = options.work or paths.CACHE / "training" / options.size
     output = options.output or paths.CHECKPOINTS / options.size
-    model, record = train(RECIPES[options.size], work, resume=not options.restart)
-    save_checkpoint(model, record, output)
-    accuracy = record["curve"][-1].get("eval_accuracy")
-    print(f"{options.size}: validation accuracy {accuracy:.4f}; checkpoint in {output}")
+    try:
+        model, record = train(RECIPES[options.size], work, not options.restart, options.data)
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
+        return 143  # what a shell reports of a command that SIGTERM ended
+    except (CheckpointError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    if int(os.environ.get("RANK", "0")) == 0:
+        save_checkpoint(model, record, output)
+        accuracy = record["curve"][-1].get("eval_accuracy")
+        print(f"{options.size}: validation accuracy {accuracy:.4f}; checkpoint in {output}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

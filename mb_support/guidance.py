@@ -1,0 +1,95 @@
+"""What the simulator may tell a model while it learns: a read-out that is thrown away."""
+
+import torch
+from torch import distributed, nn
+from torch.nn import functional
+
+from .model import TrajectoryTransformer
+
+#: Scale of the read-out's errors, in reduced length (in log length for the scales): a basin.
+READ_OUT_SCALE = 0.3
+#: The read-out counts frame t with weight 1 + 20 exp(-t / 4): starts are what is asked for.
+EARLY_WEIGHT, EARLY_FRAMES = 20.0, 4.0
+
+
+class GuidedTransformer(TrajectoryTransformer):
+    """The model with a linear read-out that exists during training only.
+
+    The label of a trajectory says little about why it is right: one bit for a thousand frames.
+    The simulator knows more, so for most of a run a linear layer on each frame's encoding also
+    has to tell that frame's state and raw position, and the shift and scale that the
+    standardisation took away. Its weight in the loss falls to zero and it is thrown away: what
+    is left is the poster's model, trained to its end on the poster's loss.
+    """
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.guide = nn.Linear(config.hidden_size, config.n_states + 3 * config.n_features)
+
+    def forward(self, trajectories, labels=None, states=None, guidance=None):
+        """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too."""
+        output = super().forward(trajectories, labels=labels)
+        weight = _batch_mean(guidance) if states is not None else 0.0
+        if weight > 0:  # decided by all processes together
+            n_frames = output.encodings.shape[1]
+            output.loss = output.loss + weight * self._guidance_loss(
+                output.encodings, trajectories[:, :n_frames], states[:, :n_frames]
+            )
+        return output
+
+    def _guidance_loss(self, encodings, trajectories, states):
+        n_states, n_features = self.config.n_states, self.config.n_features
+        state_logits, position, mean, log_std = (
+            self.guide(encodings).float().split([n_states] + 3 * [n_features], dim=-1)
+        )
+        frame = torch.arange(states.shape[1], device=states.device)
+        weight = 1.0 + EARLY_WEIGHT * torch.exp(-frame / EARLY_FRAMES)
+        weight = weight / weight.sum()
+        state_loss = functional.cross_entropy(
+            state_logits.transpose(1, 2), states, reduction="none"
+        )
+        _, true_mean, true_std = self.standardise(trajectories)
+        position_error = _squared_error(position, trajectories)
+        shape_error = _squared_error(mean, true_mean) + _squared_error(log_std, true_std.log())
+        # the logarithm keeps large early errors from drowning everything else
+        return (
+            (state_loss * weight).sum(dim=1).mean()
+            + 0.3 * _log_of_mean((position_error * weight).sum(dim=1))
+            + 0.3 * _log_of_mean(shape_error)
+        )
+
+    def plain(self):
+        """The `TrajectoryTransformer` without the read-out, sharing no memory with this."""
+        model = TrajectoryTransformer(self.config)
+        weights = {k: v for k, v in self.state_dict().items() if not k.startswith("guide.")}
+        model.load_state_dict(weights)
+        return model
+
+
+def _squared_error(predicted, target):
+    return ((predicted - target) / READ_OUT_SCALE).square().sum(dim=-1)
+
+
+def _n_processes():
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def _batch_mean(values):
+    # mean over the batch of all processes; no gradient
+    mean = values.mean().detach()
+    if _n_processes() > 1:
+        mean = mean.double()  # one type everywhere: guidance is float64, unless it is zero
+        distributed.all_reduce(mean)
+        mean /= _n_processes()
+    return mean
+
+
+def _log_of_mean(values):
+    # log(1 + mean), the mean being that of the whole batch. With several processes the gradient
+    # of each is its share, so that the average that data-parallel training takes is the gradient
+    # one process would have had: a mean of logarithms is not the logarithm of a mean.
+    mean = values.mean()
+    if _n_processes() == 1:
+        return torch.log1p(mean)
+    whole = _batch_mean(values).to(mean.dtype)
+    return torch.log1p(whole) + (mean - mean.detach()) / (1 + whole)
