@@ -20,7 +20,7 @@
 # by {glue:text}`collective_variable_baseline_transition:.3f`. Given the raw coordinates that
 # standardisation hides, the cheap methods are better still.
 
-# %%
+# %% tags=["remove-stderr"]
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -179,7 +179,8 @@ glue("collective_variable_raw_baseline_name", raw_rival[0], display=False)
 # {glue:text}`collective_variable_best_rank:.2f`; and if every part of the range of $q$ is given
 # the same weight, which moves the stress from the shallow basin to the saddle, the errors are
 # {glue:text}`collective_variable_trees_even:.3f` and
-# {glue:text}`collective_variable_best_even:.3f`.
+# {glue:text}`collective_variable_best_even:.3f`. The intervals in {numref}`fig-collective-variable-errors`
+# say which differences are more than chance.
 #
 # From raw coordinates the order turns round. The best of the four is off by
 # {glue:text}`collective_variable_raw_baseline_transition:.3f` there. A probe that is given the

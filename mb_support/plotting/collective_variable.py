@@ -1,6 +1,7 @@
 """Figures of the collective variable chapter: layers, errors, calibration, memory."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from .style import (
     BASELINE_COLOR,
@@ -16,6 +17,13 @@ from .style import (
 #: The two kinds of dynamics of the memory figure.
 DYNAMICS_COLORS = {"overdamped": PALETTE["green"], "underdamped": PALETTE["purple"]}
 DYNAMICS_MARKERS = {"overdamped": "o", "underdamped": "s"}
+
+
+def _plain_ticks(axis):
+    # 0.01, 0.03, 0.1: powers of ten are too far apart, and all digits too close together
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def plot_layers(values, references=(), ax=None):
@@ -47,6 +55,7 @@ def plot_layers(values, references=(), ax=None):
     ax.set_xticks([0, 1], ["embedding", "last layer"])
     ax.set_xlabel("depth")
     ax.set_yscale("log")
+    _plain_ticks(ax.yaxis)
     return ax
 
 
@@ -77,6 +86,7 @@ def plot_errors(rows, ax=None, right=None):
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xscale("log")
+    _plain_ticks(ax.xaxis)
     ax.grid(axis="x")
     if right is not None:
         ax.set_xlim(right=right)
@@ -146,10 +156,14 @@ def plot_memory(curves, quantity, bounds, free_flight=None, ax=None):
                 known, (1.0, value), xycoords=("axes fraction", "data"), fontsize=7.5,
                 ha="right", va="bottom", xytext=(0, 1), textcoords="offset points",
             )  # fmt: skip
+    if free_flight is not None:
+        ax.plot(
+            list(free_flight), list(free_flight.values()), color=REFERENCE_COLOR, ls=":", lw=1.3,
+            zorder=3, label="free flight, exact",
+        )  # fmt: skip
     ax.set_xscale("log", base=2)
-    ticks = sorted(
-        {int(length) for table in curves.values() for length in table.window_length} - {0}
-    )
+    lengths = np.concatenate([table.window_length for table in curves.values()])
+    ticks = [int(length) for length in np.unique(lengths[lengths > 0])]
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("frames in the window")
