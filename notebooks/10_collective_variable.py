@@ -385,9 +385,9 @@ plt.show()
 gain = {name: found.set_index("window_length") for name, found in learned.items()}
 for name, length in [(name, length) for name in gain for length in (2, max(lengths))]:
     row = gain[name].loc[length]
-    key = f"collective_variable_{name}_gain_{length}"
-    glue(key, float(row.outcome_gain), display=False)
-    glue(f"{key}_error", float(row.outcome_gain_error), display=False)
+    gained, error = float(row.outcome_gain), float(row.outcome_gain_error)
+    glue(f"collective_variable_{name}_gain_{length}", gained, display=False)
+    glue(f"collective_variable_{name}_gain_{length}_error", error, display=False)
 available = limits["underdamped"]
 most = available["position"]["outcome"] - available["position, velocity"]["outcome"]
 glue("collective_variable_velocity_worth", float(most), display=False)
