@@ -267,7 +267,6 @@ def run(profile, only=(), force=False, root=ROOT):
             print(f"{label} up to date", flush=True)
             continue
         print(f"{label} running ...", end=" ", flush=True)
-        record_path(name, profile, root).unlink(missing_ok=True)
         try:
             notebook = notebook_path(name, profile, root)
             seconds, cells = execute(name, notebook, {"profile": profile}, root)
