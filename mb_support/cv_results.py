@@ -45,14 +45,45 @@ def load(part, folder=FOLDER):
 
 
 def kept_sizes(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
-    """Those of `sizes` whose checkpoint is there and whose kept results are of its weights."""
+    """Those of `sizes` that have a checkpoint, and kept results of its weights.
+
+    Parameters
+    ----------
+    sizes : sequence of str
+    folder, checkpoints : Path
+        Where results and checkpoints lie.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If there is none: results of other weights are not used.
+    """
     found = []
     for size in sizes:
         if size in checkpoint_sizes(checkpoints) and (folder / f"{size}.json").exists():
             kept = load(size, folder)["weights"]
             if kept == weights_digest(load_checkpoint(size, checkpoints)):
                 found.append(size)
+    if not found:
+        raise ValueError(
+            f"no results in {folder} are of the weights in {checkpoints} for any of "
+            f"{list(sizes)}: run python -m mb_support.cv_study"
+        )
     return found
+
+
+def kept_untrained(sizes, folder=FOLDER):
+    """Records of untrained models of `sizes`, {size: record}, where they were made."""
+    parts = {size: f"untrained_{size}" for size in sizes}
+    return {
+        size: load(part, folder)
+        for size, part in parts.items()
+        if (folder / f"{part}.json").exists()
+    }
 
 
 def kept_probe(record):

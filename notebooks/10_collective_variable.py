@@ -43,7 +43,7 @@ use_style()
 settings = get_profile(profile)
 sizes = kept.kept_sizes(settings.sizes)
 models = {size: kept.load(size) for size in sizes}
-untrained = {size: kept.load(f"untrained_{size}") for size in sizes}
+untrained = kept.kept_untrained(sizes)
 baselines = kept.load("baselines")
 print(f"profile {settings.name}; kept results of {', '.join(sizes)}")
 

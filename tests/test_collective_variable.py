@@ -283,4 +283,6 @@ def test_results_that_are_missing_or_of_other_weights_are_not_used(tmp_path, mod
     assert found == ["small"]
     stale = kept_record(model, 400) | {"weights": "of another model"}
     (tmp_path / "small.json").write_text(json.dumps(stale))
-    assert cv_results.kept_sizes(["small"], tmp_path, tmp_path / "checkpoints") == []
+    with pytest.raises(ValueError, match="no results in"):
+        cv_results.kept_sizes(["small"], tmp_path, tmp_path / "checkpoints")
+    assert cv_results.kept_untrained(["small"], tmp_path) == {}
