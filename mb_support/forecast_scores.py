@@ -195,20 +195,23 @@ def long_run_table(solver, runs, n_last=100, bin_width=0.08):
     Returns
     -------
     DataFrame
-        "spread", the root mean square deviation from the mean over the last frames, averaged over
-        trajectories, length; "standing still", share of trajectories that have stopped;
-        "crossings", changes of state in a thousand frames; "share of B", of all frames; "distance
-        from Boltzmann", see `distance_from_boltzmann`.
+        "spread", the root mean square deviation from the mean over the last frames, median of the
+        trajectories, length; "standing still", share of trajectories that have stopped; "off the
+        map", share of frames outside the rectangle of the solver's nodes; "crossings", changes of
+        state in a thousand frames; "share of B", of all frames; "distance from Boltzmann", see
+        `distance_from_boltzmann`.
     """
     coarsening = max(1, round(bin_width / solver.grid_step))
     rows = {}
     for name, frames in runs.items():
         states = assign_states(frames)
         crossings = (states[:, 1:] != states[:, :-1]).mean() * 1000
-        spread = np.sqrt(frames[:, -n_last:].var(axis=1).sum(axis=-1)).mean()
+        spread = np.median(np.sqrt(frames[:, -n_last:].var(axis=1).sum(axis=-1)))
+        inside = (frames >= [solver.x[0], solver.y[0]]) & (frames <= [solver.x[-1], solver.y[-1]])
         rows[name] = {
             "spread": float(spread),
             "standing still": float(is_standing_still(frames, n_last).mean()),
+            "off the map": float(1 - inside.all(axis=-1).mean()),
             "crossings": float(crossings),
             "share of B": float((states == STATE_B).mean()),
             "distance from Boltzmann": distance_from_boltzmann(solver, frames, coarsening),

@@ -341,4 +341,6 @@ def test_long_runs_are_told_apart(solver):
     assert table.loc["still", "standing still"] == 1 and table.loc["hopping", "standing still"] == 0
     assert table.loc["still", "share of B"] == 0 and table.loc["hopping", "share of B"] == 0.5
     assert table.loc["hopping", "crossings"] == pytest.approx(9 / 999 * 1000)
+    far = forecast_scores.long_run_table(solver, {"far": np.full((1, 200, 2), 9.0)})
+    assert far.loc["far", "off the map"] == 1 and table["off the map"].max() == 0
     assert table.loc["hopping", "spread"] == pytest.approx(0.1 * np.sqrt(2), rel=0.15)

@@ -211,6 +211,8 @@ def plot_density_of_coordinate(edges, exact, histograms, coordinate=0, ax=None):
             color, line = BLOCK_COLORS[number % 3], BLOCK_LINES[number % 3]
             number += 1
         ax.stairs(density, edges, color=color, ls=line, lw=1.4, label=name)
+    visited = middle[exact > 1e-4 * exact.max()]
+    ax.set_xlim(visited[0], visited[-1])
     ax.set_xlabel("xy"[coordinate])
     ax.set_ylabel("density")
     return ax

@@ -58,7 +58,7 @@ def plot_scores(measured, poster=None, ceiling=None, ax=None):
     ax.set_xlabel("accuracy on unseen trajectories")
     ax.grid(axis="x")
     if poster or ceiling is not None:
-        ax.legend(loc="lower left")
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
@@ -217,7 +217,7 @@ def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
     ax.set_ylim(starts[:, 1].min() - 0.05, starts[:, 1].max() + 0.05)
     ax.set_xlabel("x of the first frame")
     ax.set_ylabel("y of the first frame")
-    ax.legend(loc="lower left", frameon=True)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
