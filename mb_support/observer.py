@@ -458,14 +458,14 @@ def ceiling(regime, n_trajectories=1000, first_frame=0, n_frames=None, index=0):
 
 
 def main(arguments=None):
-    """Write results/ceiling_<regime>.json for the regimes asked for."""
+    """Write results/observer_<regime>.json for the regimes asked for."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("regimes", nargs="*", default=["metastable", "wild"])
     parser.add_argument("--trajectories", type=int, default=1000)
     chosen = parser.parse_args(arguments)
     for regime in chosen.regimes:
         result = ceiling(regime, chosen.trajectories) | {"versions": _versions()}
-        path = RESULTS / f"ceiling_{regime}.json"
+        path = RESULTS / f"observer_{regime}.json"
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(result, indent=2) + "\n")
