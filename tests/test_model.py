@@ -1,9 +1,12 @@
 """The poster's model: its size to the last digit, and what must never change its answers."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from mb_support import model_study as study
+from mb_support.datasets import TrajectorySet
 from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer, check_trajectories
 
 #: Parameters of each part, from the table of the design.
@@ -313,3 +316,70 @@ def test_hooks_are_removed_after_a_recorded_pass():
     with torch.no_grad():
         model(random_walks(), output_attentions=True, output_hidden_states=True)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("count", "printed"),
+    [
+        (48, "48"),
+        (999, "999"),
+        (4_418, "4.4 K"),
+        (16_416, "16.4 K"),
+        (99_950, "100.0 K"),
+        (399_872, "399 K"),
+        (2_184_864, "2.2 M"),
+        (474_564_000, "474 M"),
+    ],
+)
+def test_counts_are_abbreviated_as_the_poster_prints_them(count, printed):
+    assert study.abbreviated(count) == printed
+    with pytest.raises(ValueError, match="got -1"):
+        study.abbreviated(-1)
+
+
+def test_the_table_of_parameters_has_every_part_of_every_size():
+    table = study.parameter_table()
+    assert table["equal"].all() and (table["printed"] == table["poster"]).all()
+    for size, counts in COUNTS.items():
+        assert table.loc[size]["ours"].to_dict() == counts
+
+
+def make_set(n=4, n_frames=30):
+    labels = np.arange(n, dtype=np.int64) % 2
+    return TrajectorySet(random_walks(n, n_frames, seed=5).numpy(), labels, None, 0)
+
+
+def test_both_readings_of_the_loss_are_those_of_the_model():
+    data, model = make_set(), make_model()
+    losses = study.both_readings(model, data)
+    x, labels = torch.from_numpy(data.trajectories), torch.from_numpy(data.labels)
+    for passes, column in (("one", "one"), ("two", "two")):
+        model.config.passes = passes
+        with torch.no_grad():
+            output = model(x, labels=labels)
+        assert losses[column].mean() == pytest.approx(output.classification_loss.item(), rel=1e-4)
+        assert losses["trajectory"].mean() == pytest.approx(output.trajectory_loss.item(), rel=1e-4)
+    np.testing.assert_allclose(losses["trajectory"], 2 * losses["mse"], rtol=1e-5)
+
+
+def test_gradients_of_the_readings_are_compared_and_the_model_is_left_as_it_was():
+    model = make_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    data = make_set()
+    cosines, cost = study.compare_gradients(model, data, batch=2)
+    assert cosines.shape == (2,) and (0 < cosines).all() and (cosines <= 1.00001).all() and cost > 0
+    assert model.config.passes == "one" and not model.training
+    assert all(p.grad is None for p in model.parameters())
+    gradient, _ = study.gradient_of_reading(model, data.trajectories, data.labels, "one")
+    model(torch.from_numpy(data.trajectories), labels=torch.from_numpy(data.labels)).loss.backward()
+    expected = torch.cat([
+        (torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in model.parameters()
+    ])  # fmt: skip
+    np.testing.assert_allclose(gradient, expected.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_implementations_are_measured_against_double_precision():
+    model = make_model()
+    errors = study.implementation_errors(model, make_set().trajectories, repeats=1)
+    assert list(errors.index) == ["eager", "sdpa", "cpu_fused"]
+    assert (errors[["encodings", "log_odds"]] < 1e-3).all(axis=None) and (errors > 0).all(axis=None)
+    assert model.config._attn_implementation == "sdpa"

@@ -1,0 +1,159 @@
+"""Figures of the chapter on model and loss."""
+
+import numpy as np
+from matplotlib.patches import FancyBboxPatch
+
+from .style import (
+    PALETTE,
+    REFERENCE_COLOR,
+    SIZE_COLORS,
+    STATE_COLORS,
+    STATE_MARKERS,
+    STATE_NAMES,
+    axes_or_new,
+)
+
+PART_COLORS = {
+    "inputs_to_hidden_dim": PALETTE["vermillion"],
+    "embeddings": "#BDBDBD",
+    "encoder": PALETTE["orange"],
+    "feature_predictor": PALETTE["blue"],
+    "state_classifier": PALETTE["yellow"],
+}
+
+
+def _box(ax, x, y, width, text, color="white"):
+    ax.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - 0.32), width, 0.64, boxstyle="round,pad=0.02",
+            fc=color, ec=PALETTE["black"], lw=0.8,
+        )
+    )  # fmt: skip
+    ax.text(x, y, text, ha="center", va="center", fontsize=8.5)
+
+
+def _arrow(ax, start, end):
+    ax.annotate("", end, start, arrowprops=dict(arrowstyle="->", lw=0.9, color=PALETTE["black"]))
+
+
+def plot_architecture(ax=None):
+    """The path of a trajectory through the model, from frames to both answers.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.95, aspect=0.62)
+    _box(ax, 5, 0, 5.6, "raw frames  $x_1, \\dots, x_N$  (x, y)")
+    _box(ax, 5, 1.1, 5.6, "standardise: mean 0, deviation 1 over frames")
+    _box(ax, 5, 2.2, 5.6, "linear, 2 → h   +   position embedding,   LayerNorm")
+    for k in (2, 1, 0):
+        _box(ax, 5 + 0.09 * k, 3.5 + 0.09 * k, 5.6, "", "#FFF3D6")
+    _box(ax, 5, 3.5, 5.6, "encoder layers:  attention, then MLP;  + and LayerNorm", "#FFF3D6")
+    _box(ax, 2.4, 5.0, 3.9, "f, on every frame:\nlinear, GELU, LayerNorm, linear", "#DCEBF7")
+    _box(
+        ax, 7.6, 5.0, 3.9, "g, on the mean over frames:\nlinear, GELU, LayerNorm, linear", "#FBF7CF"
+    )
+    _box(ax, 2.4, 6.1, 3.9, "next frames (raw coordinates)")
+    _box(ax, 7.6, 6.1, 3.9, "log-odds of the state")
+    for y in (0.34, 1.44):
+        _arrow(ax, (5, y), (5, y + 0.42))
+    _arrow(ax, (5, 2.54), (5, 3.16))
+    _arrow(ax, (4.2, 4.03), (2.6, 4.66))
+    _arrow(ax, (5.8, 4.03), (7.4, 4.66))
+    for x in (2.4, 7.6):
+        _arrow(ax, (x, 5.34), (x, 5.76))
+    ax.set(xlim=(0.2, 9.8), ylim=(-0.5, 6.6))
+    ax.axis("off")
+    return ax
+
+
+def plot_parameters(counts, ax=None):
+    """Share of a model's parameters in each of its parts, one bar for each size.
+
+    Parameters
+    ----------
+    counts : dict of str to dict of str to int
+        By size, then part.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=1.0, aspect=0.34)
+    for row, parts in enumerate(counts.values()):
+        total, left = sum(parts.values()), 0.0
+        for part, count in parts.items():
+            share = 100 * count / total
+            ax.barh(
+                row, share, left=left, height=0.6, color=PART_COLORS[part], ec="white", lw=0.5,
+                label=part if row == 0 else None,
+            )  # fmt: skip
+            left += share
+    ax.set_yticks(range(len(counts)), list(counts))
+    ax.invert_yaxis()
+    ax.set(xlabel="share of parameters (%)", xlim=(0, 100))
+    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return ax
+
+
+def plot_readings(one, two, labels, ax=None):
+    """Cross-entropy of each trajectory in both readings of the loss.
+
+    Parameters
+    ----------
+    one, two : (n,) array_like of float
+        One pass over all but the last frame; a second pass over all frames.
+    labels : (n,) array_like of int
+        States, which decide colour and marker.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.55, aspect=0.9)
+    one, two, labels = np.asarray(one), np.asarray(two), np.asarray(labels)
+    ends = np.array([min(one.min(), two.min()), max(one.max(), two.max())])
+    ax.plot(ends, ends, color=REFERENCE_COLOR, lw=1, label="equal")
+    for state, (color, marker) in enumerate(zip(STATE_COLORS, STATE_MARKERS, strict=True)):
+        chosen = labels == state
+        ax.plot(
+            one[chosen], two[chosen], ls="", marker=marker, color=color, alpha=0.7, ms=4,
+            label=f"starts in {STATE_NAMES[state]}",
+        )  # fmt: skip
+    ax.set(xscale="log", yscale="log")
+    ax.set(xlabel="cross-entropy, one pass", ylabel="cross-entropy, two passes")
+    ax.set_aspect("equal")
+    ax.legend()
+    return ax
+
+
+def plot_errors(errors, ax=None):
+    """Largest error of the encodings by attention implementation, one group for each size.
+
+    Parameters
+    ----------
+    errors : dict of str to dict of str to float
+        By size, then implementation.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.7, aspect=0.5)
+    names = list(next(iter(errors.values())))
+    for k, (size, values) in enumerate(errors.items()):
+        places = np.arange(len(names)) + (k - (len(errors) - 1) / 2) * 0.22
+        ax.bar(places, [values[name] for name in names], 0.2, color=SIZE_COLORS[size], label=size)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylabel("largest error of an encoding")
+    ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    ax.legend()
+    return ax
