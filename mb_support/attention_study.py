@@ -94,6 +94,25 @@ def statistics(summaries, reach=50):
     return table
 
 
+def section_profiles(summary, trajectory=0):
+    """Mean weight by time difference in each sub-section of one trajectory.
+
+    Parameters
+    ----------
+    summary : AttentionSummary
+    trajectory : int
+
+    Returns
+    -------
+    (n_sections, 2 section - 1) ndarray of float
+        Averaged over layers and heads; 1 is the uniform weight.
+    """
+    windows = summary.windows[trajectory]
+    reach = windows.shape[-1] - 1
+    diagonals = [windows.diagonal(d, 1, 2).mean(axis=-1) for d in range(-reach, reach + 1)]
+    return np.stack(diagonals, axis=1)
+
+
 def few_target_heads(summary):
     """Number of heads whose queries attend to less than `FEW_TARGETS` of the frames."""
     return int((summary.targets.mean(axis=0) < FEW_TARGETS * summary.n_frames).sum())

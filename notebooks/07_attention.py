@@ -137,7 +137,17 @@ profiles = {
 plots.plot_by_difference(profiles)
 plt.show()
 
+# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for single sub-sections of the first test trajectory, from the first (dark) to the last (light). What looks like a preference for a distance is the key timesteps of that sub-section, seen from all its frames."}, "image": {"alt": "Curves of attention against time difference in each sub-section of one trajectory, irregular and different from each other.", "classes": "dark-light"}}
+figure, axes = plt.subplots(
+    1, len(models), figsize=figure_size(1.0, 0.38), sharey=True, squeeze=False
+)
+for ax, size in zip(axes[0], models, strict=True):
+    plots.plot_sections(study.section_profiles(summaries[size]), ax).set_title(size)
+plt.show()
+
 # %% [markdown]
+# One trajectory at a time ({numref}`fig-attention-sections`) the curves are far from flat.
+#
 # ## How few timesteps hold how much
 #
 # {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they receive

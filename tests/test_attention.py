@@ -1,14 +1,17 @@
 """Attention sums against the weights themselves, and measures with known answers."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
 from mb_support import attention as at
 from mb_support import attention_measures as am
+from mb_support import attention_study as at_study
 from mb_support import importance as im
 from mb_support.datasets import make_dataset
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.plotting import attention as plots
 from mb_support.states import assign_states
 
 N_FRAMES, SECTION = 53, 20
@@ -327,3 +330,93 @@ def test_impossible_arguments_are_refused(model, trajectories):
         im.deletion_curve(model, trajectories, [0, 1, 1], np.ones((3, N_FRAMES)), [53])
     with pytest.raises(ValueError, match=r"layer 4, heads \[0\]"):
         im.head_ablation(model, trajectories, [0, 1, 1], units=[(4, [0])])
+
+
+@pytest.fixture(scope="module")
+def studied():
+    data = make_dataset(6, "train", regime="wild", n_frames=60)
+    models = {"small": make_model()}
+    return models, data, at_study.summarise(models, data.trajectories, {"small": 4}, section=20)
+
+
+def test_controls_are_untrained_models_on_half_the_trajectories(studied):
+    _, _, summaries = studied
+    assert [len(s.rollout) for s in summaries.values()] == [4, 2]
+    assert list(summaries) == ["small", "small untrained"]
+    again = at_study.untrained("small")
+    for a, b in zip(again.parameters(), at_study.untrained("small").parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_every_takeaway_gets_a_verdict_for_every_size(studied):
+    _, _, summaries = studied
+    table = at_study.statistics(summaries, reach=5)
+    verdicts = at_study.verdicts(table, summaries)
+    assert len(verdicts) == 5 and set(verdicts["model"]) == {"small"}
+    assert set(verdicts["verdict"]) <= {"confirmed", "refuted", "undecided"}
+    mean, low, high = table["share"]["small"]
+    assert low <= mean <= high
+    expected = am.top_share(summaries["small"].mean_received, 0.05).mean()
+    assert mean == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [((0, -0.05, 0.05), "confirmed"), ((0.5, 0.2, 0.8), "refuted"), ((0.1, 0, 0.2), "undecided")],
+)
+def test_a_verdict_follows_from_the_interval(interval, verdict):
+    assert at_study._within(interval, (-0.1, 0.1)) == verdict
+    control = (0.0, -0.1, 0.1)
+    judged = {"confirmed": "undecided", "refuted": "confirmed", "undecided": "undecided"}
+    assert at_study._above(interval, control) == judged[verdict]
+
+
+def test_agreement_deletion_and_ablation_have_their_shapes(studied):
+    models, data, summaries = studied
+    model, summary = models["small"], summaries["small"]
+    agreement = at_study.agreement(model, data.trajectories, summary, 2)
+    assert len(agreement) == 6 and "attention – occlusion" in agreement
+    assert all(-1 <= value[0] <= 1 for value in agreement.values())
+    right = at_study.deletions(model, data, summary, [0, 30], seed=1)
+    assert set(right) == {"most attended", "largest gradient", "random"}
+    np.testing.assert_array_equal(right["random"][:, 0], right["most attended"][:, 0])
+    assert at_study.ablation(model, data, 1).shape == (2, 4, 8, 1)
+    assert at_study.ablation(model, data, 1, by_layer=True).shape == (2, 4, 1, 1)
+    features = at_study.key_features(summaries, data.trajectories)
+    assert list(features["energy"]) == list(summaries)
+
+
+def test_the_mixed_trajectory_divides_its_time():
+    inside_a, inside_b = np.full((10, 2), (-0.56, 1.44)), np.full((10, 2), (0.62, 0.03))
+    sets = np.stack([inside_a, np.concatenate([inside_a[:4], inside_b[:6]]), inside_b])
+    assert at_study.mixed_trajectory(sets) == 1
+
+
+def test_every_figure_can_be_drawn(studied):
+    plt.switch_backend("agg")
+    models, data, summaries = studied
+    maps = at.attention_maps(models["small"], data.trajectories[:1], [-1])[0, 0]
+    axes = plt.subplots(3, 3)[1]
+    plots.plot_maps(maps, axes, [str(k) for k in range(8)])
+    assert not axes[2, 2].axison and len(axes[0, 0].images) == 1
+    table = at_study.statistics(summaries, reach=5)
+    ax = plots.plot_intervals(table, "value", reference=1)
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(table)
+    profile = {n: am.bootstrap(s.in_section.mean((1, 2))) for n, s in summaries.items()}
+    assert len(plots.plot_by_difference(profile).lines) == 4
+    profiles = at_study.section_profiles(summaries["small"])
+    assert profiles.shape == (3, 39)
+    agree(profiles.mean(0), summaries["small"].in_section[0].mean((0, 1)), rtol=1e-3)
+    assert len(plots.plot_sections(profiles).lines) == 1 + 3
+    curves = {n: am.bootstrap(am.lorenz_curve(s.mean_received)) for n, s in summaries.items()}
+    assert len(plots.plot_lorenz(curves).lines) == 3
+    counts = {n: s.targets.mean(axis=0) for n, s in summaries.items()}
+    assert len(plots.plot_head_counts(counts).lines) == 2
+    states = assign_states(data.trajectories[0])
+    plots.plot_received(
+        data.trajectories[0], summaries["small"].mean_received[0], states, plt.subplots(1, 2)[1]
+    )
+    right = at_study.deletions(models["small"], data, summaries["small"], [0, 30], seed=1)
+    plots.plot_deletion([0, 30], {name: am.bootstrap(v) for name, v in right.items()})
+    plots.plot_head_effects(np.ones((4, 8)), "state")
+    plt.close("all")
