@@ -11,6 +11,7 @@ class Profile:
     """
 
     name: str
+    live_training: tuple  # (frames of a window, steps) of the training run by a chapter
     n_test_trajectories: int  # held-out trajectories evaluated for each size
     n_train_trajectories: int  # fixed training set of the author's recipe and the baselines
     grid_step: float  # grid spacing of the exact solver, reduced length
@@ -29,6 +30,7 @@ class Profile:
 PROFILES = {
     "smoke": Profile(
         "smoke",
+        live_training=(100, 40),
         n_test_trajectories=48,
         n_train_trajectories=200,
         grid_step=0.04,
@@ -45,6 +47,7 @@ PROFILES = {
     ),
     "poster": Profile(
         "poster",
+        live_training=(250, 800),
         n_test_trajectories=1000,
         n_train_trajectories=1000,
         grid_step=0.02,
@@ -57,7 +60,7 @@ PROFILES = {
         n_attended=(48, 24, 12),
         n_passages=2560,
         n_equilibrium=1024,
-        n_occluded=(12, 6, 3),
+        n_occluded=(16, 6, 3),
     ),
 }
 
