@@ -53,6 +53,9 @@ reference: $(READY)  ## store anew the outputs that make test compares, after a 
 	@$(RUN) tools/run_chapters.py --profile smoke
 	@$(RUN) tools/references.py
 
+readme-figure: $(READY)  ## the figure of README.md, from the chapters as last executed
+	@$(RUN) tools/readme_figure.py
+
 notebooks-branch: $(READY)  ## push the executed notebooks to the branch that Binder and Colab open
 	@$(RUN) tools/notebooks_branch.py
 
@@ -63,4 +66,4 @@ clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser compare poster pdf train benchmark reference notebooks-branch lock clean
+.PHONY: help setup book smoke test try test-browser compare poster pdf train benchmark reference readme-figure notebooks-branch lock clean
