@@ -352,7 +352,7 @@ print(pd.DataFrame(frame, index=[f"{n} removed" for n in n_removed]).to_string()
 # {cite}`michel2019` predicts it to first order without any ablation.
 
 # %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, averaged over trajectories. Orange: the head was useful; purple: the loss falls without it."}, "image": {"alt": "Two heat maps of loss increase by layer and head; few heads matter.", "classes": "dark-light"}}
-changes = study.ablation(models[first_size], data, 2 * occluded[first_size])
+changes = study.ablation(models[first_size], data, occluded[first_size])
 figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.32))
 for ax, change, title in zip(axes, changes, ("next frame", "state"), strict=True):
     plots.plot_head_effects(change.mean(axis=-1), title, ax)
