@@ -1,0 +1,411 @@
+"""Generated ensembles judged on density, passage times and timescale; in ``results/kinetics``.
+
+``python -m mb_support.kinetics_study`` makes an ensemble with each generator, counts in all of
+them what `describe` counts, and keeps the numbers, not the trajectories. Each part is a file of
+its own; a part that is there already is not made again, unless its settings or weights changed.
+"""
+
+import argparse
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass, replace
+
+import deeptime
+import numpy as np
+import torch
+import transformers
+
+from . import kinetics, paths
+from .causal import CausalGenerator, sample
+from .causal_training import FreshWindows
+from .datasets import family_seed
+from .forecast import autocorrelation as exact_autocorrelation
+from .forecast import simulated_moments
+from .generation import generate
+from .inference import load_checkpoint, weights_digest
+from .kinetics import DISKS, Estimate, bootstrap
+from .kinetics_markov import (
+    assign_cells,
+    count_cells,
+    markov_kinetics,
+    markov_model,
+    slowest_timescale,
+    transition_counts,
+)
+from .potential import MINIMA
+from .reference import GridSolver
+from .simulation import REGIMES, simulate
+from .training import _commit, machine
+
+RESULTS = paths.ROOT / "results" / "kinetics"
+REGIME = REGIMES["metastable"]
+#: Frames between the two ends of a pair, for the autocorrelation of y.
+LAGS = (0, 1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200, 320, 500, 800, 1200, 1800)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Size of an ensemble, and what of it is counted.
+
+    Parameters
+    ----------
+    n_walkers : int
+        Half of them start in A, half in B: far from their shares at equilibrium.
+    n_frames : int
+    n_settle : int
+        Frames left out of densities and autocorrelations, in which the shares relax.
+    lag : int
+        Frames between the two ends of a transition of the Markov state model.
+    seed_index : int
+        Which seed of the family "test".
+    """
+
+    n_walkers: int = 1000
+    n_frames: int = 12_000
+    n_settle: int = 6_000
+    lag: int = 100
+    seed_index: int = 60
+
+    def starts(self):
+        """First frames, (n_walkers, 2): the bottoms of A and B in turn."""
+        return MINIMA[np.arange(self.n_walkers) % 2]
+
+
+def describe(trajectories, ensemble, n_samples=200):
+    """What an ensemble says of densities, passages, rates, timescale and autocorrelation.
+
+    Parameters
+    ----------
+    trajectories : (n_walkers, n_frames, 2) ndarray
+    ensemble : Ensemble
+    n_samples : int
+        Bootstrap samples; half as many for the timescale.
+
+    Returns
+    -------
+    dict
+        Of `Estimate`: "divergence" (Jensen-Shannon, nats), "population_b", "passage_time_ab",
+        "passage_time_ba", "rate_ab", "rate_ba", "slowest_timescale"; and "n_passages" (from A to
+        B, from B to A), "total_time", "density" (share of each box), "autocorrelation" (values
+        and standard errors at `LAGS`).
+    """
+    n = len(trajectories)
+    settled = trajectories[:, ensemble.n_settle :]
+    edges = kinetics.box_edges()
+    exact = kinetics.boltzmann_boxes(REGIME.beta, edges)
+    boxes = kinetics.count_boxes(settled, edges)
+    passages = kinetics.count_passages(trajectories, REGIME.frame_time)
+    after = (kinetics.last_visited(settled) == 1).mean(axis=1)
+    cells = assign_cells(trajectories)
+    counts = transition_counts(cells, ensemble.lag, count_cells())
+    lag_time = ensemble.lag * REGIME.frame_time
+    lags = [lag for lag in LAGS if lag < settled.shape[1] // 2]
+    values, errors = kinetics.autocorrelation(settled, lags, n_samples=n_samples)
+
+    def estimate(statistic, n_units=n, n_samples=n_samples):
+        return bootstrap(statistic, n_units, n_samples)
+
+    return {
+        "divergence": estimate(lambda w: kinetics.jensen_shannon_divergence(w @ boxes, exact)),
+        "population_b": estimate(lambda w: w @ after / w.sum()),
+        "passage_time_ab": estimate(lambda w: passages.mean_time(0, w)),
+        "passage_time_ba": estimate(lambda w: passages.mean_time(1, w)),
+        "rate_ab": estimate(lambda w: 1 / passages.mean_time(0, w)),
+        "rate_ba": estimate(lambda w: 1 / passages.mean_time(1, w)),
+        "slowest_timescale": estimate(
+            lambda w: slowest_timescale(counts, lag_time, w), len(counts), n_samples // 2
+        ),
+        "n_passages": passages.count.sum(axis=0).tolist(),
+        "total_time": float(passages.time_after.sum()),
+        "density": (boxes.sum(axis=0) / boxes.sum()).tolist(),
+        "autocorrelation": {"lags": lags, "values": values.tolist(), "errors": errors.tolist()},
+    }
+
+
+def exact_kinetics(grid_step=0.02):
+    """The exact values of what `describe` estimates.
+
+    Parameters
+    ----------
+    grid_step : float
+        Of the solver, reduced length.
+
+    Returns
+    -------
+    dict
+        "passage_time_ab" and "_ba" as seen at frames, "continuous_passage_time_ab" and "_ba"
+        without frames, rates, "slowest_timescale", "population_b", "density", "autocorrelation".
+    """
+    solver = GridSolver(REGIME.beta, REGIME.diffusion, grid_step)
+    found, weight = {}, solver.stationary_density()
+    for name, source, target in (("ab", *DISKS), ("ba", *DISKS[::-1])):
+        # from an arrival somewhere in the source disk
+        inside = ((solver.positions - source[0]) ** 2).sum(axis=-1) < source[1] ** 2
+        at_frames = kinetics.frame_passage_time(solver, target, REGIME.frame_time)
+        found[f"passage_time_{name}"] = float(solver.average(at_frames, weight * inside))
+        found[f"rate_{name}"] = 1 / found[f"passage_time_{name}"]
+        found[f"continuous_passage_time_{name}"] = 1 / solver.rate(source, target)
+    times = np.array(LAGS) * REGIME.frame_time
+    after_b = solver.committor(*DISKS)  # reversible: also the chance to have come from B last
+    return found | {
+        "slowest_timescale": float(solver.implied_timescales(1)[0]),
+        "population_b": solver.average(after_b),
+        "density": kinetics.boltzmann_boxes(REGIME.beta, kinetics.box_edges()).tolist(),
+        "autocorrelation": {
+            "lags": list(LAGS),
+            "values": exact_autocorrelation(solver, solver.positions[..., 1], times).tolist(),
+        },
+    }
+
+
+# ---- the generators ------------------------------------------------------------------------------
+
+
+def simulate_ensemble(ensemble):
+    """Real simulation; a trajectory set like those that the generators make."""
+    config = replace(REGIME, n_frames=ensemble.n_frames)
+    return simulate(config, ensemble.starts(), family_seed("test", ensemble.seed_index))
+
+
+def sample_ensemble(model, ensemble, progress=True):
+    """The stochastic generator, continued from the bare starts."""
+    return sample(
+        model,
+        ensemble.starts()[:, None],
+        ensemble.n_frames - 1,
+        family_seed("test", ensemble.seed_index),
+        progress=progress,
+    )
+
+
+def gaussian_ensemble(ensemble, grid_step=0.02):
+    """What a perfect generator with one Gaussian for the next frame would make.
+
+    Each frame is drawn from the Gaussian that has the exact mean and the exact covariance of the
+    next simulated frame.
+    """
+    solver = GridSolver(REGIME.beta, REGIME.diffusion, grid_step)
+    mean, covariance = simulated_moments(solver, replace(REGIME, n_frames=2))
+    x_x, x_y, y_y = covariance[0, 0], covariance[0, 1], covariance[1, 1]
+    root = np.sqrt(np.maximum(x_x, 1e-12))
+    below = x_y / root
+    rest = np.sqrt(np.maximum(y_y - below**2, 1e-12))
+    fields = np.stack([mean[0], mean[1], root, below, rest])
+    random = np.random.default_rng(family_seed("test", ensemble.seed_index))
+    frames = np.empty((ensemble.n_frames, ensemble.n_walkers, 2), np.float32)
+    frames[0] = ensemble.starts()
+    for t in range(1, ensemble.n_frames):
+        mean_x, mean_y, root, below, rest = solver.interpolate(fields, frames[t - 1])
+        z_x, z_y = random.standard_normal((2, ensemble.n_walkers))
+        frames[t, :, 0] = mean_x + root * z_x
+        frames[t, :, 1] = mean_y + below * z_x + rest * z_y
+    return frames.transpose(1, 0, 2)
+
+
+@dataclass(frozen=True)
+class DeterministicRun:
+    """How the poster's generator is run: prompts of real frames, a window, a frame at a time.
+
+    Prompts start in A and B in turn, like the walkers of an `Ensemble`.
+    """
+
+    n_walkers: int = 48
+    n_prompt: int = 100
+    n_frames: int = 1500
+    n_settle: int = 500
+    lag: int = 100
+    seed_index: int = 61
+
+    starts = Ensemble.starts
+
+
+def deterministic_ensemble(model, run):
+    """The poster's generator: what the model makes after the prompts, without them."""
+    config = replace(REGIME, n_frames=run.n_prompt)
+    prompts = simulate(config, run.starts(), family_seed("test", run.seed_index))
+    made = generate(model, prompts, run.n_frames, window_length=run.n_prompt)
+    return made[:, run.n_prompt :]
+
+
+@dataclass(frozen=True)
+class MarkovRun:
+    """The Markov state model, from as many windows of the same kind as trained the generator.
+
+    Parameters
+    ----------
+    n_windows, n_relax : int
+        As in `FreshWindows`; new seeds.
+    lag : int
+        Frames; a window has one more.
+    width : float
+        Of the cells, reduced length.
+    n_groups : int
+        Groups of windows that the bootstrap resamples.
+    """
+
+    n_windows: int = 3_072_000
+    n_relax: int = 8
+    lag: int = 16
+    width: float = 0.1
+    n_groups: int = 48
+    seed_index: int = 4500
+
+
+def fit_markov(run, n_samples=50):
+    """Estimates of a Markov state model, in the form of `describe`."""
+    n_each = run.n_windows // run.n_groups
+    windows = FreshWindows(
+        n_each * run.n_groups, run.lag + 1, run.n_relax, family_seed("stream", run.seed_index)
+    )
+    edges = kinetics.box_edges(run.width)
+    n_boxes = (len(edges[0]) - 1) * (len(edges[1]) - 1) + 1
+    by_cell, by_box = [], []
+    for group in range(run.n_groups):
+        frames = windows.windows(group * n_each, n_each)
+        cells, boxes = assign_cells(frames, run.width), kinetics.assign_boxes(frames, edges)
+        by_cell += transition_counts(cells, run.lag, count_cells(run.width), n_groups=1)
+        by_box += transition_counts(boxes, run.lag, n_boxes, n_groups=1)
+    exact = kinetics.boltzmann_boxes(REGIME.beta, edges)
+    lag_time = run.lag * REGIME.frame_time
+
+    def density(weights):
+        model = markov_model(by_box, weights, reversible=False)
+        boxes = np.zeros(n_boxes)
+        boxes[model.count_model.state_symbols] = model.stationary_distribution
+        return boxes
+
+    def everything(weights):
+        found = markov_kinetics(by_cell, lag_time, weights)
+        found |= {f"rate_{way}": 1 / found[f"passage_time_{way}"] for way in ("ab", "ba")}
+        return found | {"divergence": kinetics.jensen_shannon_divergence(density(weights), exact)}
+
+    random = np.random.default_rng(0)
+    shares = np.full(run.n_groups, 1 / run.n_groups)
+    samples = [everything(w) for w in random.multinomial(run.n_groups, shares, n_samples)]
+    found = {}
+    for name, value in everything(np.ones(run.n_groups)).items():
+        spread = np.array([sample[name] for sample in samples])
+        low, high = np.percentile(spread, [2.5, 97.5])
+        found[name] = Estimate(value, float(spread.std(ddof=1)), float(low), float(high))
+    return found | {"density": density(np.ones(run.n_groups)).tolist()}
+
+
+# ---- results on disk -----------------------------------------------------------------------------
+
+
+def _make(part):
+    # what a part is made from, and how
+    if part == "exact":
+        return {}, exact_kinetics
+    if part == "markov":
+        return {"settings": asdict(MarkovRun())}, lambda: fit_markov(MarkovRun())
+    if part == "deterministic":
+        run, model = DeterministicRun(), load_checkpoint("small")
+        made_for = {"settings": asdict(run), "weights": weights_digest(model)}
+        return made_for, lambda: describe(deterministic_ensemble(model, run), run)
+    ensemble = Ensemble()
+    made_for = {"settings": asdict(ensemble)}
+    if part == "stochastic":
+        model = CausalGenerator.from_pretrained(paths.CHECKPOINTS / "causal").eval()
+        made_for["weights"] = weights_digest(model)
+        return made_for, lambda: describe(sample_ensemble(model, ensemble), ensemble)
+    make = {"simulation": simulate_ensemble, "gaussian": gaussian_ensemble}[part]
+    return made_for, lambda: describe(make(ensemble), ensemble)
+
+
+PARTS = ("exact", "simulation", "stochastic", "gaussian", "markov", "deterministic")
+
+
+def make_part(part, folder=RESULTS):
+    """Make one file of the results, unless it is there and up to date.
+
+    Parameters
+    ----------
+    part : str
+        One of `PARTS`.
+    folder : path
+
+    Raises
+    ------
+    ValueError
+        If there is no such part.
+    """
+    if part not in PARTS:
+        raise ValueError(f"unknown part {part!r}: choose one of {PARTS}")
+    path = folder / f"{part}.json"
+    made_for, body = _make(part)
+    made_for = json.loads(json.dumps(made_for))
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if {name: kept.get(name) for name in made_for} == made_for:
+            print(part, "is up to date", flush=True)
+            return
+    began, began_cpu = time.monotonic(), time.process_time()
+    content = made_for | body()
+    content["record"] = {
+        "wall_time_s": round(time.monotonic() - began, 1),
+        "processor_time_s": round(time.process_time() - began_cpu, 1),
+        "threads": torch.get_num_threads(),
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "deeptime": deeptime.__version__,
+        },
+        "commit": _commit(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(_plain(content), indent=1) + "\n")
+    temporary.replace(path)
+    print(part, "took", content["record"]["wall_time_s"], "s", flush=True)
+
+
+def _plain(values):
+    # for JSON: estimates as dictionaries, six digits, null for what is not finite
+    if isinstance(values, Estimate):
+        values = asdict(values)
+    if isinstance(values, dict):
+        return {key: _plain(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_plain(value) for value in values]
+    if isinstance(values, float):
+        return float(f"{values:.6g}") if np.isfinite(values) else None
+    return values
+
+
+def load_results(folder=RESULTS):
+    """All parts that have been made, as {part: content}; estimates as `Estimate`.
+
+    What could not be estimated, because nothing ever passed, is NaN.
+    """
+    found = {}
+    for part in PARTS:
+        path = folder / f"{part}.json"
+        if path.exists():
+            content = json.loads(path.read_text())
+            found[part] = {name: _estimate(value) for name, value in content.items()}
+    return found
+
+
+def _estimate(value):
+    if isinstance(value, dict) and set(value) == {"value", "standard_error", "low", "high"}:
+        return Estimate(**{k: np.nan if v is None else v for k, v in value.items()})
+    return value
+
+
+def main(arguments=None):
+    """Command line: see the module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    for part in options.parts or PARTS:
+        make_part(part)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Figures of the chapter on kinetics: densities, passages and times of generated ensembles."""
+
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from .style import BASELINE_COLOR, DENSITY_CMAP, PALETTE, REFERENCE_COLOR, axes_or_new
+
+#: Name, colour and marker of each kind of ensemble in `results/kinetics`.
+GENERATORS = {
+    "simulation": ("simulation", BASELINE_COLOR, "D"),
+    "stochastic": ("causal, mixture", PALETTE["orange"], "o"),
+    "gaussian": ("exact mean and covariance", PALETTE["purple"], "s"),
+    "markov": ("Markov state model", PALETTE["green"], "^"),
+    "deterministic": ("poster's generator", PALETTE["sky"], "v"),
+}
+QUANTITIES = {
+    "passage_time_ab": "mean passage time A to B",
+    "passage_time_ba": "mean passage time B to A",
+    "slowest_timescale": "slowest timescale",
+    "population_b": "share of B",
+}
+
+
+def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
+    """Estimated over exact values, a row for each quantity and a mark for each generator.
+
+    Parameters
+    ----------
+    estimates : dict of str to dict of str to Estimate
+        By generator (keys of `GENERATORS`), then by quantity (keys of `QUANTITIES`); what is
+        missing or not finite is left out.
+    exact : dict of str to float
+        By quantity.
+    tolerance : float
+        Half width of the grey band around one.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=1.0, aspect=0.45)
+    ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
+    ax.axvline(1, color=REFERENCE_COLOR, lw=1.4)
+    names = [name for name in QUANTITIES if name in exact]
+    for shift, (generator, values) in zip(
+        np.linspace(-0.3, 0.3, max(2, len(estimates))), estimates.items(), strict=False
+    ):
+        label, color, marker = GENERATORS[generator]
+        for row, name in enumerate(names):
+            estimate = values.get(name)
+            if estimate is None or not np.isfinite(estimate.low + estimate.value):
+                continue
+            ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact[name]
+            ax.errorbar(
+                ratio,
+                row + shift,
+                xerr=np.maximum([[ratio - low], [high - ratio]], 0),
+                color=color,
+                marker=marker,
+                ls="",
+                capsize=2,
+                label=label if row == 0 else None,
+            )
+    ax.set_yticks(range(len(names)), [QUANTITIES[name] for name in names])
+    ax.invert_yaxis()
+    ax.set_xlabel("estimated / exact")
+    ax.legend(ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
+
+
+def plot_box_density(density, edges, title="", largest=None, ax=None):
+    """Density of an ensemble on the stated grid, on a logarithmic colour scale.
+
+    Parameters
+    ----------
+    density : (n_boxes + 1,) array_like
+        Share of frames in each box; the last entry, everywhere else, is not drawn.
+    edges : (x_edges, y_edges)
+    title : str
+    largest : float, optional
+        Upper end of the colour scale; it spans four decades.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.9)
+    boxes = np.asarray(density)[:-1].reshape(len(edges[0]) - 1, len(edges[1]) - 1)
+    largest = boxes.max() if largest is None else largest
+    ax.pcolormesh(
+        *edges,
+        np.where(boxes > 0, boxes, np.nan).T,
+        cmap=DENSITY_CMAP,
+        norm=LogNorm(largest * 1e-4, largest),
+        rasterized=True,
+    )
+    ax.set_aspect("equal")
+    ax.set_title(title)
+    ax.set_xlabel("x")
+    ax.set_ylabel("y")
+    return ax
+
+
+def plot_autocorrelation(curves, exact, frame_time, ax=None):
+    """Autocorrelation functions against time, with the exact one in black.
+
+    Parameters
+    ----------
+    curves : dict of str to dict
+        By generator: "lags", "values" and "errors" (standard errors), each a sequence.
+    exact : dict
+        "lags" and "values".
+    frame_time : float
+        Time of a frame.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.65, aspect=0.7)
+    for generator, curve in curves.items():
+        label, color, marker = GENERATORS[generator]
+        times = np.array(curve["lags"][1:]) * frame_time
+        values, errors = np.array(curve["values"][1:]), 2 * np.array(curve["errors"][1:])
+        ax.fill_between(times, values - errors, values + errors, color=color, alpha=0.25, lw=0)
+        ax.plot(times, values, color=color, marker=marker, ms=3, lw=1, label=label)
+    times = np.array(exact["lags"][1:]) * frame_time
+    ax.plot(times, exact["values"][1:], color=REFERENCE_COLOR, lw=1.4, label="exact")
+    ax.set_xscale("log")
+    ax.set_xlabel("time")
+    ax.set_ylabel("autocorrelation of y")
+    ax.legend()
+    return ax
+
+
+def plot_walks(walks, frame_time, ax=None):
+    """The coordinate y of one trajectory of each generator, one below the other.
+
+    Parameters
+    ----------
+    walks : dict of str to (n_frames, 2) ndarray
+        By generator.
+    frame_time : float
+    ax : sequence of matplotlib.axes.Axes
+        One for each.
+
+    Returns
+    -------
+    sequence of matplotlib.axes.Axes
+    """
+    for axes, (generator, walk) in zip(ax, walks.items(), strict=True):
+        label, color, _ = GENERATORS[generator]
+        axes.plot(np.arange(len(walk)) * frame_time, walk[:, 1], color=color, lw=0.5)
+        axes.set_title(label, fontsize=8.5, pad=3)
+        axes.set_ylabel("y")
+        axes.set_ylim(-0.6, 2.1)
+    ax[-1].set_xlabel("time")
+    return ax
