@@ -43,7 +43,13 @@ pdf: $(READY)  ## the whole book on A4: _build/book.pdf
 
 train: $(READY)  ## rebuild the checkpoints from nothing (hours; resumable); SIZES="small" for one
 	@for size in $(SIZES); do $(RUN) -m mb_support.training --size $$size || exit 1; done
+	@$(RUN) -m mb_support.causal_training
 	@echo "Checkpoints: $(CURDIR)/checkpoints"
+
+study: $(READY)  ## measure leak and kinetics anew, where settings or weights changed (an hour)
+	@$(RUN) -m mb_support.leak_study
+	@$(RUN) -m mb_support.kinetics_study
+	@echo "Results: $(CURDIR)/results"
 
 benchmark: $(READY)  ## repeat the measured comparisons of speed (minutes)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
@@ -66,4 +72,4 @@ clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser compare poster pdf train benchmark reference readme-figure notebooks-branch lock clean
+.PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark reference readme-figure notebooks-branch lock clean

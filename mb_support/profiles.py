@@ -25,6 +25,8 @@ class Profile:
     n_passages: int  # simulated first passages of each kind
     n_equilibrium: int  # trajectories from which equilibrium averages are taken
     n_occluded: tuple  # trajectories of these from which pieces are removed one by one
+    n_leaked: int  # fresh trajectories on which the kept leak of the small model is repeated
+    n_sampled: tuple  # walkers, and frames of each, sampled live from the causal generator
 
 
 PROFILES = {
@@ -44,6 +46,8 @@ PROFILES = {
         n_passages=64,
         n_equilibrium=64,
         n_occluded=(2,),
+        n_leaked=200,
+        n_sampled=(200, 800),
     ),
     "poster": Profile(
         "poster",
@@ -61,6 +65,8 @@ PROFILES = {
         n_passages=2560,
         n_equilibrium=1024,
         n_occluded=(16, 6, 3),
+        n_leaked=2000,
+        n_sampled=(1000, 3000),
     ),
 }
 
