@@ -318,9 +318,8 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 late = {regime: found.set_index("start").loc[start] for regime, found in causes.items()}
 print(pd.DataFrame(late).round(2).to_string())
-print(
-    "exact limits:", {regime: limits[regime][SLICE_STARTS.index(start)].round(3) for regime in late}
-)
+least = {regime: 1 - float(limits[regime][SLICE_STARTS.index(start)]) for regime in late}
+print("least possible error:", {regime: round(error, 2) for regime, error in least.items()})
 
 # %% tags=["remove-cell"]
 glue("classification_excess", excess, display=False)
@@ -332,11 +331,11 @@ glue("classification_length", length, display=False)
 for regime, row in late.items():
     for part in ("error", "short", "view", "moved"):
         glue(f"classification_{regime}_{part}", float(row[part]), display=False)
-    least = 1 - limits[regime][SLICE_STARTS.index(start)]
-    glue(f"classification_{regime}_least", float(least), display=False)
+    glue(f"classification_{regime}_least", least[regime], display=False)
 
 # %% [markdown]
-# At frame {glue:text}`classification_start:d`, with slices of
+# {numref}`fig-classification-causes` draws the three parts. At frame
+# {glue:text}`classification_start:d`, with slices of
 # {glue:text}`classification_length:d` frames, the error in `metastable` is
 # {glue:text}`classification_metastable_error:.3f`:
 # {glue:text}`classification_metastable_short:.3f` because the slice is short,
@@ -440,8 +439,11 @@ glue(
 #   against the most that standardised coordinates allow.
 # - What is missed are trajectories that hardly visited the state they are named after
 #   ({numref}`fig-classification-errors`).
-# - The decline with the start of the slice is the particle moving on. It follows the exact limit,
-#   which falls for every observer alike; the relaxation going out of view is the smaller part of it
-#   and can even help.
+# - The decline with the start of the slice is set by the exact limit, which falls for every observer
+#   alike because the particle moves on ({glue:text}`classification_metastable_moved:.3f` of the
+#   error of late slices in `metastable`). The relaxation going out of view adds
+#   {glue:text}`classification_metastable_view:.3f`: where that is negative, it makes slices easier.
+# - A model trained for one regime need not carry over to another: compare it in `wild` with trees
+#   that were fitted there.
 # - Not shown: models trained for `wild` or for the last frame's state, and the poster's own
 #   checkpoints, which are not public.
