@@ -64,7 +64,8 @@ print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 # nothing else: not on the number of threads, nor on how many are simulated together, nor on an
 # interruption.
 #
-# The poster gives no temperature, time step or length. Those below are this book's.
+# The poster gives no temperature, time step or length. Those below are this book's;
+# {numref}`fig-data-traces` shows a trajectory of each.
 
 # %%
 # NBVAL_CHECK_OUTPUT
