@@ -51,7 +51,7 @@ def launched():
         browser.close()
 
 
-def print_pdf(html, target, width=None, height=None):
+def print_pdf(html, target, width=None, height=None, style=None):
     """Print a page to PDF, in the given size or the one its style sheet asks for.
 
     Parameters
@@ -59,12 +59,16 @@ def print_pdf(html, target, width=None, height=None):
     html, target : Path
     width, height : str, optional
         Size of the paper with its unit, such as "210mm".
+    style : Path, optional
+        Style sheet on top of those of the page.
     """
     with launched() as browser:
         page = browser.new_page(color_scheme="light")
         page.goto(html.resolve().as_uri())
         page.evaluate("window.MathJax?.startup?.promise")
         page.evaluate("document.fonts.ready")
+        if style:
+            page.add_style_tag(path=style)
         paper = {"width": width, "height": height} if width else {"prefer_css_page_size": True}
         page.pdf(path=target, print_background=True, **paper)
 

@@ -40,7 +40,8 @@ def main():
         build("poster")
         target = ROOT / "_build" / f"{what}.pdf"
         if what == "poster":
-            print_pdf(html_folder("poster") / "book" / "poster.html", target)
+            style = ROOT / "book" / "_static" / "poster-print.css"
+            print_pdf(html_folder("poster") / "book" / "poster.html", target, style=style)
         else:
             print_pdf(whole_book(), target, width="210mm", height="297mm")
     except (ChapterError, RuntimeError) as error:
