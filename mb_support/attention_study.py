@@ -113,6 +113,29 @@ def section_profiles(summary, trajectory=0):
     return np.stack(diagonals, axis=1)
 
 
+def extreme_heads(summary, reach=50):
+    """Means over trajectories of the head that stands out most: sides, local, own_state.
+
+    Parameters
+    ----------
+    summary : AttentionSummary
+    reach : int
+        Frames within which attention is local.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    sides = measures.asymmetry(summary.difference).mean(axis=0).ravel()
+    known = ~np.isnan(summary.same_state).any(axis=(1, 2))
+    own = summary.same_state[known].mean(axis=0) if known.any() else np.array(np.nan)
+    return {
+        "sides": float(sides[np.abs(sides).argmax()]),
+        "local": float(measures.locality(summary.difference, reach).mean(axis=0).max()),
+        "own_state": float(own.max()),
+    }
+
+
 def few_target_heads(summary):
     """Number of heads whose queries attend to less than `FEW_TARGETS` of the frames."""
     return int((summary.targets.mean(axis=0) < FEW_TARGETS * summary.n_frames).sum())
@@ -261,10 +284,14 @@ def deletions(model, data, summary, n_removed, seed):
         "largest gradient": importance.gradient_importance(model, x),
         "random": np.random.default_rng(seed).random(summary.rollout.shape),
     }
-    return {
-        name: importance.deletion_curve(model, x, data.labels[: len(x)], score, n_removed)
-        for name, score in scores.items()
-    }
+    labels = data.labels[: len(x)]
+    counted = [n for n in n_removed if n]
+    none = importance.deletion_curve(model, x, labels, scores["random"], [0])[:, 0]
+    found = {}
+    for name, score in scores.items():
+        right = iter(importance.deletion_curve(model, x, labels, score, counted).T)
+        found[name] = np.stack([next(right) if n else none for n in n_removed], axis=1)
+    return found
 
 
 def ablation(model, data, n, by_layer=False):

@@ -158,10 +158,10 @@ def deletion_curve(model, trajectories, labels, scores, n_removed):
     if any(not 0 <= n < n_frames for n in n_removed):
         raise ValueError(f"n_removed must lie in 0..{n_frames - 1}; got {list(n_removed)}")
     labels = np.asarray(labels)
-    right = [
-        (log_odds(model, trajectories, keep_extreme(scores, n_frames - n, False)) > 0) == labels
-        for n in n_removed
-    ]
+    right = []
+    for n in n_removed:
+        kept = keep_extreme(scores, n_frames - n, False) if n else None
+        right.append((log_odds(model, trajectories, kept) > 0) == labels)
     return np.stack(right, axis=1).astype(float)
 
 

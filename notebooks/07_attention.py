@@ -111,18 +111,14 @@ explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state=int(dat
 summaries = study.summarise(models, data.trajectories, counts)
 table = study.statistics(summaries)
 
-# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the first test trajectory, each model above the same model untrained. Local blocks would be bright squares on the diagonal."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models, showing vertical stripes and no squares on the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the first test trajectory; on the right the same model untrained. Local blocks would be bright squares on the diagonal."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models, showing vertical stripes and no squares on the diagonal.", "classes": "dark-light"}}
 width = summaries[first_size].windows.shape[-1]
 chosen = [0, n_frames // width // 2, n_frames // width - 1]
 maps = [s.windows[0, k] for s in summaries.values() for k in chosen]
-figure, axes = plt.subplots(len(summaries), 3, figsize=figure_size(0.8, 0.34 * len(summaries)))
-plots.plot_maps(
-    maps,
-    axes,
-    [name for name in summaries for _ in chosen],
-    starts=[k * width for _ in summaries for k in chosen],
-    stops=[(k + 1) * width for _ in summaries for k in chosen],
-)
+starts = [k * width for _ in summaries for k in chosen]
+figure, axes = plt.subplots(len(models), 6, figsize=figure_size(1.0, 0.06 + 0.2 * len(models)))
+titles = [name.replace(" ", "\n") for name in summaries for _ in chosen]
+plots.plot_maps(maps, axes, titles, starts, [start + width for start in starts])
 plt.show()
 
 # %% [markdown]
@@ -257,6 +253,9 @@ for claim, size, *_, verdict in verdicts.itertuples(index=False):
 for measure in ("sides", "local", "own state"):
     for key, value in zip(("", "_low", "_high"), table[measure][first_size], strict=True):
         glue(f"attention_{measure.replace(' ', '_')}{key}", float(value), display=False)
+heads = study.extreme_heads(summaries[first_size])
+for measure, value in heads.items():
+    glue(f"attention_{measure}_extreme_head", value, display=False)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -268,11 +267,13 @@ print(f"readers {table['readers'][first_size][0]:.2f}, local {table['local'][fir
 # For the small model future minus past is {glue:text}`attention_sides:.3f`
 # ({glue:text}`attention_sides_low:.3f` to {glue:text}`attention_sides_high:.3f`) and the mean weight
 # within fifty frames {glue:text}`attention_local:.3f` ({glue:text}`attention_local_low:.3f` to
-# {glue:text}`attention_local_high:.3f`). These are averages over heads: single heads lean to one side
-# and some prefer what is near, which cancels in the mean. There is one structure that windows of
-# time cannot show: in trajectories that visit both states, a frame gives its own state
-# {glue:text}`attention_own_state:.2f` times the weight that an average row gives it
-# ({glue:text}`attention_own_state_low:.2f` to {glue:text}`attention_own_state_high:.2f`).
+# {glue:text}`attention_local_high:.3f`). These are averages over heads, in which much cancels: the most
+# one-sided head has {glue:text}`attention_sides_extreme_head:+.2f`, the most local one
+# {glue:text}`attention_local_extreme_head:.2f`. Windows of time could also miss blocks of *state*: in
+# trajectories that visit both states, a frame gives its own state
+# {glue:text}`attention_own_state:.2f` times the weight that the average row gives it
+# ({glue:text}`attention_own_state_low:.2f` to {glue:text}`attention_own_state_high:.2f`), and in one
+# head {glue:text}`attention_own_state_extreme_head:.2f` times.
 #
 # ## Does the answer depend on what is attended to?
 #
@@ -280,8 +281,7 @@ print(f"readers {table['readers'][first_size][0]:.2f}, local {table['local'][fir
 # importance of a piece of trajectory are compared: the attention it receives; *rollout*
 # {cite}`abnar2020`, which follows the weights through all layers,
 #
-# $$ r_{l-1} = \tfrac{1}{2} \, r_l (\bar A^{l} + 1), \qquad r_L = (1/N, \dots, 1/N), $$
-# (eq-attention-rollout)
+# $$ r_{l-1} = \tfrac{1}{2} \, r_l (\bar A^{l} + 1), \qquad r_L = (1/N, \dots, 1/N), $$ (eq-attention-rollout)
 #
 # with $\bar A^l$ averaged over heads; *gradient* times input of the log-odds of B against A; and
 # *occlusion*: the change of the log-odds when a twentieth of the trajectory is removed, the other

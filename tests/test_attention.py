@@ -360,6 +360,14 @@ def test_every_takeaway_gets_a_verdict_for_every_size(studied):
     assert mean == pytest.approx(expected)
 
 
+def test_the_head_that_stands_out_most_is_found(studied):
+    _, _, summaries = studied
+    found = at_study.extreme_heads(summaries["small"], reach=5)
+    sides = am.asymmetry(summaries["small"].difference).mean(axis=0)
+    assert abs(found["sides"]) == pytest.approx(np.abs(sides).max(), rel=1e-5)
+    assert found["local"] > 1 and set(found) == {"sides", "local", "own_state"}
+
+
 @pytest.mark.parametrize(
     ("interval", "verdict"),
     [((0, -0.05, 0.05), "confirmed"), ((0.5, 0.2, 0.8), "refuted"), ((0.1, 0, 0.2), "undecided")],

@@ -73,7 +73,8 @@ def plot_maps(maps, axes, titles, starts=None, stops=None):
         plot_map(weights, start, stop, title, ax)
         ax.tick_params(labelsize=6, length=2, pad=1)
         ax.title.set(fontsize=8, fontweight="normal")
-        ax.label_outer()
+        if start == 0 and starts[0] == starts[-1]:
+            ax.label_outer()  # all maps show the same frames
     for ax in flat[len(maps) :]:
         ax.axis("off")
     figure = flat[0].figure
@@ -138,6 +139,7 @@ def plot_sections(profiles, ax=None):
         shade = 0.75 * k / max(1, len(profiles) - 1)
         ax.plot(np.arange(-reach, reach + 1), profile, color=(shade,) * 3, lw=1)
     ax.set(xlabel="time difference (frames)", ylabel=_BAR_LABEL)
+    ax.label_outer()
     return ax
 
 
@@ -301,7 +303,9 @@ def plot_deletion(n_removed, curves, ax=None):
     ax.set_xscale("symlog", linthresh=max(1, min(n for n in n_removed if n)))
     ax.set_xticks(n_removed, [str(n) for n in n_removed])
     ax.minorticks_off()
-    ax.legend()
+    ax.label_outer()
+    if ax.get_subplotspec() is None or ax.get_subplotspec().is_first_col():
+        ax.legend()
     return ax
 
 
