@@ -212,8 +212,8 @@ plt.show()
 # %% [markdown]
 # In the small model key timesteps are extremes of the standardised coordinates
 # ({glue:text}`attention_extreme_small:.1f` times chance, untrained
-# {glue:text}`attention_extreme_control:.1f`): the frames that fix the unknown shift and scale, which
-# the model needs to know where on the surface a trajectory lies. The start as such is at
+# {glue:text}`attention_extreme_control:.1f`). A reason suggests itself, untested here: such frames
+# say most about the shift and scale that standardisation took away. The start as such is at
 # {glue:text}`attention_early_small:.1f` times chance, frames near a change of state at
 # {glue:text}`attention_transition_small:.1f`.
 #
