@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list
-from transformers import TrainingArguments
+from transformers import PrinterCallback, TrainingArguments
 
 from . import paths
 from .checkpoints import (
@@ -157,7 +157,7 @@ def training_stream(config, data=None):
     )
 
 
-def training_arguments(config, output_dir):
+def training_arguments(config, output_dir, progress=True):
     """`TrainingArguments` of a run in `output_dir`."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if config.batch_size % world_size:
@@ -188,6 +188,7 @@ def training_arguments(config, output_dir):
         label_names=["labels"],
         remove_unused_columns=False,
         report_to="none",
+        disable_tqdm=not progress,
         dataloader_pin_memory=False,
     )
 
@@ -230,7 +231,7 @@ def new_model(config):
     return model
 
 
-def train(config, output_dir, resume=True, data=None):
+def train(config, output_dir, resume=True, data=None, progress=True):
     """Run a recipe, from nothing or from the newest whole checkpoint in `output_dir`.
 
     Parameters
@@ -243,6 +244,8 @@ def train(config, output_dir, resume=True, data=None):
     data : path, optional
         Store of trajectories (see `store`) to train on instead of fresh ones; read piece by
         piece, and gone through again when the run is longer. It gives no guidance.
+    progress : bool
+        Draw a progress bar and print the losses.
 
     Returns
     -------
@@ -263,11 +266,13 @@ def train(config, output_dir, resume=True, data=None):
     validation = make_dataset(config.n_validation, "validation", regime=config.regime)
     trainer = TrajectoryTrainer(
         model=new_model(config),
-        args=training_arguments(config, output_dir),
+        args=training_arguments(config, output_dir, progress),
         train_dataset=training_stream(config, data),
         eval_dataset=Items(validation),
         compute_metrics=scores,
     )
+    if not progress:
+        trainer.remove_callback(PrinterCallback)
     last = [None]
     if trainer.is_world_process_zero():
         last = [_starting_point(config, output_dir, resume, data)]

@@ -1,82 +1,77 @@
-"""Figures of training: the curves of a run."""
+"""Figures of the training chapter: learning curves by size, and a run made with the book."""
 
 import numpy as np
 
 from .style import BASELINE_COLOR, SIZE_COLORS, SIZE_LINES, SIZE_MARKERS, axes_or_new
 
+LOSS_LABELS = {
+    "trajectory_loss": r"$L_\mathrm{traj}$ (both coordinates)",
+    "classification_loss": "cross-entropy of the state",
+}
 
-def _series(curve, name):
-    # (frames or steps, values) of the entries of a log that hold `name`
-    return np.array([(entry["step"], entry[name]) for entry in curve if name in entry]).T
 
-
-def plot_loss_curve(record, term, window=10, ax=None):
-    """One term of the loss along a run, smoothed, in the colour of its size.
+def plot_loss(curves, term, window=8, ax=None):
+    """One term of the loss against the frames seen, as logged and as a running mean, by size.
 
     Parameters
     ----------
-    record : dict
-        Content of ``training.json``.
+    curves : dict of str to dict
+        Size to `recipes.learning_curve`.
     term : {"trajectory_loss", "classification_loss"}
     window : int
-        Logged values in a running mean.
-    ax : matplotlib Axes, optional
+        Logged values in the running mean.
+    ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib.axes.Axes
     """
-    ax = axes_or_new(ax)
-    size = record["config"]["size"]
-    steps, values = _series(record["curve"], term)
-    window = min(window, len(values))
-    smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-    ax.plot(steps, values, color=SIZE_COLORS[size], alpha=0.25, linewidth=0.8)
-    ax.plot(steps[window - 1 :], smooth, SIZE_LINES[size], color=SIZE_COLORS[size], label=size)
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    for size, curve in curves.items():
+        frames, values, color = curve["frames"], curve[term], SIZE_COLORS[size]
+        n = min(window, len(values))
+        smooth = np.convolve(values, np.ones(n) / n, mode="valid")
+        ax.plot(frames, values, color=color, alpha=0.3, lw=0.7)
+        ax.plot(frames[n - 1 :], smooth, SIZE_LINES[size], color=color, label=size)
+        mark_stages(curve, size, ax)
+    ax.set_xlabel("frames seen")
+    ax.set_ylabel(LOSS_LABELS[term])
     ax.set_yscale("log")
-    ax.set_xlabel("optimisation step")
     return ax
 
 
-def plot_validation_curve(record, ax=None):
-    """Validation accuracy along a run, with the standard error of each score.
+def mark_stages(curve, size, ax):
+    """Mark where the windows get longer (dotted) and where guidance ends (dashed), by size."""
+    for end in curve["stage_ends"][:-1]:
+        ax.axvline(end, color=SIZE_COLORS[size], ls=":", lw=1)
+    ax.axvline(curve["guidance_end"], color=SIZE_COLORS[size], ls=(0, (4, 3)), lw=0.8)
+
+
+def plot_accuracy(curves, errors, chance, ax=None):
+    """Validation accuracy against the frames seen, with standard errors as bands.
 
     Parameters
     ----------
-    record : dict
-        Content of ``training.json``.
-    ax : matplotlib Axes, optional
+    curves : dict of str to dict
+        Size to `recipes.learning_curve`.
+    errors : dict of str to (n,) ndarray
+        Standard error of each point.
+    chance : float
+        Accuracy of guessing the more frequent state.
+    ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib.axes.Axes
     """
-    ax = axes_or_new(ax)
-    size, n = record["config"]["size"], record["config"]["n_validation"]
-    steps, accuracy = _series(record["curve"], "eval_accuracy")
-    error = np.sqrt(accuracy * (1 - accuracy) / n)
-    color = SIZE_COLORS[size]
-    ax.fill_between(steps, accuracy - error, accuracy + error, color=color, alpha=0.25)
-    ax.plot(steps, accuracy, SIZE_LINES[size], color=color, marker=SIZE_MARKERS[size], label=size)
-    ax.set_xlabel("optimisation step")
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    for size, curve in curves.items():
+        x, y, color = curve["scored_frames"], curve["accuracy"], SIZE_COLORS[size]
+        ax.fill_between(x, y - errors[size], y + errors[size], color=color, alpha=0.25, lw=0)
+        ax.plot(x, y, SIZE_LINES[size], color=color, marker=SIZE_MARKERS[size], ms=3.5, label=size)
+        mark_stages(curve, size, ax)
+    ax.axhline(chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
+    ax.set_xlabel("frames seen")
     ax.set_ylabel("validation accuracy")
-    return ax
-
-
-def mark_stages(record, ax):
-    """Vertical lines where the window length of the curriculum changes."""
-    step = 0
-    for n_frames, n_steps in record["config"]["stages"]:
-        if step:
-            ax.axvline(step, color=BASELINE_COLOR, linewidth=0.8, linestyle=":")
-        ax.annotate(
-            f"{n_frames} frames",
-            (step, 0.02),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, 0),
-            textcoords="offset points",
-            color=BASELINE_COLOR,
-            fontsize=8,
-        )
-        step += n_steps
+    ax.legend(loc="lower right")
     return ax

@@ -1,0 +1,212 @@
+"""What the trainings were and cost: the author's recipe beside ours, curves and costs by size."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from . import paths
+from .checkpoints import read_record
+from .datasets import make_dataset
+from .inference import checkpoint_sizes
+from .training import RECIPES, TrainingConfig
+
+#: The author's recipe: what DESIGN.md and the poster's code say of it.
+AUTHOR_RECIPE = {
+    "optimiser": "AdamW, weight decay 0.01",
+    "peak learning rate": "1e-4",
+    "schedule": "linear warm-up (25/50/50 epochs), linear decay",
+    "trajectories": "1000, fixed",
+    "presentations": "1000 epochs = 1,000,000",
+    "frames per trajectory": "full length",
+    "batch": "6",
+    "gradient clip": "1.0",
+    "dropout": "0.1",
+    "precision": "float16, mixed",
+    "extra supervision": "none",
+}
+
+
+def load_records(folder=paths.CHECKPOINTS):
+    """Training records of the sizes that have a checkpoint, smallest first.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    dict of str to dict
+        Size to the content of its ``training.json``.
+    """
+    return {size: read_record(folder / size) for size in checkpoint_sizes(folder)}
+
+
+def recipe_table(records):
+    """The author's recipe and those of our runs, one column each.
+
+    Parameters
+    ----------
+    records : dict of str to dict
+        As `load_records` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    columns = {"author": AUTHOR_RECIPE}
+    for size, record in records.items():
+        config = TrainingConfig.from_dict(record["config"])
+        columns[size] = {
+            "optimiser": f"AdamW, weight decay {config.weight_decay:g}",
+            "peak learning rate": f"{config.learning_rate:g}",
+            "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay",
+            "trajectories": f"{record['trajectories_seen']:,}, all fresh",
+            "presentations": f"{record['trajectories_seen']:,}",
+            "frames per trajectory": ", then ".join(
+                f"{n_frames} ({n_steps} steps)" for n_frames, n_steps in config.stages
+            ),
+            "batch": str(config.batch_size),
+            "gradient clip": f"{config.max_grad_norm:.1f}",
+            "dropout": "none",
+            "precision": "bfloat16, mixed" if config.bf16 else "float32",
+            "extra supervision": f"first {config.guided_fraction:.0%} of the trajectories",
+        }
+    return pd.DataFrame(columns).loc[list(AUTHOR_RECIPE)]
+
+
+def accuracy_with_error(accuracy, n):
+    """An accuracy over `n` trajectories and its binomial standard error.
+
+    Parameters
+    ----------
+    accuracy : float or array_like
+    n : int
+
+    Returns
+    -------
+    accuracy, standard_error : float or ndarray
+    """
+    accuracy = np.asarray(accuracy, dtype=float)
+    return accuracy, np.sqrt(accuracy * (1 - accuracy) / n)
+
+
+def cost_table(records):
+    """What each run saw and took, and where it ended on the validation trajectories.
+
+    Parameters
+    ----------
+    records : dict of str to dict
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each size.
+    """
+    rows = {}
+    for size, record in records.items():
+        curve = learning_curve(record)
+        accuracy, error = accuracy_with_error(
+            curve["accuracy"][-1], record["config"]["n_validation"]
+        )
+        rows[size] = {
+            "trajectories seen": f"{record['trajectories_seen']:,}",
+            "frames seen": f"{record['frames_seen']:,}",
+            "minutes": f"{record['wall_time_s'] / 60:.0f}",
+            "frames per second": f"{record['frames_seen'] / record['wall_time_s']:,.0f}",
+            "threads": record["threads"],
+            "machine": record["machine"],
+            "validation accuracy": f"{accuracy:.3f} ± {error:.3f}",
+        }
+    return pd.DataFrame(rows).T
+
+
+def frames_at(config, steps):
+    """Frames that a run has seen after a number of steps.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    steps : (n,) array_like of int
+
+    Returns
+    -------
+    (n,) ndarray of float
+    """
+    lengths = np.repeat(*np.transpose([(f, n) for f, n in config.stages]))
+    return np.r_[0, np.cumsum(lengths)][np.asarray(steps, dtype=int)] * float(config.batch_size)
+
+
+def learning_curve(record):
+    """The curves of a run, against the frames seen.
+
+    Parameters
+    ----------
+    record : dict
+        Content of a ``training.json``.
+
+    Returns
+    -------
+    dict of str to ndarray
+        "frames", "trajectory_loss" and "classification_loss" (means since the entry before);
+        "scored_frames" and "accuracy", on the validation trajectories; "stage_ends" and
+        "guidance_end", in frames.
+    """
+    config = TrainingConfig.from_dict(record["config"])
+    losses = [entry for entry in record["curve"] if "trajectory_loss" in entry]
+    scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
+    ends = np.cumsum([n_steps for _, n_steps in config.stages])
+    return {
+        "frames": frames_at(config, [entry["step"] for entry in losses]),
+        "trajectory_loss": np.array([entry["trajectory_loss"] for entry in losses]),
+        "classification_loss": np.array([entry["classification_loss"] for entry in losses]),
+        "scored_frames": frames_at(config, [entry["step"] for entry in scored]),
+        "accuracy": np.array([entry["eval_accuracy"] for entry in scored]),
+        "stage_ends": frames_at(config, ends),
+        "guidance_end": float(frames_at(config, [int(config.guided_fraction * config.n_steps)])[0]),
+    }
+
+
+def live_config(stage, seed):
+    """The recipe of the small model, shortened to run while the book is built.
+
+    Parameters
+    ----------
+    stage : (n_frames, n_steps)
+    seed : int
+        Of the initial weights and of the trajectories.
+
+    Returns
+    -------
+    TrainingConfig
+    """
+    n_steps = stage[1]
+    return replace(
+        RECIPES["small"],
+        stages=(stage,),
+        seed=seed,
+        warmup_steps=max(1, n_steps // 20),
+        n_validation=20,
+        eval_every=n_steps,
+        save_every=n_steps,
+    )
+
+
+def majority_share(labels):
+    """Accuracy of always guessing the more frequent of two states.
+
+    Parameters
+    ----------
+    labels : (n,) ndarray of int
+
+    Returns
+    -------
+    float
+    """
+    share = float(np.mean(labels))
+    return max(share, 1 - share)
+
+
+def beginnings(n_trajectories, n_frames):
+    """The first frames of test trajectories; the label, of frame 0, is that of the whole."""
+    return make_dataset(n_trajectories, "test", n_frames=n_frames)

@@ -1,0 +1,73 @@
+"""What the training chapter says of the runs: frames seen, errors, chance, tables and curves."""
+
+import numpy as np
+import pytest
+
+from mb_support import recipes
+from mb_support.plotting import training as figures
+from mb_support.training import TrainingConfig, training_record
+
+CONFIG = TrainingConfig("small", stages=((10, 3), (20, 2)), batch_size=4, learning_rate=1e-3)
+LOG = [
+    {"step": 2, "trajectory_loss": 2.0, "classification_loss": 0.7, "elapsed_s": 1.0},
+    {"step": 4, "trajectory_loss": 1.0, "classification_loss": 0.5, "elapsed_s": 2.0},
+    {"step": 5, "eval_accuracy": 0.9, "elapsed_s": 3.0},
+]
+
+
+@pytest.fixture
+def record():
+    return training_record(CONFIG, LOG)
+
+
+def test_frames_are_counted_through_the_stages():
+    np.testing.assert_array_equal(
+        recipes.frames_at(CONFIG, [0, 1, 3, 4, 5]), 4 * np.array([0, 10, 30, 50, 70])
+    )
+
+
+def test_the_curve_ends_at_the_frames_of_the_record(record):
+    curve = recipes.learning_curve(record)
+    np.testing.assert_array_equal(curve["frames"], [80, 200])
+    np.testing.assert_array_equal(curve["stage_ends"], [120, 280])
+    assert curve["scored_frames"][-1] == record["frames_seen"] == 280
+    np.testing.assert_array_equal(curve["trajectory_loss"], [2.0, 1.0])
+    np.testing.assert_array_equal(curve["accuracy"], [0.9])
+
+
+def test_standard_errors_and_chance_by_hand():
+    assert recipes.accuracy_with_error(0.9, 100)[1] == pytest.approx(0.03)
+    assert recipes.majority_share(np.array([0, 0, 0, 1])) == 0.75
+    assert recipes.majority_share(np.array([1, 1, 0, 1])) == 0.75
+
+
+def test_tables_have_a_column_for_the_author_and_one_for_each_run(record):
+    table = recipes.recipe_table({"small": record})
+    assert list(table.columns) == ["author", "small"] and not table.isna().any().any()
+    assert table.loc["batch", "small"] == "4"
+    costs = recipes.cost_table({"small": record})
+    assert costs.loc["small", "frames seen"] == "280"
+    assert costs.loc["small", "validation accuracy"] == "0.900 ± 0.015"
+
+
+def test_the_live_recipe_is_the_committed_one_made_short():
+    live = recipes.live_config((64, 40), seed=3)
+    assert (live.n_steps, live.seed, live.size) == (40, 3, "small")
+    assert live.learning_rate == recipes.RECIPES["small"].learning_rate
+
+
+def test_beginnings_are_those_of_the_test_trajectories():
+    whole, begun = recipes.beginnings(3, 50), recipes.beginnings(3, 20)
+    np.testing.assert_array_equal(whole.trajectories[:, :20], begun.trajectories)
+    np.testing.assert_array_equal(whole.labels, begun.labels)
+
+
+def test_figures_draw_every_run(record):
+    curves = {"small": recipes.learning_curve(record)}
+    ax = figures.plot_loss(curves, "trajectory_loss")
+    assert ax.get_yscale() == "log" and len(ax.lines) == 4  # twice the loss, stage, guidance
+    ax = figures.plot_accuracy(curves, {"small": np.array([0.01])}, 0.5)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "small",
+        "more frequent state",
+    ]
