@@ -82,12 +82,13 @@ recipes.recipe_table(records)
 # here does not say that its training was at fault.
 #
 # *No dropout, larger steps.* Nothing can be overfitted; and attention dropout forbids the fast
-# attention of {doc}`11_scale`. Position embeddings start as sinusoids {cite}`vaswani2017` instead of
+# attention of `mb_support.cpu_attention`. Position embeddings start as sinusoids {cite}`vaswani2017` instead of
 # small random numbers, so that "the frame before" is a direction from the first step on.
 #
 # ## The curves
 #
-# Both terms of the poster's loss, without the read-out, and the accuracy on validation trajectories
+# {numref}`fig-training-curves`: both terms of the poster's loss, without the read-out, and the
+# accuracy on validation trajectories
 # of full length. All choices were made on validation trajectories; the test set has its own seeds.
 
 # %%
@@ -151,7 +152,7 @@ glue("training_small_trajectories", small["trajectories_seen"], display=False)
 # ## A training on this page
 #
 # The same recipe for the small model, much shortened: guided first, the poster's loss alone at the
-# end.
+# end ({numref}`fig-training-live`).
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -250,7 +250,7 @@ tables = {
     for size in kept
 }
 
-# %% mystnb={"figure": {"name": "fig-classification-slices", "caption": "Accuracy for the trajectory's label against the first frame of the slice, for slices of three lengths (columns) in both regimes (rows), with Wilson intervals. Black line: the exact limit. Open circles: the ideal observer, who sees what the model sees."}, "image": {"alt": "Six panels of accuracy falling with the start of the slice, below or at a black limiting curve.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-classification-slices", "caption": "Accuracy for the trajectory's label against the first frame of the slice, for slices of three lengths (columns) in both regimes (rows), with Wilson intervals. Black line: the exact limit. Open circles, where it was computed: the ideal observer, who sees what the model sees."}, "image": {"alt": "Six panels of accuracy falling with the start of the slice, below or at a black limiting curve.", "classes": "dark-light"}}
 fig, axes = plt.subplots(
     2, len(SLICE_LENGTHS), figsize=figure_size(1, 0.72), sharex=True, sharey="row"
 )
@@ -431,7 +431,8 @@ glue(
 # {glue:text}`classification_last_trees:.3f`: under that reading the task is easier, as the particle
 # has settled. In `wild` the smallest model reaches {glue:text}`classification_wild_small:.3f`, trees
 # {glue:text}`classification_wild_trees:.3f`, the ideal observer
-# {glue:text}`classification_wild_ceiling:.3f` ± {glue:text}`classification_wild_ceiling_error:.3f`.
+# {glue:text}`classification_wild_ceiling:.3f` ± {glue:text}`classification_wild_ceiling_error:.3f`
+# (nan: not computed yet).
 #
 # ## Takeaway
 #

@@ -115,7 +115,7 @@ def test_glued_numbers_carry_the_name_of_their_chapter(source):
 def test_chapters_ask_show_and_take_away(source):
     text = "\n".join(cell.source for cell in cells_of(source, "markdown"))
     assert text.startswith("# ")
-    assert re.search(r"^(## |\*\*)Takeaway", text, re.M), "a chapter ends with what was shown and what not"
+    assert re.search(r"^(## |\*\*)Takeaway", text, re.M), "no takeaway: what was shown, and not"
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *PROSE], ids=lambda path: path.stem)

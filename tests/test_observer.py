@@ -11,7 +11,7 @@ from mb_support.states import assign_states
 from mb_support.transition_density import transition_density
 
 CONFIG = replace(REGIMES["metastable"], n_frames=100)
-N_TRAJECTORIES = 60
+N_TRAJECTORIES = 40
 
 
 @pytest.fixture(scope="module")
