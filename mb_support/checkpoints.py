@@ -80,7 +80,8 @@ def _sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_json(path):
+def read_json(path):
+    """The JSON object in a file; a `CheckpointError` if it is missing or damaged."""
     if not path.exists():
         raise CheckpointError(f"{path} is missing: {path.parent} is not a whole checkpoint")
     try:
@@ -98,7 +99,7 @@ def _check_manifest(folder, names):
     # files without an entry pass: the manifest came later than they did, or was never written
     if not (folder / MANIFEST).exists():
         return
-    entries = _read_json(folder / MANIFEST)
+    entries = read_json(folder / MANIFEST)
     for name in names:
         if name not in entries or not (folder / name).exists():
             continue
@@ -145,7 +146,7 @@ def _some(names, n=3):
 
 def _check_config(folder, model_class):
     path, config_class = folder / CONFIG, model_class.config_class
-    values = _read_json(path)
+    values = read_json(path)
     if values.get("model_type") != config_class.model_type:
         raise CheckpointError(
             f"{path} describes a model of type {values.get('model_type')!r}; "
@@ -306,7 +307,7 @@ def read_record(folder):
         If it is missing, damaged or cannot be read.
     """
     with _readable(folder):
-        return _read_json(Path(folder) / RECORD)
+        return read_json(Path(folder) / RECORD)
 
 
 def check_run_checkpoint(folder):
@@ -328,7 +329,7 @@ def check_run_checkpoint(folder):
         missing = [name for name in RUN_FILES if name not in names]
         if missing or not any(name.startswith("rng_state") for name in names):
             raise CheckpointError(f"{folder} lacks {_some(missing or ['rng_state.pth'])}")
-        state = _read_json(folder / "trainer_state.json")
+        state = read_json(folder / "trainer_state.json")
         _weights(folder / WEIGHTS)
         _check_manifest(folder, names)
         for name in names:

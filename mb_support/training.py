@@ -25,6 +25,7 @@ from .checkpoints import (
     CheckpointError,
     forget_run,
     newest_whole_checkpoint,
+    read_json,
     replace_folder,
     write_manifest,
 )
@@ -300,7 +301,7 @@ def _starting_point(config, output_dir, resume, data):
         forget_run(output_dir)
     last = newest_whole_checkpoint(output_dir)
     if last is not None and note.exists():
-        before = json.loads(note.read_text())
+        before = read_json(note)
         changed = [
             f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
             for key in sorted(set(settings) | set(before))

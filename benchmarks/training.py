@@ -1,0 +1,352 @@
+"""Frames per second of training, inference, generation and simulation, interleaved in one run.
+
+    .venv/bin/python benchmarks/training.py [--quick] [--rounds 5]
+
+"plain" is how such a model is usually set up: `sdpa`, float32, attention dropout of 0.1. "ours"
+is what the recipes use: attention for tiny heads, no dropout, bfloat16 for the larger models.
+Candidates are tried in turns, so that a disturbance hits all alike; medians are kept, and ratios
+are taken within a round. Every training turn is a whole step: loss, gradients, clipping, AdamW.
+
+Writes results/benchmark_training.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import transformers
+
+from mb_support import (
+    REGIMES,
+    TrajectoryConfig,
+    TrajectoryTransformer,
+    generate,
+    sample_starts,
+    simulate,
+    store,
+)
+from mb_support.datasets import make_dataset
+from mb_support.model import SIZES, fastest_attention
+from mb_support.training import RECIPES, _commit, machine
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Frames that go through a model in one turn.
+FRAMES = {"small": 8000, "medium": 4000, "large": 2000}
+LENGTHS = (125, 250, 500, 1000)
+WINDOWS = (100, 400)
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing that is timed; `kind` says what, the rest how."""
+
+    kind: str
+    size: str | None = None
+    n_frames: int = 1000
+    attention: str | None = None
+    precision: str = "float32"
+    attention_dropout: float = 0.0
+    threads: int = 2
+    processes: int = 1
+    n_trajectories: int | None = None
+    label: str | None = None
+
+
+def ours(kind, size, **changes):
+    """The configuration of the recipes."""
+    precision = "bfloat16" if RECIPES[size].bf16 and kind == "training" else "float32"
+    settings = {"attention": fastest_attention(DEVICE), "precision": precision, "label": "ours"}
+    return Candidate(kind, size, **(settings | changes))
+
+
+def plain(size, **changes):
+    """The usual configuration."""
+    settings = {"attention": "sdpa", "attention_dropout": 0.1, "label": "plain"}
+    return Candidate("training", size, **(settings | changes))
+
+
+def candidates(sizes, quick=False):
+    """Everything that is timed, without repetitions."""
+    found = [make("training", size) if make is ours else make(size)
+             for size in sizes for make in (plain, ours)]  # fmt: skip
+    if quick:
+        return found
+    for size in sizes:
+        found += [ours("training", size, n_frames=n) for n in LENGTHS]
+        found += [ours("inference", size, n_frames=n) for n in LENGTHS]
+        found += [ours("training", size, precision=p) for p in ("float32", "bfloat16")]
+        found += [plain(size, threads=1), ours("training", size, threads=1)]
+        for attention in ("eager", "sdpa"):
+            found += [Candidate(kind, size, attention=attention)
+                      for kind in ("training", "inference")]  # fmt: skip
+        found += [ours("generation", size, n_frames=window) for window in WINDOWS]
+    found += [plain(sizes[0], n_frames=n) for n in LENGTHS]
+    found += [ours("training", sizes[0], threads=1, processes=n) for n in (1, 2)]
+    found += [Candidate("simulation", n_trajectories=n) for n in (256, 1024, 4096)]
+    found += [Candidate("simulation", n_trajectories=1024, n_frames=n) for n in (250, 4000)]
+    found += [Candidate("simulation", n_trajectories=1024, threads=1)]
+    found += [Candidate(kind, n_trajectories=1024) for kind in ("store writing", "store reading")]
+    return list(dict.fromkeys(found))
+
+
+# --- one turn of each kind: prepare(candidate) gives a function that returns frames done ----------
+
+
+def model_of(candidate):
+    config = TrajectoryConfig.of_size(
+        candidate.size,
+        attn_implementation=candidate.attention,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=candidate.attention_dropout,
+    )
+    return TrajectoryTransformer(config).to(DEVICE)
+
+
+def batch_of(candidate, n_frames):
+    n = max(1, FRAMES[candidate.size] // n_frames)
+    data = make_dataset(n, "validation", n_frames=n_frames)
+    return torch.from_numpy(data.trajectories).to(DEVICE), torch.from_numpy(data.labels).to(DEVICE)
+
+
+def autocast(candidate):
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=candidate.precision == "bfloat16")
+
+
+def training_turn(candidate):
+    model = model_of(candidate).train()
+    trajectories, labels = batch_of(candidate, candidate.n_frames)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def turn():
+        with autocast(candidate):
+            loss = model(trajectories, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return trajectories.shape[0] * trajectories.shape[1]
+
+    return turn
+
+
+def inference_turn(candidate):
+    model = model_of(candidate).eval()
+    trajectories, _ = batch_of(candidate, candidate.n_frames)
+
+    @torch.no_grad()
+    def turn():
+        with autocast(candidate):
+            model(trajectories)
+        return trajectories.shape[0] * trajectories.shape[1]
+
+    return turn
+
+
+def generation_turn(candidate):
+    model = model_of(candidate).eval()
+    prompt, _ = batch_of(candidate, candidate.n_frames)
+    n_steps = 4
+
+    def turn():
+        generate(model, prompt, n_steps, progress=False)
+        return len(prompt) * n_steps
+
+    return turn
+
+
+def simulation_turn(candidate):
+    config = replace(REGIMES["metastable"], n_frames=candidate.n_frames)
+    starts = sample_starts(candidate.n_trajectories, 20_000)
+
+    def turn():
+        return simulate(config, starts, 20_000, n_threads=candidate.threads)[..., 0].size
+
+    return turn
+
+
+def writing_turn(candidate):
+    def turn():
+        with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as folder:
+            array = store.write_store(
+                Path(folder) / "set", REGIMES["metastable"], candidate.n_trajectories, 20_000,
+                n_workers=candidate.threads,
+            )  # fmt: skip
+            return array.shape[0] * array.shape[1]
+
+    return turn
+
+
+def reading_turn(candidate):
+    folder = tempfile.TemporaryDirectory(dir=ROOT / ".cache")
+    path, n = Path(folder.name) / "set", candidate.n_trajectories
+    store.write_store(path, REGIMES["metastable"], n, 20_000)
+    items = store.StoredTrajectories(path, [(1000, n)])
+    loader = torch.utils.data.DataLoader(items, batch_size=16)
+
+    def turn(keep=folder):  # the folder lives as long as this function
+        return sum(batch["trajectories"][..., 0].numel() for batch in loader)
+
+    return turn
+
+
+def distributed_turn(candidate):
+    """Trains through torchrun with several processes; the time of the steps comes back."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", str(candidate.processes), __file__, "--worker"]
+    command += [json.dumps(asdict(candidate))]
+
+    def turn():
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    return turn
+
+
+def work(candidate):
+    """One process of several that share a batch: 5 steps, timed after 1."""
+    torch.set_num_threads(candidate.threads)
+    torch.distributed.init_process_group("gloo")
+    model = torch.nn.parallel.DistributedDataParallel(model_of(candidate).train())
+    trajectories, labels = batch_of(candidate, candidate.n_frames)
+    share = slice(torch.distributed.get_rank(), None, candidate.processes)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    for step in range(6):
+        if step == 1:
+            begin, processor = time.perf_counter(), time.process_time()
+        with autocast(candidate):
+            model(trajectories[share], labels=labels[share]).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    torch.distributed.barrier()
+    seconds, processor = time.perf_counter() - begin, time.process_time() - processor
+    if torch.distributed.get_rank() == 0:
+        done = {"frames": 5 * trajectories[..., 0].numel(), "seconds": seconds}
+        print(json.dumps(done | {"processor_seconds": candidate.processes * processor}))
+    torch.distributed.destroy_process_group()
+
+
+PREPARE = {
+    "training": training_turn,
+    "inference": inference_turn,
+    "generation": generation_turn,
+    "simulation": simulation_turn,
+    "store writing": writing_turn,
+    "store reading": reading_turn,
+}
+
+
+def timed(candidate, turn):
+    """Frames per second of one turn, and per second of processor time."""
+    torch.set_num_threads(candidate.threads)
+    begin, processor = time.perf_counter(), time.process_time()
+    done = turn()
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    seconds, processor = time.perf_counter() - begin, time.process_time() - processor
+    if isinstance(done, dict):  # processes that timed themselves
+        return done["frames"] / done["seconds"], done["frames"] / done["processor_seconds"]
+    return done / seconds, done / processor
+
+
+def compare(sizes, n_rounds, quick):
+    """Time everything in turns; the result as it is written to the file."""
+    began, load = time.time(), os.getloadavg()[0]
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    turns = {
+        c: distributed_turn(c) if c.processes > 1 else PREPARE[c.kind](c)
+        for c in candidates(sizes, quick)
+    }
+    rates = {c: [] for c in turns}
+    for number in range(n_rounds + 1):  # the first round warms up and is not counted
+        for c, turn in turns.items():
+            if c.processes > 1 and number == 0:
+                continue
+            both = timed(c, turn)
+            if number:
+                rates[c].append(both)
+        print(f"round {number} of {n_rounds} done after {time.time() - began:.0f} s", flush=True)
+    rows = [
+        asdict(c)
+        | {
+            "median_frames_per_s": statistics.median(wall for wall, _ in values),
+            "lowest_frames_per_s": min(wall for wall, _ in values),
+            "highest_frames_per_s": max(wall for wall, _ in values),
+            # what a core does in a second of its own: other work on the machine matters less
+            "median_frames_per_core_s": statistics.median(core for _, core in values),
+        }
+        for c, values in rates.items()
+    ]
+    return {
+        "task": "frames per second, interleaved, medians over rounds",
+        "rounds": n_rounds,
+        "rows": rows,
+        "ours_against_plain": [
+            ratio(rates, size, threads)
+            for size in sizes
+            for threads in (1, 2)
+            if plain(size, threads=threads) in rates
+        ],
+        "load_average": [load, os.getloadavg()[0]],
+        "duration_s": time.time() - began,
+        "machine": machine(),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "commit": _commit(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def ratio(rates, size, threads):
+    """How many times the frames per second, round by round."""
+    both = zip(
+        rates[plain(size, threads=threads)],
+        rates[ours("training", size, threads=threads)],
+        strict=True,
+    )
+    pairs = [(o[0] / p[0], o[1] / p[1]) for p, o in both]
+    wall = [wall for wall, _ in pairs]
+    return {
+        "size": size,
+        "threads": threads,
+        "median": statistics.median(wall),
+        "range": [min(wall), max(wall)],
+        "median_by_processor_time": statistics.median(core for _, core in pairs),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="ours against plain only, no file")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        return work(Candidate(**json.loads(options.worker)))
+    result = compare(options.sizes, options.rounds, options.quick)
+    for row in result["rows"]:
+        name = [str(row[k]) for k in ("kind", "size", "n_frames", "attention", "precision")]
+        print(f"{' '.join(name):55s} {row['median_frames_per_s']:12.0f} frames/s")
+    for row in result["ours_against_plain"]:
+        low, high = row["range"]
+        print(
+            f"{row['size']}, {row['threads']} threads: ours / plain = {row['median']:.1f} "
+            f"({low:.1f} to {high:.1f}); by processor time {row['median_by_processor_time']:.1f}"
+        )
+    if not options.quick:
+        path = ROOT / "results" / "benchmark_training.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"Written: {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

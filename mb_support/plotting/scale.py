@@ -1,0 +1,120 @@
+"""Figures of the chapter on scale: speeds by length, laws of growth, and comparisons."""
+
+import numpy as np
+
+from .style import (
+    BASELINE_COLOR,
+    MODEL_COLOR,
+    REFERENCE_COLOR,
+    SIZE_COLORS,
+    SIZE_LINES,
+    SIZE_MARKERS,
+    axes_or_new,
+)
+
+
+def plot_speeds(rows, ax=None):
+    """Steps per second of several programs as bars, on a logarithmic axis.
+
+    Parameters
+    ----------
+    rows : list of dict
+        With "name", "median_steps_per_s", "lowest_steps_per_s" and "highest_steps_per_s".
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.9, aspect=0.5)
+    rows = sorted(rows, key=lambda row: row["median_steps_per_s"])
+    for place, row in enumerate(rows):
+        color = MODEL_COLOR if row["name"].startswith("ours") else BASELINE_COLOR
+        ax.barh(place, row["median_steps_per_s"], color=color, height=0.65)
+        span = [row["lowest_steps_per_s"], row["highest_steps_per_s"]]
+        ax.plot(span, [place, place], color=REFERENCE_COLOR, lw=1)
+    ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    ax.set_xscale("log")
+    ax.set_xlabel("simulated steps per second")
+    return ax
+
+
+def plot_length_law(points, laws, ax=None):
+    """Frames per second against the number of frames, with the fitted laws.
+
+    Parameters
+    ----------
+    points : dict of str to (n_frames, frames_per_s)
+        By size.
+    laws : dict of str to scale.LengthLaw
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    for size, (n_frames, speed) in points.items():
+        color = SIZE_COLORS[size]
+        ax.plot(n_frames, speed, SIZE_MARKERS[size], color=color, label=size)
+        fine = np.geomspace(min(n_frames), max(n_frames), 50)
+        ax.plot(fine, laws[size].frames_per_s(fine), SIZE_LINES[size], color=color, lw=1)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("frames of a trajectory")
+    ax.set_ylabel("frames per second")
+    return ax
+
+
+def plot_growth(amounts, seconds, exponent, label, ax=None):
+    """Measured time against an amount, with proportional growth through the largest one.
+
+    Parameters
+    ----------
+    amounts, seconds : (n,) array_like
+    exponent : float
+        Fitted, for the legend.
+    label : str
+        Of the amount.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    ax.plot(amounts, seconds, "o", color=MODEL_COLOR, label=f"measured, power {exponent:.2f}")
+    law = np.asarray(amounts) * seconds[-1] / amounts[-1]
+    ax.plot(amounts, law, color=REFERENCE_COLOR, lw=1, label="proportional")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel(label)
+    ax.set_ylabel("seconds")
+    ax.legend(loc="upper left")
+    return ax
+
+
+def plot_ratios(ratios, goal, ax=None):
+    """How many times faster than the plain configuration, by size, with the range of rounds.
+
+    Parameters
+    ----------
+    ratios : list of dict
+        With "size", "median" and "range".
+    goal : float
+        Drawn as a line.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    for place, row in enumerate(ratios):
+        ax.bar(place, row["median"], color=SIZE_COLORS[row["size"]], width=0.6)
+        ax.plot([place, place], row["range"], color=REFERENCE_COLOR, lw=1)
+    ax.axhline(goal, color=REFERENCE_COLOR, ls="--", lw=1, label="goal")
+    ax.set_xticks(range(len(ratios)), [row["size"] for row in ratios])
+    ax.set_ylabel("times the plain configuration")
+    ax.legend(loc="best")
+    return ax

@@ -1,0 +1,238 @@
+"""What the measured speeds say: laws of growth fitted to them, and what a large study would cost.
+
+The measurements are those that ``make benchmark`` writes to ``results/``.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import paths
+from .checkpoints import CheckpointError
+
+#: Bytes of a stored frame: two coordinates in float32.
+FRAME_BYTES = 8
+_SAME = {"threads": 2, "processes": 1, "label": "ours"}
+
+
+def load_benchmark(name, folder=paths.RESULTS):
+    """The committed result of a benchmark.
+
+    Parameters
+    ----------
+    name : {"simulator", "training"}
+    folder : path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    CheckpointError
+        A `ValueError`: there is no such file, or it is damaged.
+    """
+    path = folder / f"benchmark_{name}.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing: make benchmark measures it") from None
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
+
+
+def rows_where(result, **wanted):
+    """Measurements of a result whose fields have given values.
+
+    Parameters
+    ----------
+    result : dict
+        Of `load_benchmark("training")`.
+    **wanted
+        Field and value.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of measurement.
+    """
+    table = pd.DataFrame(result["rows"])
+    keep = np.all([table[key] == value for key, value in wanted.items()], axis=0)
+    return table[keep].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class LengthLaw:
+    """Time of a frame in a transformer that sees N frames: a + b N.
+
+    Attributes
+    ----------
+    fixed : float
+        a, seconds: layers that treat each frame alone.
+    per_frame : float
+        b, seconds for each frame attended to.
+    """
+
+    fixed: float
+    per_frame: float
+
+    def frames_per_s(self, n_frames):
+        """Predicted speed at a length."""
+        return 1 / (self.fixed + self.per_frame * np.asarray(n_frames, dtype=float))
+
+    @property
+    def crossover(self):
+        """Length at which attention costs as much as everything else."""
+        return self.fixed / self.per_frame if self.per_frame > 0 else np.inf
+
+
+def fit_length_law(n_frames, frames_per_s):
+    """Fit a + b N to the time of a frame, all relative errors counting the same.
+
+    Parameters
+    ----------
+    n_frames : (n,) array_like of int
+    frames_per_s : (n,) array_like of float
+
+    Returns
+    -------
+    LengthLaw
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two lengths, or a speed is not positive.
+    """
+    n_frames = np.asarray(n_frames, dtype=float)
+    speed = np.asarray(frames_per_s, dtype=float)
+    if n_frames.shape != speed.shape or len(np.unique(n_frames)) < 2 or not (speed > 0).all():
+        raise ValueError(
+            "a law needs positive speeds at two lengths or more; got "
+            f"n_frames = {n_frames.tolist()}, frames_per_s = {speed.tolist()}"
+        )
+    # minimises sum of ((a + b N) speed - 1)^2, with a and b kept from being negative
+    from scipy.optimize import nnls
+
+    fixed, per_frame = nnls(np.stack([speed, n_frames * speed], axis=1), np.ones(len(speed)))[0]
+    return LengthLaw(float(fixed), float(per_frame))
+
+
+def fit_exponent(amounts, seconds):
+    """Exponent p of seconds = c * amount**p, by least squares of logarithms.
+
+    Parameters
+    ----------
+    amounts, seconds : (n,) array_like of float
+
+    Returns
+    -------
+    float
+    """
+    return float(np.polyfit(np.log(amounts), np.log(seconds), 1)[0])
+
+
+def simulation_growth(result, field):
+    """Amounts and seconds of the simulations that differ in one field.
+
+    Parameters
+    ----------
+    result : dict
+        Of `load_benchmark("training")`.
+    field : {"n_trajectories", "n_frames"}
+
+    Returns
+    -------
+    amounts, seconds : ndarray
+        Sorted by amount.
+    """
+    other = {"n_trajectories": ("n_frames", 1000), "n_frames": ("n_trajectories", 1024)}[field]
+    rows = rows_where(result, kind="simulation", threads=2, **{other[0]: other[1]})
+    rows = rows.sort_values(field)
+    frames = rows["n_trajectories"] * rows["n_frames"]
+    return rows[field].to_numpy(float), (frames / rows["median_frames_per_s"]).to_numpy(float)
+
+
+def by_length(result, kind, size, label="ours"):
+    """Lengths and frames per second of one configuration, sorted by length.
+
+    Parameters
+    ----------
+    result : dict
+    kind : {"training", "inference"}
+    size : str
+    label : {"ours", "plain"}
+
+    Returns
+    -------
+    n_frames, frames_per_s : ndarray
+    """
+    rows = rows_where(result, kind=kind, size=size, **(_SAME | {"label": label}))
+    rows = rows[rows["precision"] == usual_precision(rows)].sort_values("n_frames")
+    return rows["n_frames"].to_numpy(), rows["median_frames_per_s"].to_numpy()
+
+
+def usual_precision(rows):
+    """The precision of a configuration: the one that was measured at most lengths."""
+    return rows.groupby("precision")["n_frames"].nunique().idxmax()
+
+
+def implementation_table(result):
+    """Frames per second at 1000 frames by attention and precision, one row each.
+
+    Parameters
+    ----------
+    result : dict
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns are sizes.
+    """
+    rows = pd.concat(
+        rows_where(result, kind=kind, n_frames=1000, threads=2, processes=1)
+        for kind in ("training", "inference")
+    )
+    rows["attention"] = rows["attention"] + np.where(rows["attention_dropout"] > 0, ", dropout", "")
+    columns = [size for size in ("small", "medium", "large") if size in set(rows["size"])]
+    table = rows.pivot_table(
+        index=["kind", "attention", "precision"], columns="size", values="median_frames_per_s"
+    )[columns]
+    return table.map(lambda value: "" if np.isnan(value) else f"{value:,.0f}")
+
+
+def cost_of(result, n_trajectories=1_000_000, n_frames=1000):
+    """What a large set of trajectories would cost on the machine of the benchmark.
+
+    Extrapolated from the measured speeds, linear in the number of trajectories.
+
+    Parameters
+    ----------
+    result : dict
+        Of `load_benchmark("training")`.
+    n_trajectories, n_frames : int
+        `n_frames` must be a length that was measured.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Task, frames per second and hours.
+    """
+    n = n_trajectories * n_frames
+    speed = {
+        "simulate": rows_where(
+            result, kind="simulation", n_trajectories=1024, threads=2, n_frames=n_frames
+        ),
+        "simulate into a store": rows_where(result, kind="store writing"),
+        "read from a store": rows_where(result, kind="store reading"),
+    }
+    rows = {name: float(r["median_frames_per_s"].iloc[0]) for name, r in speed.items()}
+    for kind, verb in (("inference", "classify"), ("training", "train once through")):
+        for size in ("small", "medium", "large"):
+            if size in {row["size"] for row in result["rows"]}:
+                lengths, speeds = by_length(result, kind, size)
+                rows[f"{verb}, {size}"] = float(speeds[list(lengths).index(n_frames)])
+    table = pd.DataFrame({"frames per second": rows})
+    table["hours"] = n / table["frames per second"] / 3600
+    return table
