@@ -167,6 +167,7 @@ def kernel_environment(root=ROOT):
     kernel.write_text(json.dumps(specification))
     variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     return variables | {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_OFFLINE": "1",
         "IPYTHONDIR": str(private / "ipython"),
         "JUPYTER_CONFIG_DIR": str(private / "config"),
@@ -174,6 +175,8 @@ def kernel_environment(root=ROOT):
         "JUPYTER_PATH": str(private),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONHASHSEED": "0",
+        # tqdm asks for widgets on import; a book has no use for them
+        "PYTHONWARNINGS": "ignore:IProgress not found",
     }
 
 

@@ -62,6 +62,24 @@ def readable_aloud(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="list" class="citation-list"', "")
 
 
+def plain_formulas(app, what, name, obj, options, lines):
+    """Read formulas in docstrings as they are meant.
+
+    Docstrings are written to be read in a terminal: |x| and lambda_ are formulas there, and would be
+    markup here. A mark such as [1]_ whose paper is listed elsewhere in the module is a number.
+    """
+    text = "\n".join(lines)
+    listed = set(re.findall(r"^\s*\.\. \[([\w-]+)\]", text, re.M))
+    parts = re.split(r"(``.*?``|`[^`]*`)", text, flags=re.S)
+    for index in range(0, len(parts), 2):  # code stays as it is
+        part = re.sub(r"(?<!\\)\|", r"\\|", parts[index])
+        part = re.sub(r"\b([A-Za-z]\w*)_(?![\w`])", r"\1\\_", part)
+        parts[index] = re.sub(
+            r"\[(\w+)\]_", lambda mark: mark[0] if mark[1] in listed else f"[{mark[1]}]", part
+        )
+    lines[:] = "".join(parts).split("\n")
+
+
 def interactive_figures(app, pagename, templatename, context, doctree):
     """Give a page with interactive figures its own plotly: pages load nothing from a network."""
     if 'class="interactive"' in context.get("body", ""):
@@ -77,6 +95,7 @@ def copy_plotly(app, error):
 
 def setup(app):
     """Register with Sphinx; pages are repaired after everything that adds to them."""
+    app.connect("autodoc-process-docstring", plain_formulas, priority=1)  # before numpydoc
     app.connect("config-inited", launch_buttons, priority=1)
     app.connect("html-page-context", interactive_figures)
     app.connect("build-finished", copy_plotly)
