@@ -65,8 +65,8 @@ def readable_aloud(app, pagename, templatename, context, doctree):
 def plain_formulas(app, what, name, obj, options, lines):
     """Read formulas in docstrings as they are meant.
 
-    Docstrings are written to be read in a terminal: |x| and lambda_ are formulas there, and would be
-    markup here. A mark such as [1]_ whose paper is listed elsewhere in the module is a number.
+    Docstrings are written to be read in a terminal: |x| and lambda_ are formulas there, and would
+    be markup here. A mark such as [1]_ whose paper is listed elsewhere is a number.
     """
     text = "\n".join(lines)
     listed = set(re.findall(r"^\s*\.\. \[([\w-]+)\]", text, re.M))
