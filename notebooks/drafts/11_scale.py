@@ -1,0 +1,219 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Scale and speed
+#
+# How fast is all this, how does the cost grow, and what would a study a thousand times larger need?
+# Simulation is nearly free; learning is what costs. Attention written for tiny heads makes training
+# on a processor several times faster than the usual set-up of the same model, and time grows as it
+# should: in proportion to the number of trajectories, and somewhat faster than their length.
+
+# %% tags=["remove-stderr"]
+import pandas as pd
+from matplotlib import pyplot as plt
+from myst_nb import glue
+
+from mb_support import get_profile, scale
+from mb_support.plotting import scale as figures
+from mb_support.plotting.style import figure_size, use_style
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0  # nothing on this page is random
+goal = 7.0  # wanted: times the plain configuration, in training on full-length trajectories
+
+# %%
+use_style()
+settings = get_profile(profile)
+simulator = scale.load_benchmark("simulator")
+training = scale.load_benchmark("training")
+sizes = [row["size"] for row in training["ours_against_plain"] if row["threads"] == 2]
+print(f"profile {settings.name}; sizes {', '.join(sizes)}")
+
+# %% [markdown]
+# Nothing is timed while this page is built. The numbers are those of the committed files
+# `results/benchmark_simulator.json` and `results/benchmark_training.json`, which `make benchmark`
+# measures anew and rewrites. Candidates took turns in each, so that other work on the machine hit
+# them alike; speeds are medians over rounds, and ratios are taken within a round. The load average
+# says how busy the machine was with other things: above its number of cores, speeds are too low,
+# and those of two threads more than those of one.
+
+# %%
+loads = {name: max(result["load_average"]) for name, result in
+         (("simulator", simulator), ("training", training))}  # fmt: skip
+pd.DataFrame(
+    {
+        "simulator": {"machine": f"{simulator['machine']['processor']}, two cores",
+                      "rounds": simulator["rounds"], "commit": simulator["machine"]["commit"][:10],
+                      "load average": f"{loads['simulator']:.1f}"},
+        "training": {"machine": training["machine"], "rounds": training["rounds"],
+                     "commit": training["commit"], "load average": f"{loads['training']:.1f}"},
+    }
+)  # fmt: skip
+
+# %% [markdown]
+# ## Simulation
+#
+# The same task for all: overdamped trajectories by Euler–Maruyama on two cores, every fiftieth step
+# kept. deeptime {cite}`hoffmann2022` has no compiled Müller–Brown system; its compiled triple well,
+# also a sum of exponentials, stands in, and `custom_sde` runs the potential itself.
+
+# %% mystnb={"figure": {"name": "fig-scale-simulators", "caption": "Simulated steps per second on two cores, medians over rounds; thin lines span the slowest and the fastest round. The axis is logarithmic."}, "image": {"alt": "Horizontal bars of steps per second for several simulators on a logarithmic axis; ours in single and double precision are the longest.", "classes": "dark-light"}}
+figures.plot_speeds(simulator["rows"])
+plt.show()
+
+# %% tags=["remove-cell"]
+by_name = {row["name"]: row for row in simulator["rows"]}
+others = [row for name, row in by_name.items() if not name.startswith("ours")]
+closest = min(others, key=lambda row: row["ours_is_faster_by"])
+glue("scale_simulator_steps", by_name["ours, float32"]["median_steps_per_s"] / 1e6, display=False)
+glue("scale_simulator_closest", closest["ours_is_faster_by"], display=False)
+glue("scale_simulator_closest_name", closest["name"], display=False)
+
+# %% [markdown]
+# Ours takes {glue:text}`scale_simulator_steps:.0f` million steps a second;
+# {glue:text}`scale_simulator_closest:.1f` times as many as the next,
+# {glue:text}`scale_simulator_closest_name`.
+#
+# ## Training: ours against the usual set-up
+#
+# "Plain" is what the libraries do unless told otherwise: PyTorch's fused attention, float32 and
+# attention dropout. "Ours" is what the recipes of {doc}`04_training` use: attention for heads of a
+# few dimensions, no dropout, and bfloat16 in the linear layers where it pays. A turn is a whole
+# optimisation step at full length.
+
+# %%
+against_plain = pd.DataFrame(training["ours_against_plain"])
+against_plain.round(1)
+
+# %% mystnb={"figure": {"name": "fig-scale-ratios", "caption": "Training frames per second at full length, ours divided by plain, on two threads; thin lines span the rounds."}, "image": {"alt": "Bars for each model size of how many times faster our configuration trains than the plain one, with a dashed line at the goal.", "classes": "dark-light"}}
+figures.plot_ratios([row for row in training["ours_against_plain"] if row["threads"] == 2], goal)
+plt.show()
+
+# %% tags=["remove-cell"]
+for row in training["ours_against_plain"]:
+    key = f"scale_ratio_{row['size']}_{row['threads']}"
+    glue(key, row["median"], display=False)
+    glue(f"{key}_low", row["range"][0], display=False)
+    glue(f"{key}_high", row["range"][1], display=False)
+    glue(f"{key}_processor", row["median_by_processor_time"], display=False)
+glue("scale_load", loads["training"], display=False)
+
+# %% [markdown]
+# On two threads the small model trains {glue:text}`scale_ratio_small_2:.1f` times as fast (range
+# {glue:text}`scale_ratio_small_2_low:.1f` to {glue:text}`scale_ratio_small_2_high:.1f`), the large
+# one {glue:text}`scale_ratio_large_2:.1f` times ({glue:text}`scale_ratio_large_2_low:.1f` to
+# {glue:text}`scale_ratio_large_2_high:.1f`). The load average was {glue:text}`scale_load:.1f`. By
+# processor time on one thread, which other work disturbs least, the ratios are
+# {glue:text}`scale_ratio_small_1_processor:.1f` and {glue:text}`scale_ratio_large_1_processor:.1f`.
+#
+# What contributes, at full length (frames per second, all without dropout unless said):
+
+# %%
+scale.implementation_table(training)
+
+# %% [markdown]
+# ## How it grows
+#
+# In a transformer that sees $N$ frames, the layers that treat each frame alone cost the same for
+# every frame, and attention costs each frame a time in proportion to $N$:
+#
+# $$ t_\mathrm{frame}(N) = a + b N . $$ (eq-length-law)
+#
+# The fit gives every length the same relative weight. At $N^\ast = a / b$ attention costs as much
+# as everything else.
+
+# %%
+points = {kind: {size: scale.by_length(training, kind, size) for size in sizes}
+          for kind in ("training", "inference")}  # fmt: skip
+laws = {kind: {size: scale.fit_length_law(*points[kind][size]) for size in sizes}
+        for kind in points}  # fmt: skip
+pd.DataFrame(
+    {(kind, size): {"a (µs)": law.fixed * 1e6, "b (ns)": law.per_frame * 1e9,
+                    "N* (frames)": law.crossover}
+     for kind in laws for size, law in laws[kind].items()}
+).T.round(1)  # fmt: skip
+
+# %% mystnb={"figure": {"name": "fig-scale-length", "caption": "Frames per second against the length of the trajectories, training (left) and inference (right): measured (symbols) and the fitted law (lines)."}, "image": {"alt": "Two panels, speed against trajectory length for each model size, falling as the fitted law does.", "classes": "dark-light"}}
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), sharey=True)
+for ax, kind in zip(axes, points, strict=True):
+    figures.plot_length_law(points[kind], laws[kind], ax)
+    ax.set_title(kind)
+axes[1].legend()
+plt.show()
+
+# %% [markdown]
+# Simulations should cost in proportion to what is simulated.
+
+# %% mystnb={"figure": {"name": "fig-scale-growth", "caption": "Time of a simulation against the number of trajectories (left) and of frames (right): measured, and growth in proportion through the largest point."}, "image": {"alt": "Two panels on logarithmic axes, seconds against trajectories and against frames, with a straight line of proportional growth.", "classes": "dark-light"}}
+growth = {field: scale.simulation_growth(training, field)
+          for field in ("n_trajectories", "n_frames")}  # fmt: skip
+powers = {field: scale.fit_exponent(*growth[field]) for field in growth}
+fig, axes = plt.subplots(1, 2, figsize=figure_size(0.9, 0.42))
+for ax, (field, label) in zip(axes, {"n_trajectories": "trajectories", "n_frames": "frames"}.items(),
+                              strict=True):  # fmt: skip
+    figures.plot_growth(*growth[field], powers[field], label, ax)
+plt.show()
+
+# %% [markdown]
+# ## Processes, threads and generation
+#
+# Two processes that share a batch (`torchrun`, gloo) follow the same loss curve as one, and so do
+# two threads; the table says what they gain. Generation slides a window over its own predictions,
+# one frame at a time: its cost per frame is that of a whole window, and does not grow with the
+# number of frames made.
+
+# %%
+shown = ["kind", "size", "n_frames", "threads", "processes", "median_frames_per_s"]
+small = scale.rows_where(training, kind="training", size=sizes[0], n_frames=1000, label="ours",
+                         precision="float32")  # fmt: skip
+generation = scale.rows_where(training, kind="generation")
+pd.concat([small, generation])[shown].round(1).reset_index(drop=True)
+
+# %% [markdown]
+# ## A million trajectories
+#
+# Hours on this machine for a million trajectories of full length, extrapolated in proportion from
+# the speeds above.
+
+# %%
+cost = scale.cost_of(training)
+cost.style.format({"frames per second": "{:,.0f}", "hours": "{:,.2f}"})
+
+# %% tags=["remove-cell"]
+n_frames = 1_000_000 * 1000
+glue("scale_million_gigabytes", n_frames * scale.FRAME_BYTES / 1e9, display=False)
+glue("scale_million_simulate_hours", float(cost.loc["simulate", "hours"]), display=False)
+for size in sizes:
+    hours = float(cost.loc[f"train once through, {size}", "hours"])
+    glue(f"scale_million_train_days_{size}", hours / 24, display=False)
+    hours = float(cost.loc[f"classify, {size}", "hours"])
+    glue(f"scale_million_classify_hours_{size}", hours, display=False)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+print(f"a million trajectories of 1000 frames: {n_frames * scale.FRAME_BYTES / 1e9:.0f} GB")
+
+# %% [markdown]
+# Simulating them takes {glue:text}`scale_million_simulate_hours:.1f` hours and
+# {glue:text}`scale_million_gigabytes:.0f` gigabytes, more than many machines have memory: the
+# command `python -m mb_support.store` writes them chunk by chunk into a zarr store, on threads or
+# on a Dask cluster, goes on after a kill, and gives the same bytes wherever it runs; training reads
+# such a store with `--data`. Showing each trajectory to the small model once takes
+# {glue:text}`scale_million_train_days_small:.1f` days, to the large one
+# {glue:text}`scale_million_train_days_large:.0f` days. That is the point at which a graphics card
+# is wanted: the same commands use one where there is one.
+#
+# **Takeaway.** On two cores the simulator is never the bottleneck, attention is, and most of the
+# usual cost of attention at this size of head can be avoided. Not shown: speeds on a graphics card,
+# on more than two cores or over a network, none of which were at hand.
