@@ -39,7 +39,7 @@ from mb_support.training import RECIPES, _commit, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Frames that go through a model in one turn.
-FRAMES = {"small": 8000, "medium": 4000, "large": 2000}
+FRAMES = {"small": 8000, "medium": 2000, "large": 1000}
 LENGTHS = (125, 250, 500, 1000)
 WINDOWS = (100, 400)
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -258,7 +258,7 @@ def timed(candidate, turn):
 
 
 def compare(sizes, n_rounds, quick):
-    """Time everything in turns; the result as it is written to the file."""
+    """Time everything in turns; after each round, the result as it is written to the file."""
     began, load = time.time(), os.getloadavg()[0]
     (ROOT / ".cache").mkdir(exist_ok=True)
     turns = {
@@ -274,6 +274,12 @@ def compare(sizes, n_rounds, quick):
             if number:
                 rates[c].append(both)
         print(f"round {number} of {n_rounds} done after {time.time() - began:.0f} s", flush=True)
+        if number:
+            yield summary(sizes, rates, number, [load, os.getloadavg()[0]], time.time() - began)
+
+
+def summary(sizes, rates, n_rounds, loads, seconds):
+    """Medians, ratios, and what they were measured on and with."""
     rows = [
         asdict(c)
         | {
@@ -295,8 +301,8 @@ def compare(sizes, n_rounds, quick):
             for threads in (1, 2)
             if plain(size, threads=threads) in rates
         ],
-        "load_average": [load, os.getloadavg()[0]],
-        "duration_s": time.time() - began,
+        "load_average": loads,
+        "duration_s": seconds,
         "machine": machine(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "commit": _commit(),
@@ -331,7 +337,11 @@ def main():
     options = parser.parse_args()
     if options.worker:
         return work(Candidate(**json.loads(options.worker)))
-    result = compare(options.sizes, options.rounds, options.quick)
+    path = ROOT / "results" / "benchmark_training.json"
+    for result in compare(options.sizes, options.rounds, options.quick):
+        if not options.quick:  # written after every round: an interruption costs one
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(result, indent=1) + "\n")
     for row in result["rows"]:
         name = [str(row[k]) for k in ("kind", "size", "n_frames", "attention", "precision")]
         print(f"{' '.join(name):55s} {row['median_frames_per_s']:12.0f} frames/s")
@@ -342,9 +352,6 @@ def main():
             f"({low:.1f} to {high:.1f}); by processor time {row['median_by_processor_time']:.1f}"
         )
     if not options.quick:
-        path = ROOT / "results" / "benchmark_training.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n")
         print(f"Written: {path.relative_to(ROOT)}")
 
 

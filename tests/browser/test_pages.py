@@ -8,6 +8,7 @@ from .conftest import HTML, SCREENSHOTS, pages
 pytestmark = pytest.mark.browser
 WIDTHS = (360, 768, 1440)
 THEMES = ("light", "dark")
+PICTURED = {("light", 1440), ("dark", 360)}  # looked at by eye; all of them would take minutes
 
 each_page = pytest.mark.parametrize("name", pages())
 
@@ -42,24 +43,27 @@ def test_page_opens_complete_at_every_width_and_theme(visit, name):
             page.set_viewport_size({"width": width, "height": 900})
             overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert overflow <= 0, f"{overflow} pixels too wide at {width}"
-            shot = SCREENSHOTS / f"{width}-{theme}" / name.replace("/", "_")
-            page.screenshot(path=shot.with_suffix(".png"), full_page=True)
+            if (theme, width) in PICTURED:
+                shot = SCREENSHOTS / f"{width}-{theme}" / name.replace("/", "_")
+                page.screenshot(path=shot.with_suffix(".png"), full_page=True)
     assert visit.problems == []
 
 
 @each_page
-@pytest.mark.parametrize("theme", THEMES)
-def test_page_is_accessible(visit, name, theme):
+def test_page_is_accessible(visit, name):
     page = visit.open(name)
-    set_theme(page, theme)
     page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    found = Axe().run(page).response["violations"]
-    grave = [
-        f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:120]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
+    grave = []
+    for theme in THEMES:
+        set_theme(page, theme)
+        # only colours differ between the themes
+        options = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
+        grave += [
+            f"{theme}: {violation['id']} {node['target']} {node['html'][:120]}"
+            for violation in Axe().run(page, options=options).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
     assert grave == []
 
 
