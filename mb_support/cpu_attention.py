@@ -202,7 +202,8 @@ def fused_attention_forward(
 ):
     """Attention function in the form transformers expects of every implementation.
 
-    Falls back on ``"sdpa"`` for what the loops do not do: a padding mask, attention dropout,
+    A mask that is the same for all queries is added to the scores if it is small. Falls back
+    on ``"sdpa"`` for what the loops do not do: a padding mask, attention dropout,
     float64, a device other than the CPU, or heads of more than 8 dimensions.
 
     Parameters
@@ -221,14 +222,24 @@ def fused_attention_forward(
     (batch, frames, heads, head_size) Tensor, None
         Output, and None in place of the attention weights, which never exist as a whole.
     """
-    head_size = query.shape[-1]
+    head_size, dtype = query.shape[-1], query.dtype
+    scaling = head_size**-0.5 if scaling is None else scaling
+    is_causal = bool(module.is_causal if is_causal is None else is_causal)
+    if _is_bias_of_keys(attention_mask):
+        # as one more dimension, in which every query is one and every value zero
+        bias = (attention_mask / scaling).expand(len(key), key.shape[1], 1, -1).transpose(2, 3)
+        query, key, value = (
+            torch.cat([t.float(), extra], dim=-1)
+            for t, extra in ((query, torch.ones_like(bias)), (key, bias), (value, 0 * bias))
+        )
+        attention_mask = None
     if (
         attention_mask is not None
         or dropout > 0.0
         or query.device.type != "cpu"
         or query.dtype == torch.float64
         or query.shape != key.shape
-        or head_size > 8
+        or query.shape[-1] > 8
     ):
         return sdpa_attention_forward(
             module,
@@ -241,9 +252,19 @@ def fused_attention_forward(
             is_causal=is_causal,
             **kwargs,
         )
-    scaling = head_size**-0.5 if scaling is None else scaling
-    is_causal = bool(module.is_causal if is_causal is None else is_causal)
-    return _FusedAttention.apply(query, key, value, scaling, is_causal), None
+    out = _FusedAttention.apply(query, key, value, scaling, is_causal)
+    return out[..., :head_size].to(dtype), None
+
+
+def _is_bias_of_keys(mask):
+    # float32, the same for all queries, and no padding
+    return (
+        mask is not None
+        and mask.shape[-2] == 1
+        and mask.dtype == torch.float32
+        and not mask.is_cuda
+        and bool(mask.abs().max() < 64)
+    )
 
 
 AttentionInterface.register("cpu_fused", fused_attention_forward)

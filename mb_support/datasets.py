@@ -14,6 +14,8 @@ SEED_FAMILIES = {"train": 1, "test": 10_000, "validation": 20_000, "stream": 30_
 LABELS = ("first", "last")
 #: A start is near the ridge if it lies within this height of the separatrix, reduced length.
 NEAR_RIDGE = 0.35
+#: Frames at the beginning of a thinned trajectory that are all kept: starts are what is asked for.
+DENSE_FRAMES = 32
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,39 @@ def focused_starts(n, seed, first_trajectory=0, n_candidates=16):
     return candidates[np.arange(n), near.argmax(axis=1)]  # the first candidate if none is near
 
 
+def thinned_frames(n_frames, n_kept, seed):
+    """Frames that stand for a whole trajectory: all of its beginning, and samples of the rest.
+
+    Parameters
+    ----------
+    n_frames : int
+    n_kept : int
+        More than `DENSE_FRAMES`, at most `n_frames`.
+    seed : int or sequence of int
+
+    Returns
+    -------
+    frames : (n_kept,) ndarray of int64
+        Increasing: the first `DENSE_FRAMES` frames, then one at random out of each of equal
+        stretches.
+    counts : (n_kept,) ndarray of float32
+        How many frames each of them stands for; they sum to `n_frames`.
+
+    Raises
+    ------
+    ValueError
+        If `n_kept` is out of range.
+    """
+    if not DENSE_FRAMES < n_kept <= n_frames:
+        raise ValueError(f"n_kept must lie in {DENSE_FRAMES + 1}..{n_frames}; got {n_kept}")
+    stretch = (n_frames - DENSE_FRAMES) / (n_kept - DENSE_FRAMES)
+    begins = np.arange(n_kept - DENSE_FRAMES) * stretch
+    drawn = begins + stretch * np.random.default_rng(seed).random(len(begins))
+    frames = np.r_[np.arange(DENSE_FRAMES), DENSE_FRAMES + drawn.astype(np.int64)]
+    counts = np.r_[np.ones(DENSE_FRAMES), np.full(len(begins), stretch)]
+    return np.minimum(frames, n_frames - 1), counts.astype(np.float32)
+
+
 class FreshTrajectories(torch.utils.data.Dataset):
     """A stream of trajectories that no model has seen, addressed by number.
 
@@ -130,8 +165,9 @@ class FreshTrajectories(torch.utils.data.Dataset):
 
     Parameters
     ----------
-    stages : sequence of (n_frames, n_items)
-        Lengths of the trajectories, stage after stage.
+    stages : sequence of (n_frames, n_items) or (n_frames, n_items, n_kept)
+        Lengths of the trajectories, stage after stage. With `n_kept`, items also hold "frames"
+        and "counts", the `thinned_frames` that stand for all but the last.
     seed : int
     regime : str
     n_guided : int
@@ -143,20 +179,25 @@ class FreshTrajectories(torch.utils.data.Dataset):
     def __init__(self, stages, seed, regime="metastable", n_guided=0):
         if regime not in REGIMES:
             raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
-        self.stages = [(int(n_frames), int(n_items)) for n_frames, n_items in stages]
-        if not self.stages or any(f < 2 or n < 1 for f, n in self.stages):
+        self.stages = [tuple(int(number) for number in stage) for stage in stages]
+        if not self.stages or any(stage[0] < 2 or stage[1] < 1 for stage in self.stages):
             raise ValueError(
-                f"stages must be pairs (n_frames >= 2, n_items >= 1); got {list(stages)}"
+                "stages must be (n_frames >= 2, n_items >= 1) or (n_frames, n_items, n_kept); "
+                f"got {list(stages)}"
             )
         self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
-        self._ends = np.cumsum([n_items for _, n_items in self.stages])
+        self._ends = np.cumsum([stage[1] for stage in self.stages])
 
     def __len__(self):
         return int(self._ends[-1])
 
+    def stage(self, item):
+        """The stage that item number `item` belongs to."""
+        return self.stages[int(np.searchsorted(self._ends, item, side="right"))]
+
     def n_frames(self, item):
         """Length of item number `item`."""
-        return self.stages[int(np.searchsorted(self._ends, item, side="right"))][0]
+        return self.stage(item)[0]
 
     def __getitem__(self, item):
         return self.__getitems__([item])[0]
@@ -187,4 +228,9 @@ class FreshTrajectories(torch.utils.data.Dataset):
             if self.n_guided:
                 record["states"] = torch.from_numpy(state[:n_frames].copy())
                 record["guidance"] = torch.tensor(max(0.0, 1.0 - item / self.n_guided))
+            if len(self.stage(item)) > 2:
+                frames, counts = thinned_frames(
+                    n_frames - 1, self.stage(item)[2], (self.seed, int(item))
+                )
+                record |= {"frames": torch.from_numpy(frames), "counts": torch.from_numpy(counts)}
             yield record

@@ -4,7 +4,8 @@ import torch
 from torch import distributed, nn
 from torch.nn import functional
 
-from .model import TrajectoryTransformer
+from .losses import total_loss
+from .model import TrajectoryOutput, TrajectoryTransformer
 
 #: Scale of the read-out's errors, in reduced length (in log length for the scales): a basin.
 READ_OUT_SCALE = 0.3
@@ -26,30 +27,52 @@ class GuidedTransformer(TrajectoryTransformer):
         super().__init__(config)
         self.guide = nn.Linear(config.hidden_size, config.n_states + 3 * config.n_features)
 
-    def forward(self, trajectories, labels=None, states=None, guidance=None):
-        """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too."""
-        output = super().forward(trajectories, labels=labels)
+    def forward(
+        self, trajectories, labels=None, states=None, guidance=None, frames=None, counts=None
+    ):
+        """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too.
+
+        With `frames` and `counts` (batch, n_kept), the encoder is shown these frames only, each
+        standing for so many: its key counts that often in attention, its encoding in the mean.
+        """
+        if frames is None:
+            output = super().forward(trajectories, labels=labels)
+            n_frames = output.encodings.shape[1]
+            frames = torch.arange(n_frames, device=trajectories.device).expand(
+                len(trajectories), -1
+            )
+            counts = torch.ones_like(frames, dtype=torch.float32)
+        else:
+            output = self._thinned_forward(trajectories, labels, frames, counts)
         weight = _batch_mean(guidance) if states is not None else 0.0
         if weight > 0:  # decided by all processes together
-            n_frames = output.encodings.shape[1]
             output.loss = output.loss + weight * self._guidance_loss(
-                output.encodings, trajectories[:, :n_frames], states[:, :n_frames]
+                output.encodings, trajectories, states.gather(1, frames), frames, counts
             )
         return output
 
-    def _guidance_loss(self, encodings, trajectories, states):
+    def _thinned_forward(self, trajectories, labels, frames, counts):
+        standardised, mean, std = self.standardise(trajectories[:, :-1])
+        target = _at((trajectories[:, 1:] - mean) / std, frames)
+        encodings = self.encode(_at(standardised, frames), frames=frames, counts=counts)
+        predicted, logits = self.feature_predictor(encodings), self.classify(encodings, counts)
+        losses = total_loss(
+            predicted, target, logits, labels, self.config.gamma, self.config.lambda_
+        )
+        return TrajectoryOutput(*losses, mean + std * predicted, logits, encodings)
+
+    def _guidance_loss(self, encodings, trajectories, states, frames, counts):
         n_states, n_features = self.config.n_states, self.config.n_features
         state_logits, position, mean, log_std = (
             self.guide(encodings).float().split([n_states] + 3 * [n_features], dim=-1)
         )
-        frame = torch.arange(states.shape[1], device=states.device)
-        weight = 1.0 + EARLY_WEIGHT * torch.exp(-frame / EARLY_FRAMES)
-        weight = weight / weight.sum()
+        weight = counts * (1.0 + EARLY_WEIGHT * torch.exp(-frames / EARLY_FRAMES))
+        weight = weight / weight.sum(dim=1, keepdim=True)
         state_loss = functional.cross_entropy(
             state_logits.transpose(1, 2), states, reduction="none"
         )
         _, true_mean, true_std = self.standardise(trajectories)
-        position_error = _squared_error(position, trajectories)
+        position_error = _squared_error(position, _at(trajectories, frames))
         shape_error = _squared_error(mean, true_mean) + _squared_error(log_std, true_std.log())
         # the logarithm keeps large early errors from drowning everything else
         return (
@@ -64,6 +87,11 @@ class GuidedTransformer(TrajectoryTransformer):
         weights = {k: v for k, v in self.state_dict().items() if not k.startswith("guide.")}
         model.load_state_dict(weights)
         return model
+
+
+def _at(values, frames):
+    # (batch, n_frames, 2) at the frames (batch, n_kept)
+    return values.gather(1, frames[..., None].expand(-1, -1, values.shape[-1]))
 
 
 def _squared_error(predicted, target):

@@ -129,8 +129,11 @@ class TrajectoryEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, projected):
-        positions = self.position_embeddings.weight[: projected.shape[1]]
+    def forward(self, projected, frames=None):
+        if frames is None:
+            positions = self.position_embeddings.weight[: projected.shape[1]]
+        else:
+            positions = self.position_embeddings(frames)
         return self.dropout(self.LayerNorm(projected + positions))
 
 
@@ -286,12 +289,30 @@ class TrajectoryTransformer(PreTrainedModel):
         std = variance.sqrt().clamp_min(1e-6)  # a generator may run into a fixed point
         return (frames - mean) / std, mean, std
 
-    def encode(self, standardised, attention_mask=None):
-        """Encodings of standardised frames, (batch, n_frames, hidden_size)."""
-        hidden = self.embeddings(self.inputs_to_hidden_dim(standardised))
-        return self.encoder(
-            hidden, attention_mask=self._additive_mask(attention_mask, hidden)
-        ).last_hidden_state
+    def encode(self, standardised, attention_mask=None, frames=None, counts=None):
+        """Encodings of standardised frames.
+
+        Parameters
+        ----------
+        standardised : (batch, n_frames, 2) Tensor
+        attention_mask : (batch, n_frames) Tensor, optional
+            1 for frames, 0 for padding behind them.
+        frames : (batch, n_frames) int64 Tensor, optional
+            Which frames of the trajectory these are, if not the first ones in order.
+        counts : (batch, n_frames) Tensor, optional
+            How many frames of the trajectory each stands for when it is attended; excludes
+            `attention_mask`.
+
+        Returns
+        -------
+        (batch, n_frames, hidden_size) Tensor
+        """
+        hidden = self.embeddings(self.inputs_to_hidden_dim(standardised), frames)
+        if counts is not None:
+            mask = counts.log()[:, None, None, :]
+        else:
+            mask = self._additive_mask(attention_mask, hidden)
+        return self.encoder(hidden, attention_mask=mask).last_hidden_state
 
     def _additive_mask(self, attention_mask, hidden):
         n_frames, lowest = hidden.shape[1], torch.finfo(hidden.dtype).min

@@ -64,7 +64,8 @@ def recipe_table(records):
             "trajectories": f"{record['trajectories_seen']:,}, all fresh",
             "presentations": f"{record['trajectories_seen']:,}",
             "frames per trajectory": ", then ".join(
-                f"{n_frames} ({n_steps} steps)" for n_frames, n_steps in config.stages
+                f"{f'{kept[0]} of ' if kept else ''}{n_frames} ({n_steps} steps)"
+                for n_frames, n_steps, *kept in config.stages
             ),
             "batch": str(config.batch_size),
             "gradient clip": f"{config.max_grad_norm:.1f}",
@@ -133,8 +134,7 @@ def frames_at(config, steps):
     -------
     (n,) ndarray of float
     """
-    lengths = np.repeat(*np.transpose([(f, n) for f, n in config.stages]))
-    return np.r_[0, np.cumsum(lengths)][np.asarray(steps, dtype=int)] * float(config.batch_size)
+    return np.r_[0.0, np.cumsum(config.frames_per_step)][np.asarray(steps, dtype=int)]
 
 
 def learning_curve(record):

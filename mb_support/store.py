@@ -242,7 +242,7 @@ class StoredTrajectories(torch.utils.data.Dataset):
     """
 
     def __init__(self, path, stages):
-        self.path, self.stages = Path(path), [(int(f), int(n)) for f, n in stages]
+        self.path, self.stages = Path(path), [(int(f), int(n)) for f, n, *_ in stages]
         self.n_trajectories, available, _ = _complete(path).shape
         if not self.stages or any(not 2 <= f <= available or n < 1 for f, n in self.stages):
             raise ValueError(

@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list
@@ -49,9 +50,11 @@ class TrainingConfig:
     Parameters
     ----------
     size : {"small", "medium", "large"}
-    stages : tuple of (n_frames, n_steps)
+    stages : tuple of (n_frames, n_steps) or (n_frames, n_steps, n_kept)
         The curriculum: window lengths, and optimisation steps spent on each. Every window is a
-        fresh trajectory of that many frames from a random start, never seen before.
+        fresh trajectory of that many frames from a random start, never seen before. With
+        `n_kept`, the encoder is shown so many of its frames, which stand for all (see
+        `datasets.thinned_frames`): most of what there is to learn at a fraction of the cost.
     batch_size : int
         Trajectories in an optimisation step, over all processes.
     learning_rate : float
@@ -108,7 +111,13 @@ class TrainingConfig:
     @property
     def n_steps(self):
         """Optimisation steps of the whole run."""
-        return sum(n_steps for _, n_steps in self.stages)
+        return sum(stage[1] for stage in self.stages)
+
+    @property
+    def frames_per_step(self):
+        """Frames that the encoder is shown in each step, (n_steps,) ndarray of int."""
+        shown = [stage[2] if len(stage) > 2 else stage[0] for stage in self.stages]
+        return self.batch_size * np.repeat(shown, [stage[1] for stage in self.stages])
 
     @classmethod
     def from_dict(cls, values):
@@ -122,30 +131,34 @@ class TrainingConfig:
 #: The recipes of the committed checkpoints.
 RECIPES = {
     "small": TrainingConfig(
-        "small", stages=((250, 3000), (1000, 1000)), batch_size=16, learning_rate=3e-3
+        "small",
+        stages=((1000, 8000, 160), (1000, 800)),
+        batch_size=16,
+        learning_rate=3e-3,
+        eval_every=500,
     ),
     "medium": TrainingConfig(
         "medium",
-        stages=((250, 800), (500, 300), (1000, 300)),
+        stages=((1000, 6000, 160), (1000, 2000, 320), (1000, 600)),
         batch_size=16,
         learning_rate=1.5e-3,
         bf16=True,
-        n_validation=200,
+        eval_every=500,
     ),
     "large": TrainingConfig(
         "large",
-        stages=((250, 400), (1000, 120)),
+        stages=((1000, 3600, 160), (1000, 600, 320), (1000, 140)),
         batch_size=16,
         learning_rate=7e-4,
         bf16=True,
-        n_validation=200,
+        eval_every=400,
     ),
 }
 
 
 def training_stream(config, data=None):
     """What a run sees, in order: `FreshTrajectories`, or those of the store `data`."""
-    stages = [(n_frames, n_steps * config.batch_size) for n_frames, n_steps in config.stages]
+    stages = [(n, n_steps * config.batch_size, *kept) for n, n_steps, *kept in config.stages]
     if data is not None:
         from .store import StoredTrajectories  # dask and zarr are needed here only
 
@@ -287,6 +300,7 @@ def train(config, output_dir, resume=True, data=None, progress=True):
         )
     trainer.evaluate()
     record = training_record(config, trainer.state.log_history)
+    record["commit"] = read_json(output_dir / "run.json").get("commit")
     record |= {"processes": trainer.args.world_size, "data": str(data) if data else None}
     model = trainer.accelerator.unwrap_model(trainer.model)
     return model.plain(), record
@@ -304,7 +318,7 @@ def _starting_point(config, output_dir, resume, data):
         before = read_json(note)
         changed = [
             f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
-            for key in sorted(set(settings) | set(before))
+            for key in sorted(set(settings) | set(before) - {"commit"})
             if key not in FREE_SETTINGS and before.get(key) != settings.get(key)
         ]
         if changed:
@@ -312,7 +326,8 @@ def _starting_point(config, output_dir, resume, data):
                 f"{output_dir} holds a run with other settings ({'; '.join(changed)}): choose "
                 "another folder, or resume=False (--restart) to begin anew"
             )
-    note.write_text(json.dumps(settings, indent=1) + "\n")
+    commit = read_json(note).get("commit") if last and note.exists() else _commit()
+    note.write_text(json.dumps(settings | {"commit": commit}, indent=1) + "\n")
     return None if last is None else str(last)
 
 
@@ -322,12 +337,11 @@ def training_record(config, log_history):
     return {
         "config": asdict(config),
         "trajectories_seen": n_trajectories,
-        "frames_seen": sum(f * n for f, n in config.stages) * config.batch_size,
+        "frames_seen": int(config.frames_per_step.sum()),
         "wall_time_s": log_history[-1].get("elapsed_s"),
         "threads": torch.get_num_threads(),
         "machine": machine(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "commit": _commit(),
         "curve": log_history,
     }
 
