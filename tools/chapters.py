@@ -1,8 +1,9 @@
 """Execute the chapters: jupytext turns each source into a notebook, papermill runs it.
 
 A chapter is skipped when nothing it depends on has changed: its source, the package, the lock
-file, the profile, the committed checkpoints and results, and the chapters before it. Each run
-leaves a record (duration, commit, parameters) for the page that says how the book was made.
+file, the profile, the committed checkpoints and results. Chapters do not depend on each other:
+several run at a time. Each run leaves a record (duration, commit,
+parameters) for the page that says how the book was made.
 """
 
 import ast
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
@@ -26,6 +28,8 @@ from papermill.exceptions import PapermillExecutionError
 ROOT = Path(__file__).resolve().parents[1]
 #: Everything besides its own source that a chapter's result can depend on.
 SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "tools/chapters.py")
+#: Chapters executed at the same time; they share the cores evenly.
+AT_A_TIME = min(2, os.cpu_count() or 1)
 
 
 class ChapterError(Exception):
@@ -76,17 +80,18 @@ def tree_digest(paths):
 
 
 def chapter_digests(profile, root=ROOT, unlisted=()):
-    """Digest of all inputs of each chapter, as {name: digest}; each includes the one before.
+    """Digest of all inputs of each chapter, as {name: digest}.
 
     `unlisted` names chapters in the making, which `_toc.yml` does not list yet.
     """
     python = ".".join(map(str, sys.version_info[:3]))
-    before = tree_digest(root / path for path in SHARED_INPUTS) + profile + python
-    digests = {}
-    for name in [*chapter_names(root), *unlisted]:
-        source = file_digest(root / "notebooks" / f"{name}.py")
-        before = digests[name] = hashlib.sha256((before + source).encode()).hexdigest()
-    return digests
+    shared = tree_digest(root / path for path in SHARED_INPUTS) + profile + python
+    return {
+        name: hashlib.sha256(
+            (shared + file_digest(root / "notebooks" / f"{name}.py")).encode()
+        ).hexdigest()
+        for name in [*chapter_names(root), *unlisted]
+    }
 
 
 def is_current(name, digest, profile, root=ROOT):
@@ -166,7 +171,10 @@ def kernel_environment(root=ROOT):
     specification = {"argv": command, "display_name": "Python 3", "language": "python"}
     kernel.write_text(json.dumps(specification))
     variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    threads = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
     return variables | {
+        "NUMBA_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_OFFLINE": "1",
         "IPYTHONDIR": str(private / "ipython"),
@@ -233,7 +241,7 @@ def execute(name, target, parameters, root=ROOT):
 
 
 def run(profile, only=(), force=False, root=ROOT):
-    """Bring the chapters of a profile up to date, one after the other.
+    """Bring the chapters of a profile up to date, `AT_A_TIME` of them at a time.
 
     Parameters
     ----------
@@ -252,7 +260,7 @@ def run(profile, only=(), force=False, root=ROOT):
     Raises
     ------
     ChapterError
-        If a chapter fails; those after it are not run.
+        If a chapter fails; those that have not begun are not run.
     ValueError
         If `only` names a chapter that does not exist.
     """
@@ -261,34 +269,46 @@ def run(profile, only=(), force=False, root=ROOT):
         raise ValueError(f"unknown chapters {sorted(set(only) - set(known))}: choose from {known}")
     unlisted = [name for name in only if name not in chapter_names(root)]
     digests = chapter_digests(profile, root, unlisted)
-    executed = []
-    for number, (name, digest) in enumerate(digests.items(), start=1):
-        label = f"[{number:2d}/{len(digests)}] {name:24s}"
-        if only and name not in only:
-            continue
-        if not force and is_current(name, digest, profile, root):
-            print(f"{label} up to date", flush=True)
-            continue
-        print(f"{label} running ...", end=" ", flush=True)
-        try:
-            notebook = notebook_path(name, profile, root)
-            seconds, cells = execute(name, notebook, {"profile": profile}, root)
-        except ChapterError:
-            print("failed", flush=True)
-            raise
-        print(f"{seconds:.1f} s", flush=True)
-        record = {
-            "chapter": name,
-            "profile": profile,
-            "seconds": seconds,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": commit(root),
-            "parameters": literal_parameters(nbformat.read(notebook, as_version=4)),
-            "digest": digest,
-            "output": file_digest(notebook),
-            "cells": cells,
+    chosen = [name for name in digests if not only or name in only]
+    stale = [n for n in chosen if force or not is_current(n, digests[n], profile, root)]
+    for name in chosen:
+        print(f"{name:24s} {'waiting' if name in stale else 'up to date'}", flush=True)
+    began = time.perf_counter()
+    # processes, as each sets the environment of its kernel
+    with ProcessPoolExecutor(AT_A_TIME) as pool:
+        jobs = {
+            pool.submit(
+                execute, name, notebook_path(name, profile, root), {"profile": profile}, root
+            ): name
+            for name in stale
         }
-        record_path(name, profile, root).parent.mkdir(parents=True, exist_ok=True)
-        record_path(name, profile, root).write_text(json.dumps(record, indent=1) + "\n")
-        executed.append(name)
-    return executed
+        for number, job in enumerate(as_completed(jobs), start=1):
+            name = jobs[job]
+            label = f"[{number:2d}/{len(jobs)}] {name:24s}"
+            if job.exception() is not None:
+                print(f"{label} failed", flush=True)
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise job.exception()
+            seconds, cells = job.result()
+            elapsed = time.perf_counter() - began
+            print(f"{label} {seconds:6.1f} s   ({elapsed:.0f} s so far)", flush=True)
+            _write_record(name, profile, digests[name], seconds, cells, root)
+    return stale
+
+
+def _write_record(name, profile, digest, seconds, cells, root):
+    notebook = notebook_path(name, profile, root)
+    record = {
+        "chapter": name,
+        "profile": profile,
+        "seconds": seconds,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(root),
+        "parameters": literal_parameters(nbformat.read(notebook, as_version=4)),
+        "digest": digest,
+        "output": file_digest(notebook),
+        "cells": cells,
+    }
+    path = record_path(name, profile, root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
