@@ -11,7 +11,7 @@ class Profile:
     """
 
     name: str
-    live_training: tuple  # (frames of a window, steps) of the training run by a chapter
+    live_training: tuple  # (frames, steps, frames shown) of the training run by a chapter
     n_test_trajectories: int  # held-out trajectories evaluated for each size
     n_train_trajectories: int  # fixed training set of the author's recipe and the baselines
     grid_step: float  # grid spacing of the exact solver, reduced length
@@ -32,7 +32,7 @@ class Profile:
 PROFILES = {
     "smoke": Profile(
         "smoke",
-        live_training=(100, 40),
+        live_training=(120, 40, 60),
         n_test_trajectories=48,
         n_train_trajectories=200,
         grid_step=0.04,
@@ -51,7 +51,7 @@ PROFILES = {
     ),
     "poster": Profile(
         "poster",
-        live_training=(250, 800),
+        live_training=(1000, 600, 160),
         n_test_trajectories=1000,
         n_train_trajectories=1000,
         grid_step=0.02,

@@ -172,7 +172,7 @@ def live_config(stage, seed):
 
     Parameters
     ----------
-    stage : (n_frames, n_steps)
+    stage : (n_frames, n_steps) or (n_frames, n_steps, n_kept)
     seed : int
         Of the initial weights and of the trajectories.
 

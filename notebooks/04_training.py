@@ -55,10 +55,14 @@ recipes.recipe_table(records)
 # twice and there is nothing to overfit. Trajectory number $i$ of the stream is a function of the
 # seed and $i$: a run that was interrupted, or is shared by several processes, sees the same ones.
 #
-# *Short windows first.* The cost of attention grows with the square of the length, so most steps
-# are taken on short windows and the full length comes last, as BERT itself was trained
-# {cite}`devlin2019`. Every window begins a trajectory of its own, with its own first frame and
-# label.
+# *Thinned trajectories first.* The cost of attention grows with the square of the length, and most
+# frames of a trajectory say the same: where its valley lies. So in most steps the encoder is shown
+# all of the beginning, which is asked for, and one random frame out of each stretch of the rest.
+# Each kept frame has its true position and stands for as many frames as its stretch has: so often
+# its key counts in attention, and its encoding in the mean that is classified. What the model
+# learns holds for whole trajectories, on which the accuracies below are taken, and the last steps
+# are made on. BERT itself was trained on short sequences first {cite}`devlin2019`; short *windows*
+# would serve badly here, as less of a trajectory is less certain of its label.
 #
 # *Guidance.* The label is one bit for a whole trajectory, and says little about why it is right.
 # The simulator knows more. During the first part of a run
@@ -100,7 +104,7 @@ errors = {
 held_out = recipes.beginnings(settings.n_test_trajectories, settings.live_training[0])
 chance = recipes.majority_share(held_out.labels)
 
-# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "The committed trainings: both terms of the poster's loss (thin: as logged, thick: running mean), and the accuracy on validation trajectories (band: one standard error) against the frames seen. Dotted lines mark where windows get longer, dashed ones where guidance has ended. While half of the starts lie near the ridge, the cross-entropy is that of a harder task than the accuracy."}, "image": {"alt": "Three panels of curves against frames seen: trajectory loss, cross-entropy, both falling, and validation accuracy, unsteady under guidance and high after the windows reach full length.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "The committed trainings: both terms of the poster's loss (thin: as logged, thick: running mean), and the accuracy on validation trajectories (band: one standard error) against the frames seen. Dotted lines mark where more frames of a trajectory are shown, dashed ones where guidance has ended. While half of the starts lie near the ridge, the cross-entropy is that of a harder task than the accuracy."}, "image": {"alt": "Three panels of curves against frames seen: trajectory loss, cross-entropy, both falling, and validation accuracy, unsteady at first and high at the end.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.38))
 figures.plot_loss(curves, "trajectory_loss", ax=axes[0])
 figures.plot_loss(curves, "classification_loss", ax=axes[1])
@@ -108,9 +112,8 @@ figures.plot_accuracy(curves, errors, chance, axes[2])
 plt.show()
 
 # %% [markdown]
-# While windows are short, the accuracy on full-length trajectories is unsteady: most positions are
-# not yet trained. It settles with the windows of full length, and where guidance ends nothing
-# breaks.
+# The accuracy is unsteady while steps are large, and settles as the learning rate falls. Where
+# whole trajectories begin, and where guidance ends, nothing breaks.
 #
 # ## The cost
 #
@@ -157,7 +160,7 @@ glue("training_small_trajectories", small["trajectories_seen"], display=False)
 # %%
 # NBVAL_CHECK_OUTPUT
 config = recipes.live_config(settings.live_training, seed)
-print(f"{config.size}: windows of {config.stages[0][0]} frames, {config.n_steps} steps")
+print(f"{config.size}: trajectories of {config.stages[0][0]} frames, {config.n_steps} steps")
 print(f"{config.n_steps * config.batch_size} trajectories, seed {config.seed}")
 
 # %% tags=["remove-stderr"]
@@ -173,8 +176,8 @@ figures.plot_loss({"small": live}, "classification_loss", 2, axes[1])
 plt.show()
 
 # %% [markdown]
-# Its judges are trajectories of the test set, cut to the length that it was trained on. Chance is
-# the share of the more frequent state.
+# Its judges are trajectories of the test set, of the length that it was trained on, shown whole.
+# Chance is the share of the more frequent state.
 
 # %% tags=["remove-stderr"]
 predicted, _ = predict_states(model, held_out.trajectories)
@@ -200,5 +203,5 @@ glue("training_live_frames", record["frames_seen"] / 1e6, display=False)
 #
 # **Takeaway.** The poster's models can be trained on the processor of an ordinary computer, from
 # nothing but a simulator, and every run can be repeated, shared and interrupted.
-# Not shown: how much guidance, short windows and the larger learning rate contribute each; how far
+# Not shown: how much guidance, thinned trajectories and the larger learning rate contribute each; how far
 # results scatter over seeds; and how the author's own recipe would score on these data.

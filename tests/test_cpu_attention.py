@@ -131,6 +131,21 @@ def test_a_given_scaling_replaces_the_default():
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("head_size", HEAD_SIZES)
+def test_a_key_with_the_logarithm_of_a_count_acts_as_so_many_keys(head_size):
+    q, k, v = inputs(head_size, n_frames=30)
+    counts = torch.arange(1, 31).remainder(4) + 1
+    mask = counts.log().expand(2, 1, 1, 30)
+    out, _ = fused_attention_forward(Layer(False), q, k, v, mask)
+    repeated = (t.repeat_interleave(counts, dim=2) for t in (k, v))
+    expected = functional.scaled_dot_product_attention(q, *repeated).transpose(1, 2)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    found = torch.autograd.grad((out * pull(out)).sum(), (q, k, v), retain_graph=True)
+    exact = torch.autograd.grad((expected * pull(expected)).sum(), (q, k, v))
+    for ours, theirs in zip(found, exact, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
 def test_results_do_not_depend_on_the_number_of_threads():
     q, k, v = inputs(5, n_frames=100)
     n_threads = torch.get_num_threads()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mb_support.datasets import (
+    DENSE_FRAMES,
     NEAR_RIDGE,
     SEED_FAMILIES,
     FreshTrajectories,
@@ -14,6 +15,7 @@ from mb_support.datasets import (
     focused_starts,
     height_above_ridge,
     make_dataset,
+    thinned_frames,
 )
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states
@@ -138,6 +140,38 @@ def test_every_second_guided_item_starts_near_the_ridge_and_no_other_item_is_cha
         assert torch.equal(guided[i]["trajectories"], plain[i]["trajectories"])
 
 
+@pytest.mark.parametrize("n_kept", [33, 60, 160, 999])
+def test_thinned_frames_keep_the_beginning_and_stand_for_all(n_kept):
+    frames, counts = thinned_frames(999, n_kept, seed=3)
+    assert len(frames) == len(counts) == n_kept
+    assert np.array_equal(frames[:DENSE_FRAMES], np.arange(DENSE_FRAMES))
+    assert (np.diff(frames) > 0).all() and frames[-1] < 999
+    assert counts.sum() == pytest.approx(999, rel=1e-5)
+
+
+def test_every_frame_is_drawn_as_often_as_it_should_be():
+    n_draws = 4000
+    drawn = np.concatenate([thinned_frames(100, 49, (1, i))[0] for i in range(n_draws)])
+    share = np.bincount(drawn, minlength=100)[DENSE_FRAMES:] / n_draws  # 17 of 68 frames
+    assert abs(share - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / n_draws)
+
+
+@pytest.mark.parametrize("n_kept", [0, DENSE_FRAMES, 101])
+def test_impossible_numbers_of_kept_frames_are_refused(n_kept):
+    with pytest.raises(ValueError, match="n_kept must lie in 33..100"):
+        thinned_frames(100, n_kept, seed=0)
+
+
+def test_thinned_items_hold_whole_trajectories_and_what_is_shown_of_them():
+    stream = FreshTrajectories([(60, 2, 40), (60, 2)], seed=30_000)
+    items = stream.__getitems__(range(4))
+    assert [len(item["trajectories"]) for item in items] == [60] * 4
+    assert [len(item["frames"]) for item in items[:2]] == [40, 40]
+    assert items[0]["frames"].max() < 59  # the last frame is never shown to the encoder
+    assert not torch.equal(items[0]["frames"], items[1]["frames"])
+    assert not any("frames" in item for item in items[2:])
+
+
 def test_heights_have_the_sign_of_the_state():
     points = make_dataset(30, "train", n_frames=2).trajectories
     np.testing.assert_array_equal(height_above_ridge(points) < 0, assign_states(points) == 1)
@@ -151,7 +185,7 @@ def test_focused_starts_do_not_depend_on_each_other():
 
 @pytest.mark.parametrize("stages", [[], [(1, 10)], [(20, 0)]])
 def test_impossible_stages_are_refused(stages):
-    with pytest.raises(ValueError, match="stages must be pairs"):
+    with pytest.raises(ValueError, match="stages must be"):
         FreshTrajectories(stages, seed=30_000)
 
 

@@ -293,6 +293,17 @@ def test_the_read_out_counts_only_while_it_guides():
     assert isinstance(model, GuidedTransformer)
 
 
+def test_a_trajectory_thinned_to_all_of_its_frames_is_the_trajectory():
+    model = training.new_model(SHORT).train()
+    records = training.training_stream(SHORT).__getitems__(range(4))
+    batch = {key: torch.stack([record[key] for record in records]) for key in records[0]}
+    frames = torch.arange(batch["trajectories"].shape[1] - 1).expand(4, -1)
+    whole = model(**batch)
+    thinned = model(**batch, frames=frames, counts=torch.ones(frames.shape))
+    for name in ("loss", "trajectory_loss", "classification_loss", "next_frames", "encodings"):
+        torch.testing.assert_close(getattr(thinned, name), getattr(whole, name))
+
+
 def test_guidance_falls_to_zero_and_stays_there():
     stream = training.training_stream(SHORT)
     guidance = [float(stream[i]["guidance"]) for i in range(len(stream))]
