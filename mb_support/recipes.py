@@ -65,7 +65,7 @@ def recipe_table(records):
             "presentations": f"{record['trajectories_seen']:,}",
             "frames per trajectory": ", then ".join(
                 f"{f'{kept[0]} of ' if kept else ''}{n_frames} ({n_steps} steps)"
-                for n_frames, n_steps, *kept in config.stages
+                for n_frames, n_steps, *kept in config.stages_done
             ),
             "batch": str(config.batch_size),
             "gradient clip": f"{config.max_grad_norm:.1f}",
@@ -155,7 +155,7 @@ def learning_curve(record):
     config = TrainingConfig.from_dict(record["config"])
     losses = [entry for entry in record["curve"] if "trajectory_loss" in entry]
     scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
-    ends = np.cumsum([n_steps for _, n_steps in config.stages])
+    ends = np.cumsum([stage[1] for stage in config.stages_done])
     return {
         "frames": frames_at(config, [entry["step"] for entry in losses]),
         "trajectory_loss": np.array([entry["trajectory_loss"] for entry in losses]),

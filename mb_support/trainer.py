@@ -93,6 +93,17 @@ def scores(prediction):
     return {"accuracy": float((predicted == labels).mean())}
 
 
+class StopsAfter(TrainerCallback):
+    """Ends a run after `n_steps` of them, wherever its schedule would end."""
+
+    def __init__(self, n_steps):
+        self.n_steps = n_steps
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step >= self.n_steps:
+            control.should_save = control.should_training_stop = True
+
+
 class _StopWhenAsked(TrainerCallback):
     def __init__(self):
         self.asked = False

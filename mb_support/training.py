@@ -33,10 +33,10 @@ from .checkpoints import (
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .guidance import GuidedTransformer
 from .model import SIZES, TrajectoryConfig, fastest_attention
-from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
+from .trainer import Items, StopsAfter, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no number of it.
-FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
+FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after")
 
 
 class TrainingStopped(RuntimeError):
@@ -75,6 +75,9 @@ class TrainingConfig:
         Key of `simulation.REGIMES`.
     seed : int
         Of the initial weights; also which stream of trajectories is seen.
+    stop_after : int, optional
+        Steps after which the run ends and the last ones of the schedule are left out. There the
+        learning rate is at its floor, and at full length steps are the dearest.
     n_validation : int
         Validation trajectories scored while training.
     eval_every, save_every : int
@@ -94,6 +97,7 @@ class TrainingConfig:
     bf16: bool = False
     regime: str = "metastable"
     seed: int = 0
+    stop_after: int | None = None
     n_validation: int = 400
     eval_every: int = 250
     save_every: int = 100
@@ -110,14 +114,29 @@ class TrainingConfig:
 
     @property
     def n_steps(self):
-        """Optimisation steps of the whole run."""
+        """Optimisation steps of the whole schedule."""
         return sum(stage[1] for stage in self.stages)
 
     @property
+    def stages_done(self):
+        """The stages as far as the run goes: without the steps after `stop_after`."""
+        left, done = self.stop_after or self.n_steps, []
+        for n_frames, n_steps, *kept in self.stages:
+            if left > 0:
+                done.append((n_frames, min(n_steps, left), *kept))
+            left -= n_steps
+        return tuple(done)
+
+    @property
+    def n_steps_done(self):
+        """Optimisation steps that the run makes."""
+        return sum(stage[1] for stage in self.stages_done)
+
+    @property
     def frames_per_step(self):
-        """Frames that the encoder is shown in each step, (n_steps,) ndarray of int."""
-        shown = [stage[2] if len(stage) > 2 else stage[0] for stage in self.stages]
-        return self.batch_size * np.repeat(shown, [stage[1] for stage in self.stages])
+        """Frames that the encoder is shown in each step, (n_steps_done,) ndarray of int."""
+        shown = [stage[2] if len(stage) > 2 else stage[0] for stage in self.stages_done]
+        return self.batch_size * np.repeat(shown, [stage[1] for stage in self.stages_done])
 
     @classmethod
     def from_dict(cls, values):
@@ -132,7 +151,7 @@ class TrainingConfig:
 RECIPES = {
     "small": TrainingConfig(
         "small",
-        stages=((1000, 8000, 160), (1000, 800)),
+        stages=((1000, 9600, 160), (1000, 400)),
         batch_size=16,
         learning_rate=3e-3,
         eval_every=500,
@@ -144,6 +163,7 @@ RECIPES = {
         learning_rate=1.5e-3,
         bf16=True,
         eval_every=500,
+        stop_after=8150,
     ),
     "large": TrainingConfig(
         "large",
@@ -152,6 +172,7 @@ RECIPES = {
         learning_rate=7e-4,
         bf16=True,
         eval_every=400,
+        stop_after=4240,
     ),
 }
 
@@ -285,6 +306,7 @@ def train(config, output_dir, resume=True, data=None, progress=True):
         eval_dataset=Items(validation),
         compute_metrics=scores,
     )
+    trainer.add_callback(StopsAfter(config.n_steps_done))
     if not progress:
         trainer.remove_callback(PrinterCallback)
     last = [None]
@@ -293,9 +315,9 @@ def train(config, output_dir, resume=True, data=None, progress=True):
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
     with stops_on_sigterm(trainer):
         trainer.train(resume_from_checkpoint=last)
-    if trainer.state.global_step < config.n_steps:
+    if trainer.state.global_step < config.n_steps_done:
         raise TrainingStopped(
-            f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
+            f"stopped at step {trainer.state.global_step} of {config.n_steps_done}, checkpoint in "
             f"{output_dir}: start again to go on from there"
         )
     trainer.evaluate()
@@ -333,10 +355,9 @@ def _starting_point(config, output_dir, resume, data):
 
 def training_record(config, log_history):
     """What a run did, at what cost and with what: the content of ``training.json``."""
-    n_trajectories = config.n_steps * config.batch_size
     return {
         "config": asdict(config),
-        "trajectories_seen": n_trajectories,
+        "trajectories_seen": config.n_steps_done * config.batch_size,
         "frames_seen": int(config.frames_per_step.sum()),
         "wall_time_s": log_history[-1].get("elapsed_s"),
         "threads": torch.get_num_threads(),
