@@ -56,10 +56,21 @@ def without_thebe(app, pagename, templatename, context, doctree):
 def readable_aloud(app, pagename, templatename, context, doctree):
     """Correct roles that mislead a screen reader.
 
-    docutils calls a block of citations a list, but gives its entries a role that no list has.
+    docutils calls a block of citations a list, but gives its entries a role that no list has. And
+    the theme's arrows that unfold a part of the contents have no name.
     """
     if "body" in context:
         context["body"] = context["body"].replace('role="list" class="citation-list"', "")
+    contents = context["generate_toctree_html"]
+
+    def named(kind, **options):
+        tree = contents(kind, **options)
+        for summary in tree.select("summary") if hasattr(tree, "select") else ():
+            chapter = summary.find_parent("li").find("a").get_text(strip=True)
+            summary["aria-label"] = f"Pages under {chapter}"
+        return tree
+
+    context["generate_toctree_html"] = named
 
 
 def plain_formulas(app, what, name, obj, options, lines):
