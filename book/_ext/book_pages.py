@@ -1,5 +1,6 @@
 """What the theme and its helpers do not do by themselves, on every page."""
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -60,7 +61,8 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     the theme's arrows that unfold a part of the contents have no name.
     """
     if "body" in context:
-        context["body"] = context["body"].replace('role="list" class="citation-list"', "")
+        body = context["body"].replace('role="list" class="citation-list"', "")
+        context["body"] = plain_marks(body)
     contents = context["generate_toctree_html"]
 
     def named(kind, **options):
@@ -73,11 +75,26 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     context["generate_toctree_html"] = named
 
 
+def plain_marks(body):
+    """Write marks of papers in docstrings as numbers, each with a name of its own.
+
+    numpydoc lengthens them to [R7759529296d5-1], and shortens them again only on pages that are not
+    put together from parts, as ours are; each part counts its names from one.
+    """
+    names = itertools.count(1)
+    return re.sub(
+        r'(href="#r[0-9a-f]+-\w+") id="id\d+"><span>\[R[0-9a-f]+-(\w+)\]',
+        lambda mark: f'{mark[1]} id="mark-{next(names)}"><span>[{mark[2]}]',
+        body,
+    )
+
+
 def plain_formulas(app, what, name, obj, options, lines):
     """Read formulas in docstrings as they are meant.
 
     Docstrings are written to be read in a terminal: |x| and lambda_ are formulas there, and would
-    be markup here. A mark such as [1]_ whose paper is listed elsewhere is a number.
+    be markup here. A mark such as [1]_ whose paper is listed elsewhere is a number, and the initial
+    of a paper's first author does not begin a list.
     """
     text = "\n".join(lines)
     listed = set(re.findall(r"^\s*\.\. \[([\w-]+)\]", text, re.M))
@@ -88,7 +105,8 @@ def plain_formulas(app, what, name, obj, options, lines):
         parts[index] = re.sub(
             r"\[(\w+)\]_", lambda mark: mark[0] if mark[1] in listed else f"[{mark[1]}]", part
         )
-    lines[:] = "".join(parts).split("\n")
+    text = re.sub(r"(?m)^(\s*\.\. \[[\w-]+\] )(?=[A-Z]\. )", r"\1\\", "".join(parts))
+    lines[:] = text.split("\n")
 
 
 def interactive_figures(app, pagename, templatename, context, doctree):
