@@ -57,11 +57,13 @@ def without_thebe(app, pagename, templatename, context, doctree):
 def readable_aloud(app, pagename, templatename, context, doctree):
     """Correct roles that mislead a screen reader.
 
-    docutils calls a block of citations a list, but gives its entries a role that no list has. And
-    the theme's arrows that unfold a part of the contents have no name.
+    docutils calls a block of citations a list, but gives its entries a role that no list has. Wide
+    tables scroll, and the keyboard has to reach them. And the theme's arrows that unfold a part of
+    the contents have no name.
     """
     if "body" in context:
         body = context["body"].replace('role="list" class="citation-list"', "")
+        body = body.replace('class="dataframe"', 'class="dataframe" tabindex="0"')  # they scroll
         context["body"] = plain_marks(body)
     contents = context["generate_toctree_html"]
 
@@ -115,6 +117,13 @@ def interactive_figures(app, pagename, templatename, context, doctree):
         app.add_js_file("plotly.min.js")
 
 
+def search_from_disk(app, pagename, templatename, context, doctree):
+    """Let a search without a server list pages only: a browser may not fetch their summaries."""
+    if pagename == "search":
+        summaries = "DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY"
+        app.add_js_file(None, body=f'if (location.protocol === "file:") {summaries} = false;')
+
+
 def copy_plotly(app, error):
     """Put plotly's script where those pages look for it."""
     if error is None and app.builder.format == "html":
@@ -127,6 +136,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", plain_formulas, priority=1)  # before numpydoc
     app.connect("config-inited", launch_buttons, priority=1)
     app.connect("html-page-context", interactive_figures)
+    app.connect("html-page-context", search_from_disk)
     app.connect("build-finished", copy_plotly)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("html-page-context", readable_aloud, priority=900)
