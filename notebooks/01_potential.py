@@ -61,7 +61,7 @@ print(f"profile {settings.name}, grid step {settings.grid_step}")
 # + c_k (y - y_k)^2\right] $$ (eq-potential)
 #
 # It has two deep minima, A and B, and a shallow one, C, on the way. The stationary points below are
-# stored constants; the last column is the force left there, which should vanish.
+# stored constants; the last line says how large a force is left there, which should vanish.
 
 # %%
 # NBVAL_CHECK_OUTPUT

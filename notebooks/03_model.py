@@ -72,9 +72,11 @@ plt.show()
 # **Encoder.** Each layer of BERT {cite}`devlin2019` lets frames look at each other and then works on
 # each frame alone, with a residual connection and a LayerNorm behind both steps,
 #
-# $$ u_t = \operatorname{LayerNorm}\Bigl(e_t + O \,\bigl[\textstyle\sum_j A^{h}_{tj} v^{h}_j\bigr]_{h}
-# \Bigr), \qquad e'_t = \operatorname{LayerNorm}\bigl(u_t + W_2 \operatorname{GELU}(W_1 u_t)\bigr),
-# $$ (eq-model-layer)
+# $$ \begin{aligned}
+# u_t &= \operatorname{LayerNorm}\Bigl(e_t + O \,\bigl[\textstyle\sum_j A^{h}_{tj} v^{h}_j\bigr]_{h}
+# \Bigr), \\
+# e'_t &= \operatorname{LayerNorm}\bigl(u_t + W_2 \operatorname{GELU}(W_1 u_t)\bigr),
+# \end{aligned} $$ (eq-model-layer)
 #
 # with softmax weights $A^h_{tj}$ over all frames $j$, earlier *and later* {cite}`vaswani2017`. The
 # model is bidirectional: position $t$ of the encoder has seen $x_{t+1}$ before it is asked to predict

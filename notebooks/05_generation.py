@@ -263,7 +263,7 @@ plt.show()
 coarsening = max(1, round(0.08 / settings.grid_step))
 edges, boltzmann, found = fs.coordinate_densities(solver, 1, coarsening, **long_runs)
 ax = forecasts.plot_density_of_coordinate(edges, boltzmann, found, coordinate=1)
-ax.legend()
+ax.figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %% tags=["remove-cell"]

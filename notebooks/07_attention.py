@@ -63,7 +63,7 @@ print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
 # the $N$ frames $1/N$, so weights are shown as $N A_{ij}$: the value 1 is what a frame gets for
 # nothing. Everything below is compared with that, and with the *same network before its first
 # training step* ("untrained"): random queries and keys are not uniform either, and what they do
-# needs no explanation by learning. Intervals are `95 %` bootstrap intervals over held-out trajectories; a whole trajectory is one observation, its frames are not.
+# needs no explanation by learning. Intervals are 95% bootstrap intervals over held-out trajectories; a whole trajectory is one observation, its frames are not.
 #
 # The weights of the large model on one trajectory take more than a gigabyte. The sums behind the
 # figures are formed row by row and never store a matrix; a test compares them with the weights
@@ -189,8 +189,8 @@ plt.show()
 # {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks, for
 # all of them, how often key timesteps are also among the top twentieth by another property: close
 # to the start, far from the trajectory's mean in standard deviations ("extreme"), high in potential
-# energy, fast, near the ridge between the states, near a change of state. By chance the ratio is 1,
-# and at most {glue:text}`attention_enrichment_limit:.0f`.
+# energy, fast, near the ridge between the states, near a change of state. By chance the ratio is 1;
+# it can be {glue:text}`attention_enrichment_limit:.0f` at most.
 
 # %% mystnb={"figure": {"name": "fig-attention-received", "caption": "Attention received by the frames of one test trajectory, averaged over layers and heads of the smallest model. Left, along time, coloured by state; right, in the plane, the most attended frames darkest and on top; the star is the start."}, "image": {"alt": "Attention received along the frames of a trajectory, and the same trajectory in the plane with outlying points dark.", "classes": "dark-light"}}
 shown = min(example, len(summaries[first_size].rollout) - 1)

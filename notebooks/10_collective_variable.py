@@ -215,7 +215,7 @@ lines = {
 }
 plots.plot_layers(errors, lines, axes[0]).set_ylabel("RMSE of $q$, transition region")
 plots.plot_layers(misses, ax=axes[1]).set_ylabel("RMSE of position")
-axes[0].legend()
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
 plt.show()
 
 # %% [markdown]
@@ -281,7 +281,7 @@ frame = pd.DataFrame(scores, index=["VAMP-2", "low", "high"]).T
 frame.loc["exact committor, same pairs"] = exact["vamp2_committor_sampled"]
 frame.loc["exact committor"] = [exact["vamp2_committor"], np.nan, np.nan]
 frame.loc["exact bound"] = [exact["vamp2_bound"], np.nan, np.nan]
-frame.round(3)
+frame.map("{:.3f}".format).replace("nan", "")
 
 # %% [markdown]
 # ## Once more, on fresh trajectories

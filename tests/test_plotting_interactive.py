@@ -61,6 +61,17 @@ def test_equal_figures_give_equal_pages_and_need_no_network_where_plotly_is_ther
     assert page.index("if (window.Plotly) return draw()") < page.index("script.src")
 
 
+def test_a_figure_has_other_identifiers_than_the_headings_of_its_page():
+    page = attention()._repr_html_()
+    assert set(re.findall(r'id="(\w+)', page)) == {"interactive"}
+
+
+def test_attention_is_drawn_along_the_whole_trajectory_and_undistorted():
+    layout = specification(attention())["layout"]
+    assert layout["xaxis2"]["range"] == [0, len(TRAJECTORY) - 1]
+    assert layout["yaxis"]["scaleanchor"] == "x"
+
+
 def test_controls_are_native_and_named():
     page = attention()._repr_html_()
     assert re.search(r'<label>Looking frame <input type="range"', page)

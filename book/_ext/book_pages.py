@@ -1,5 +1,6 @@
 """What the theme and its helpers do not do by themselves, on every page."""
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -56,17 +57,46 @@ def without_thebe(app, pagename, templatename, context, doctree):
 def readable_aloud(app, pagename, templatename, context, doctree):
     """Correct roles that mislead a screen reader.
 
-    docutils calls a block of citations a list, but gives its entries a role that no list has.
+    docutils calls a block of citations a list, but gives its entries a role that no list has. Wide
+    tables scroll, and the keyboard has to reach them. And the theme's arrows that unfold a part of
+    the contents have no name.
     """
     if "body" in context:
-        context["body"] = context["body"].replace('role="list" class="citation-list"', "")
+        body = context["body"].replace('role="list" class="citation-list"', "")
+        body = body.replace('class="dataframe"', 'class="dataframe" tabindex="0"')  # they scroll
+        context["body"] = plain_marks(body)
+    contents = context["generate_toctree_html"]
+
+    def named(kind, **options):
+        tree = contents(kind, **options)
+        for summary in tree.select("summary") if hasattr(tree, "select") else ():
+            chapter = summary.find_parent("li").find("a").get_text(strip=True)
+            summary["aria-label"] = f"Pages under {chapter}"
+        return tree
+
+    context["generate_toctree_html"] = named
+
+
+def plain_marks(body):
+    """Write marks of papers in docstrings as numbers, each with a name of its own.
+
+    numpydoc lengthens them to [R7759529296d5-1], and shortens them again only on pages that are not
+    put together from parts, as ours are; each part counts its names from one.
+    """
+    names = itertools.count(1)
+    return re.sub(
+        r'(href="#r[0-9a-f]+-\w+") id="id\d+"><span>\[R[0-9a-f]+-(\w+)\]',
+        lambda mark: f'{mark[1]} id="mark-{next(names)}"><span>[{mark[2]}]',
+        body,
+    )
 
 
 def plain_formulas(app, what, name, obj, options, lines):
     """Read formulas in docstrings as they are meant.
 
     Docstrings are written to be read in a terminal: |x| and lambda_ are formulas there, and would
-    be markup here. A mark such as [1]_ whose paper is listed elsewhere is a number.
+    be markup here. A mark such as [1]_ whose paper is listed elsewhere is a number, and the initial
+    of a paper's first author does not begin a list.
     """
     text = "\n".join(lines)
     listed = set(re.findall(r"^\s*\.\. \[([\w-]+)\]", text, re.M))
@@ -77,13 +107,21 @@ def plain_formulas(app, what, name, obj, options, lines):
         parts[index] = re.sub(
             r"\[(\w+)\]_", lambda mark: mark[0] if mark[1] in listed else f"[{mark[1]}]", part
         )
-    lines[:] = "".join(parts).split("\n")
+    text = re.sub(r"(?m)^(\s*\.\. \[[\w-]+\] )(?=[A-Z]\. )", r"\1\\", "".join(parts))
+    lines[:] = text.split("\n")
 
 
 def interactive_figures(app, pagename, templatename, context, doctree):
     """Give a page with interactive figures its own plotly: pages load nothing from a network."""
     if 'class="interactive"' in context.get("body", ""):
         app.add_js_file("plotly.min.js")
+
+
+def search_from_disk(app, pagename, templatename, context, doctree):
+    """Let a search without a server list pages only: a browser may not fetch their summaries."""
+    if pagename == "search":
+        summaries = "DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY"
+        app.add_js_file(None, body=f'if (location.protocol === "file:") {summaries} = false;')
 
 
 def copy_plotly(app, error):
@@ -98,6 +136,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", plain_formulas, priority=1)  # before numpydoc
     app.connect("config-inited", launch_buttons, priority=1)
     app.connect("html-page-context", interactive_figures)
+    app.connect("html-page-context", search_from_disk)
     app.connect("build-finished", copy_plotly)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("html-page-context", readable_aloud, priority=900)

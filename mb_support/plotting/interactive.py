@@ -79,7 +79,7 @@ class InteractiveFigure:
     figure : plotly.graph_objects.Figure
         Its frames are named "choice/step".
     name : str
-        Identifier of the figure in its page.
+        Identifier of the figure among those of its page.
     alt : str
         What a reader who cannot see it should know.
     marks : sequence of str
@@ -109,7 +109,7 @@ class InteractiveFigure:
         spec["config"] = {"responsive": True, "displaylogo": False, "displayModeBar": False}
         options = "".join(f"<option>{html.escape(choice)}</option>" for choice in self.choices)
         page = _PAGE.format(
-            name=self.name,
+            name=f"interactive-{self.name}",  # a heading of the page may be called the same
             alt=html.escape(self.alt, quote=True),
             label=html.escape(self.label),
             choice_label=html.escape(self.choice_label),
@@ -258,9 +258,12 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
         raise ValueError(f"attention must have shape {expected}; got {attention.shape}")
     relative = attention * attention.shape[-1]  # 1 where attention is spread evenly
     highest = float(np.quantile(relative, 0.995))
-    figure = make_subplots(rows=2, row_heights=[0.65, 0.35], vertical_spacing=0.14)
+    figure = make_subplots(rows=2, row_heights=[0.68, 0.32], vertical_spacing=0.14)
     color = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
-    bar = {"title": {"text": "times even share"}, "len": 0.6, "y": 0.72}
+    bar = {  # above the points, or nothing would be left for them on a phone
+        "title": {"text": "attention / even share", "side": "top"},
+        **{"orientation": "h", "y": 1.01, "yanchor": "bottom", "thickness": 12, "len": 1},
+    }
     points = {"size": 6, "color": [], "colorbar": bar, "line": {"width": 0.3}, **color}
     positions = {"x": _rounded(trajectory[:, 0]), "y": _rounded(trajectory[:, 1])}
     cross = {"size": 14, "symbol": "x-thin", "line": {"width": 3, "color": PALETTE["sky"]}}
@@ -269,7 +272,8 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
     frames = list(range(len(trajectory)))
     line = {"color": PALETTE["black"], "width": 1}
     figure.add_trace(go.Scatter(x=frames, y=[], mode="lines", line=line), row=2, col=1)
-    figure.add_trace(go.Scatter(x=[], y=[], mode="markers", marker=cross), row=2, col=1)
+    look = go.Scatter(x=[], y=[], mode="markers", marker=cross, cliponaxis=False)
+    figure.add_trace(look, row=2, col=1)
     figure.frames = [
         go.Frame(
             name=f"{choice}/{step}",
@@ -284,12 +288,19 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
         for index, choice in enumerate(choices)
         for step, query in enumerate(queries)
     ]
-    figure.update_xaxes(title_text="x", row=1, col=1)
-    figure.update_yaxes(title_text="y", row=1, col=1)
-    figure.update_xaxes(title_text="frame looked at", row=2, col=1)
+    figure.update_xaxes(title_text="x", row=1, col=1, constrain="domain")
+    figure.update_yaxes(title_text="y", row=1, col=1, scaleanchor="x", constrain="domain")
+    window = [0, len(trajectory) - 1]
+    figure.update_xaxes(title_text="frame looked at", range=window, row=2, col=1)
     figure.update_yaxes(title_text="attention", range=[0, 1.1 * highest], row=2, col=1)
+    figure.update_xaxes(zeroline=False)
+    figure.update_yaxes(zeroline=False)
     title = f"A trajectory that began in {STATE_NAMES[state]}" if state is not None else ""
-    figure.update_layout(**_LAYOUT, height=640, title={"text": title, "font": {"size": 14}})
+    figure.update_layout(
+        **_LAYOUT | {"margin": _LAYOUT["margin"] | {"t": 85}},
+        height=640,
+        title={"text": title, "font": {"size": 14}},
+    )
     alt = (
         "Explorer. A trajectory as points in the plane, darker where the chosen frame, marked by a "
         "cross, attends more; below, the same attention along the frames."

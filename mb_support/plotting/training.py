@@ -32,7 +32,10 @@ def plot_loss(curves, term, window=8, ax=None):
         n = min(window, len(values))
         smooth = np.convolve(values, np.ones(n) / n, mode="valid")
         ax.plot(frames, values, color=color, alpha=0.3, lw=0.7)
-        ax.plot(frames[n - 1 :], smooth, SIZE_LINES[size], color=color, label=size)
+        mark = "o" if len(smooth) == 1 else None  # a line through one point is invisible
+        ax.plot(
+            frames[n - 1 :], smooth, SIZE_LINES[size], color=color, label=size, marker=mark, ms=4
+        )
         mark_stages(curve, size, ax)
     ax.set_xlabel("frames seen")
     ax.set_ylabel(LOSS_LABELS[term])

@@ -37,6 +37,8 @@ def test_page_opens_complete_at_every_width_and_theme(visit, name):
         "all => all.filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
     )
     assert missing == [], "images that did not load"
+    names = page.locator("main [id]").evaluate_all("all => all.map(e => e.id)")
+    assert sorted(names) == sorted(set(names)), "two parts of the page with one name"
     for theme in THEMES:
         set_theme(page, theme)
         for width in WIDTHS:
@@ -56,8 +58,9 @@ def test_page_is_accessible(visit, name):
     grave = []
     for theme in THEMES:
         set_theme(page, theme)
-        # only colours differ between the themes
-        options = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
+        options = {"resultTypes": ["violations"]}  # the rest would take minutes on long pages
+        if theme == "dark":  # only colours differ between the themes
+            options["runOnly"] = ["color-contrast"]
         grave += [
             f"{theme}: {violation['id']} {node['target']} {node['html'][:120]}"
             for violation in Axe().run(page, options=options).response["violations"]
@@ -65,6 +68,29 @@ def test_page_is_accessible(visit, name):
             for node in violation["nodes"]
         ]
     assert grave == []
+
+
+def test_an_interactive_figure_follows_its_controls_and_the_width_of_the_screen(visit):
+    page = visit.open("notebooks/07_attention.html")
+    box = page.locator(".interactive")
+    page.set_viewport_size({"width": 360, "height": 900})
+    page.wait_for_function(
+        "document.querySelector('.interactive .main-svg')?.getBoundingClientRect().right < 360"
+    )
+    before = box.locator(".main-svg").first.inner_html()
+    box.locator("input[type=range]").focus()
+    page.keyboard.press("End")
+    last = box.locator("input[type=range]").get_attribute("max")
+    assert box.locator("input[type=range]").input_value() == last
+    page.wait_for_function(
+        "old => document.querySelector('.interactive .main-svg').innerHTML !== old", arg=before
+    )
+    box.get_by_role("button", name="Play").click()
+    page.wait_for_function(
+        "last => document.querySelector('.interactive input[type=range]').value !== last", arg=last
+    )
+    box.get_by_role("button", name="Pause").click()
+    assert visit.problems == []
 
 
 def test_the_root_page_leads_to_the_introduction(visit):
