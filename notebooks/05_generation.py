@@ -19,12 +19,11 @@
 # is, the exact conditional mean, and against forecasts that need no model at all.
 
 # %%
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import SIZES, GridSolver, get_profile
+from mb_support import GridSolver, get_profile
 from mb_support import forecast_scores as fs
 from mb_support.datasets import make_dataset
 from mb_support.generation import continue_set, echo, one_step_forecasts
@@ -168,23 +167,20 @@ plt.show()
 
 # %% tags=["remove-cell"]
 at_prompt = lengths.index(n_prompt)
-for size in SIZES:
-    value, low, high = skills[size][at_prompt] if size in skills else [np.nan] * 3
-    glue(f"generation_{size}_skill", float(value), display=False)
-    glue(f"generation_{size}_skill_low", float(low), display=False)
-    glue(f"generation_{size}_skill_high", float(high), display=False)
+at_hundred = {size: skills[size][at_prompt] for size in sizes}
+words = [f"{size} {s[0]:.2f} ({s[1]:.2f} to {s[2]:.2f})" for size, s in at_hundred.items()]
+glue("generation_skills", ", ".join(words), display=False)
+for key, value in zip(("", "_low", "_high"), at_hundred["small"], strict=True):
+    glue(f"generation_small_skill{key}", float(value), display=False)
 glue("generation_exact_skill", float(exact_skill[0]), display=False)
 glue("generation_exact_skill_low", float(exact_skill[1]), display=False)
 glue("generation_exact_skill_high", float(exact_skill[2]), display=False)
 
 # %% [markdown]
 # With a window of {glue:text}`generation_n_prompt:d` frames the exact mean saves
-# {glue:text}`generation_exact_skill:.2f` of the last frame's error; small saves
-# {glue:text}`generation_small_skill:.2f` (bootstrap interval
-# {glue:text}`generation_small_skill_low:.2f` to {glue:text}`generation_small_skill_high:.2f`), medium
-# {glue:text}`generation_medium_skill:.2f`, large {glue:text}`generation_large_skill:.2f` (a size
-# without a checkpoint in this build reads nan). A negative number is a forecast worse than the
-# frame it was given. The reason is in the loss: of the outputs that it averages over, only the last
+# {glue:text}`generation_exact_skill:.2f` of the last frame's error. The models save (with bootstrap
+# intervals): {glue:text}`generation_skills:s`. A negative number is a forecast worse than the frame
+# it was given. The reason is in the loss: of the outputs that it averages over, only the last
 # one forecasts, so forecasting has the weight of one frame in a window, while all others can look
 # at their answer.
 #
