@@ -27,7 +27,7 @@ from .leak import (
     predict_next_frames,
     summarise,
 )
-from .model import SIZES, TrajectoryConfig, TrajectoryTransformer
+from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .training import _commit, machine, save_checkpoint, sinusoids
 
 #: What a position may see, and which statistics standardise it: class and `causal`.
@@ -57,11 +57,11 @@ class LeakTraining:
     """
 
     n_frames: int = 65
-    n_steps: int = 4000
+    n_steps: int = 2500
     batch_size: int = 64
     learning_rate: float = 3e-3
     warmup_steps: int = 100
-    measured: tuple = (0, 30, 60, 125, 250, 500, 1000, 2000, 3000, 4000)
+    measured: tuple = (0, 30, 60, 125, 250, 500, 1000, 1750, 2500)
     n_validation: int = 1000
     seed: int = 0
 
@@ -162,6 +162,7 @@ def train_variant(name, settings, exact, report=print):
         As `measure`, each with its "step".
     """
     model = new_variant(name, settings.seed)
+    model.set_attn_implementation(fastest_attention())
     n_items = settings.n_steps * settings.batch_size
     stream = FreshTrajectories(
         [(settings.n_frames, n_items)], family_seed("stream", 5000 + settings.seed)
@@ -253,7 +254,7 @@ def _make(part, exact, report):
             model, curve = train_variant(part, settings, exact, report)
             seconds = round(time.process_time() - started, 1)
             record = {"settings": asdict(settings), "curve": curve, "processor_time_s": seconds}
-            save_checkpoint(model, record, paths.CHECKPOINTS / f"leak_{part}")
+            save_checkpoint(model, record, paths.CACHE / "leak" / part)
             return {"curve": curve, "rollout": rollout_errors(model, settings, exact.solver)}
 
         return {"settings": asdict(settings)}, body
@@ -325,6 +326,58 @@ def load_results(folder=RESULTS):
     names = [*VARIANTS, *SIZES]
     found = {name: folder / f"{name}.json" for name in names}
     return {n: json.loads(path.read_text()) for n, path in found.items() if path.exists()}
+
+
+def kept_variants(folder=RESULTS):
+    """Results of the three small models, as {name: content}.
+
+    Raises
+    ------
+    ValueError
+        If one of them has not been trained and measured.
+    """
+    kept = load_results(folder)
+    if missing := [name for name in VARIANTS if name not in kept]:
+        raise ValueError(
+            f"no results of {missing} in {folder}: run python -m mb_support.leak_study "
+            f"{' '.join(missing)}"
+        )
+    return {name: kept[name] for name in VARIANTS}
+
+
+def kept_sizes(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
+    """Results of those of `sizes` that were measured with the weights that lie there.
+
+    Parameters
+    ----------
+    sizes : sequence of str
+    folder, checkpoints : path
+        Where results and checkpoints lie.
+
+    Returns
+    -------
+    dict
+        {size: content}, in the order of `sizes`.
+
+    Raises
+    ------
+    ValueError
+        If there is none: results of other weights are not used.
+    """
+    kept, there = load_results(folder), checkpoint_sizes(checkpoints)
+    found = {
+        size: kept[size]
+        for size in sizes
+        if size in kept
+        and size in there
+        and kept[size]["weights"] == weights_digest(load_checkpoint(size, checkpoints))
+    }
+    if not found:
+        raise ValueError(
+            f"no results in {folder} are of the weights in {checkpoints} for any of "
+            f"{list(sizes)}: run python -m mb_support.leak_study"
+        )
+    return found
 
 
 def main(arguments=None):

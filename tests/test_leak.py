@@ -1,5 +1,6 @@
 """The leak is measured against exact forecasts, and is zero for whatever cannot see ahead."""
 
+import json
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from mb_support import leak_study as study
 from mb_support.datasets import make_dataset
+from mb_support.inference import weights_digest
 from mb_support.leak import (
     ExactNextFrame,
     FixedScaleTransformer,
@@ -16,6 +18,7 @@ from mb_support.leak import (
     summarise,
 )
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.plotting import leak as plots
 
 
 @lru_cache
@@ -126,6 +129,37 @@ def test_positions_are_counted_from_the_end():
     found = study.measure(model, held_out(), exact(), settings)
     assert [row["distance"] for row in found["by_distance"]] == [1, 2, 30]
     assert found["by_distance"][0]["model"] == found["last"]["model"]
+
+
+def test_results_of_other_weights_are_left_out(tmp_path):
+    checkpoints, results = tmp_path / "checkpoints", tmp_path / "results"
+    model = TrajectoryTransformer(TrajectoryConfig.of_size("small"))
+    model.save_pretrained(checkpoints / "small")
+    results.mkdir()
+    with pytest.raises(ValueError, match="of the weights in"):
+        study.kept_sizes(("small", "medium"), results, checkpoints)
+    for size, weights in (("small", weights_digest(model)), ("medium", "of no checkpoint")):
+        content = {"weights": weights, "lengths": []}
+        (results / f"{size}.json").write_text(json.dumps(content))
+    assert list(study.kept_sizes(("small", "medium", "large"), results, checkpoints)) == ["small"]
+    (results / "small.json").write_text(json.dumps({"weights": "others", "lengths": []}))
+    with pytest.raises(ValueError, match="of the weights in"):
+        study.kept_sizes(("small", "medium"), results, checkpoints)
+
+
+def test_all_three_variants_are_needed(tmp_path):
+    for name in list(study.VARIANTS)[1:]:
+        (tmp_path / f"{name}.json").write_text('{"curve": []}')
+    with pytest.raises(ValueError, match="bidirectional.*leak_study bidirectional"):
+        study.kept_variants(tmp_path)
+    (tmp_path / "bidirectional.json").write_text('{"curve": []}')
+    assert list(study.kept_variants(tmp_path)) == list(study.VARIANTS)
+
+
+def test_below_the_floor_means_by_two_standard_errors():
+    ratios = {"bidirectional": (0.9, 0.01), "causal": (0.99, 0.01), "causal_fixed": (1.1, 0.01)}
+    assert plots.below_floor(ratios) == "bidirectional"
+    assert plots.below_floor({"causal": (1.0, 0.1)}) == "none"
 
 
 @pytest.mark.parametrize(

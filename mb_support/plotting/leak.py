@@ -26,6 +26,23 @@ def _look(name):
     return dict(label=name, color=SIZE_COLORS[name], marker=SIZE_MARKERS[name])
 
 
+def below_floor(ratios):
+    """Labels of the variants whose error is below the floor by more than two standard errors.
+
+    Parameters
+    ----------
+    ratios : dict of str to (value, standard error)
+        Error over floor, by variant.
+
+    Returns
+    -------
+    str
+        Joined by semicolons, as labels have commas; "none" if there is none.
+    """
+    below = [VARIANTS[name][0] for name, (ratio, error) in ratios.items() if ratio + 2 * error < 1]
+    return "; ".join(below) or "none"
+
+
 def _floor(ax):
     ax.axhline(1, color=REFERENCE_COLOR, lw=1.4, zorder=1)
     ax.axhspan(0, 1, color=REFERENCE_COLOR, alpha=0.06, lw=0, zorder=0)
