@@ -46,7 +46,7 @@ train: $(READY)  ## rebuild the checkpoints from nothing (hours; resumable); SIZ
 	@$(RUN) -m mb_support.causal_training
 	@echo "Checkpoints: $(CURDIR)/checkpoints"
 
-study: $(READY)  ## measure leak and kinetics anew, where settings or weights changed (an hour)
+study: $(READY)  ## measure leak and kinetics anew, where settings or weights changed (half an hour)
 	@$(RUN) -m mb_support.leak_study
 	@$(RUN) -m mb_support.kinetics_study
 	@echo "Results: $(CURDIR)/results"

@@ -19,6 +19,7 @@ from . import paths
 from .causal import CausalConfig, CausalGenerator
 from .checkpoints import forget_run, newest_whole_checkpoint
 from .datasets import family_seed
+from .model import fastest_attention
 from .simulation import REGIMES, sample_starts, simulate
 from .trainer import TrajectoryTrainer, stops_on_sigterm
 from .training import _commit, machine, save_checkpoint
@@ -51,7 +52,7 @@ class CausalTrainingConfig:
         Steps between validation scores and between checkpoints.
     """
 
-    n_steps: int = 6000
+    n_steps: int = 8000
     batch_size: int = 512
     learning_rate: float = 3e-3
     warmup_steps: int = 100
@@ -184,6 +185,7 @@ def train(config, output_dir, resume=True):
             regime=config.regime,
         )
     )
+    model.set_attn_implementation(fastest_attention())
     validation = FreshWindows(
         config.n_validation,
         config.window_length + 1,

@@ -40,6 +40,9 @@ from .training import _commit, machine
 
 RESULTS = paths.ROOT / "results" / "kinetics"
 REGIME = REGIMES["metastable"]
+#: What `acceptance` asks for: nats; shares of the exact value.
+MAX_DIVERGENCE, TOLERANCE, MAX_ERROR = 0.01, 0.1, 0.05
+TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 #: Frames between the two ends of a pair, for the autocorrelation of y.
 LAGS = (0, 1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200, 320, 500, 800, 1200, 1800)
 
@@ -61,7 +64,7 @@ class Ensemble:
         Which seed of the family "test".
     """
 
-    n_walkers: int = 1000
+    n_walkers: int = 2000
     n_frames: int = 12_000
     n_settle: int = 6_000
     lag: int = 100
@@ -159,6 +162,57 @@ def exact_kinetics(grid_step=0.02):
     }
 
 
+def acceptance(part, exact):
+    """Whether a generator has the right kinetics, by the criteria stated here.
+
+    The density may diverge by `MAX_DIVERGENCE`. Each time has to be known with a standard error of
+    at most `MAX_ERROR` of the exact value, and lie within `TOLERANCE` of it or within two standard
+    errors.
+
+    Parameters
+    ----------
+    part : dict
+        As `describe` gives it.
+    exact : dict
+        As `exact_kinetics` gives it.
+
+    Returns
+    -------
+    dict
+        For "divergence" and each of `TIMES`: "value", "error", "exact", "allowed" (distance from
+        the exact value) and "met".
+    """
+    found = {}
+    for name, target in {"divergence": 0.0, **{key: exact[key] for key in TIMES}}.items():
+        estimate = part[name]
+        if name == "divergence":
+            allowed, known = MAX_DIVERGENCE, True
+        else:
+            allowed = max(TOLERANCE * target, 2 * estimate.standard_error)
+            known = estimate.standard_error <= MAX_ERROR * target
+        found[name] = {
+            "value": estimate.value,
+            "error": estimate.standard_error,
+            "exact": target,
+            "allowed": allowed,
+            "met": bool(known and abs(estimate.value - target) <= allowed),
+        }
+    return found
+
+
+def verdict(part, exact):
+    """`acceptance` in words: "meets all four criteria", or how many, and which it misses."""
+    words = {"passage_time_ab": "A to B", "passage_time_ba": "B to A"}
+    criteria = acceptance(part, exact)
+    missed = [
+        words.get(name, name.replace("_", " ")) for name, row in criteria.items() if not row["met"]
+    ]
+    if not missed:
+        return "meets all four criteria"
+    n_met = len(criteria) - len(missed)
+    return f"meets {n_met or 'none'} of the four criteria (missed: {', '.join(missed)})"
+
+
 # ---- the generators ------------------------------------------------------------------------------
 
 
@@ -244,7 +298,7 @@ class MarkovRun:
         Groups of windows that the bootstrap resamples.
     """
 
-    n_windows: int = 3_072_000
+    n_windows: int = 4_096_000
     n_relax: int = 8
     lag: int = 16
     width: float = 0.1

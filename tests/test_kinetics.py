@@ -9,6 +9,7 @@ from scipy.spatial.distance import jensenshannon
 
 from mb_support import MINIMA, GridSolver, kinetics, simulate
 from mb_support import kinetics_study as study
+from mb_support.causal_training import CausalTrainingConfig
 from mb_support.kinetics import DISKS, Estimate, bootstrap, jensen_shannon_divergence
 from mb_support.kinetics_markov import (
     assign_cells,
@@ -237,6 +238,42 @@ def test_a_description_of_real_simulation_agrees_with_the_exact_values():
     assert found["divergence"].value < 0.01
     assert found["rate_ab"].value == pytest.approx(1 / found["passage_time_ab"].value)
     assert found["autocorrelation"]["values"][0] == pytest.approx(1)
+
+
+def judged(**changes):
+    exact = {"passage_time_ab": 100.0, "passage_time_ba": 10.0, "slowest_timescale": 8.0}
+    part = {name: Estimate(value, 0.03 * value, np.nan, np.nan) for name, value in exact.items()}
+    return part | {"divergence": Estimate(0.001, 0.0, 0.0, 0.0)} | changes, exact
+
+
+def test_a_generator_is_accepted_if_all_criteria_are_met():
+    assert study.verdict(*judged()) == "meets all four criteria"
+    slow = judged(passage_time_ab=Estimate(112.0, 3.0, np.nan, np.nan))
+    assert study.verdict(*slow) == "meets 3 of the four criteria (missed: A to B)"
+    # ten percent or two standard errors, but not with large errors
+    assert study.acceptance(*judged(passage_time_ab=Estimate(109.0, 3.0, 0, 0)))["passage_time_ab"][
+        "met"
+    ]
+    vague = judged(passage_time_ab=Estimate(100.0, 6.0, 0, 0))
+    assert not study.acceptance(*vague)["passage_time_ab"]["met"]
+    spread = judged(divergence=Estimate(0.02, 0.0, 0.0, 0.0))
+    assert study.acceptance(*spread)["divergence"] == {
+        "value": 0.02, "error": 0.0, "exact": 0.0, "allowed": 0.01, "met": False
+    }  # fmt: skip
+
+
+def test_a_generator_that_never_passes_is_not_accepted():
+    nothing = Estimate(np.nan, np.nan, np.nan, np.nan)
+    part, exact = judged(**dict.fromkeys(study.TIMES, nothing))
+    missed = "A to B, B to A, slowest timescale"
+    assert study.verdict(part, exact) == f"meets 1 of the four criteria (missed: {missed})"
+    part["divergence"] = Estimate(0.5, 0.0, 0.0, 0.0)
+    assert study.verdict(part, exact).startswith("meets none of the four")
+
+
+def test_the_markov_model_gets_as_many_windows_as_the_generator():
+    config = CausalTrainingConfig()
+    assert study.MarkovRun().n_windows == config.n_steps * config.batch_size
 
 
 def test_results_come_back_as_estimates(tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
     for shift, (generator, values) in zip(
         np.linspace(-0.3, 0.3, max(2, len(estimates))), estimates.items(), strict=False
     ):
-        label, color, marker = GENERATORS[generator]
+        label, color, marker = GENERATORS[generator]  # in the legend once, at the first mark
         for row, name in enumerate(names):
             estimate = values.get(name)
             if estimate is None or not np.isfinite(estimate.low + estimate.value):
@@ -60,8 +60,9 @@ def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
                 marker=marker,
                 ls="",
                 capsize=2,
-                label=label if row == 0 else None,
+                label=label,
             )
+            label = None
     ax.set_yticks(range(len(names)), [QUANTITIES[name] for name in names])
     ax.invert_yaxis()
     ax.set_xlabel("estimated / exact")
