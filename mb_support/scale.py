@@ -202,6 +202,34 @@ def implementation_table(result):
     return table.map(lambda value: "" if np.isnan(value) else f"{value:,.0f}")
 
 
+def speedup_parts(result, size):
+    """Into what the gain of a size over the plain configuration divides, at 1000 frames.
+
+    Parameters
+    ----------
+    result : dict
+        Of `load_benchmark("training")`.
+    size : str
+
+    Returns
+    -------
+    dict of str to float
+        Ratios of median frames per second on two threads, in float32: "no dropout", leaving out
+        the dropout of attention weights; "attention", replacing fused attention of PyTorch by
+        that for tiny heads.
+    """
+    rows = rows_where(
+        result, kind="training", size=size, n_frames=1000, threads=2, processes=1,
+        precision="float32",
+    )  # fmt: skip
+    without = rows[rows["attention_dropout"] == 0].set_index("attention")["median_frames_per_s"]
+    plain = rows[rows["attention_dropout"] > 0]["median_frames_per_s"].iloc[0]
+    return {
+        "no dropout": float(without["sdpa"] / plain),
+        "attention": float(without["cpu_fused"] / without["sdpa"]),
+    }
+
+
 def cost_of(result, n_trajectories=1_000_000, n_frames=1000):
     """What a large set of trajectories would cost on the machine of the benchmark.
 

@@ -94,3 +94,13 @@ def test_missing_and_damaged_results_are_said(tmp_path):
         scale.load_benchmark("training", tmp_path)
     (tmp_path / "benchmark_training.json").write_text(json.dumps({"rows": []}))
     assert scale.load_benchmark("training", tmp_path) == {"rows": []}
+
+
+def test_the_gain_divides_into_dropout_and_attention(result):
+    speeds = (("sdpa", 0.1, 100.0), ("sdpa", 0.0, 300.0), ("eager", 0.0, 50.0))
+    result["rows"] = [
+        row("training", size="small", attention=attention, attention_dropout=dropout,
+            median_frames_per_s=speed)
+        for attention, dropout, speed in (*speeds, ("cpu_fused", 0.0, 1200.0))
+    ]  # fmt: skip
+    assert scale.speedup_parts(result, "small") == {"no dropout": 3.0, "attention": 4.0}

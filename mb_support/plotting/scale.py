@@ -1,6 +1,7 @@
 """Figures of the chapter on scale: speeds by length, laws of growth, and comparisons."""
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from .style import (
     BASELINE_COLOR,
@@ -11,6 +12,13 @@ from .style import (
     SIZE_MARKERS,
     axes_or_new,
 )
+
+
+def _tick(ax, amounts):
+    # a logarithmic axis labelled where it was measured
+    ax.set_xscale("log")
+    ax.set_xticks(amounts, [f"{amount:.0f}" for amount in amounts])
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def plot_speeds(rows, ax=None):
@@ -59,7 +67,7 @@ def plot_length_law(points, laws, ax=None):
         ax.plot(n_frames, speed, SIZE_MARKERS[size], color=color, label=size)
         fine = np.geomspace(min(n_frames), max(n_frames), 50)
         ax.plot(fine, laws[size].frames_per_s(fine), SIZE_LINES[size], color=color, lw=1)
-    ax.set_xscale("log")
+    _tick(ax, n_frames)
     ax.set_yscale("log")
     ax.set_xlabel("frames of a trajectory")
     ax.set_ylabel("frames per second")
@@ -86,7 +94,7 @@ def plot_growth(amounts, seconds, exponent, label, ax=None):
     ax.plot(amounts, seconds, "o", color=MODEL_COLOR, label=f"measured, power {exponent:.2f}")
     law = np.asarray(amounts) * seconds[-1] / amounts[-1]
     ax.plot(amounts, law, color=REFERENCE_COLOR, lw=1, label="proportional")
-    ax.set_xscale("log")
+    _tick(ax, amounts)
     ax.set_yscale("log")
     ax.set_xlabel(label)
     ax.set_ylabel("seconds")
