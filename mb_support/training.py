@@ -151,10 +151,9 @@ class TrainingConfig:
 RECIPES = {
     "small": TrainingConfig(
         "small",
-        stages=((1000, 9600, 160), (1000, 400)),
+        stages=((250, 3000), (1000, 1000)),
         batch_size=16,
         learning_rate=3e-3,
-        eval_every=500,
     ),
     "medium": TrainingConfig(
         "medium",

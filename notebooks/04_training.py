@@ -62,7 +62,8 @@ recipes.recipe_table(records)
 # its key counts in attention, and its encoding in the mean that is classified. What the model
 # learns holds for whole trajectories, on which the accuracies below are taken, and the last steps
 # are made on. BERT itself was trained on short sequences first {cite}`devlin2019`; short *windows*
-# would serve badly here, as less of a trajectory is less certain of its label.
+# serve less well here, as less of a trajectory is less certain of its label; the small model, trained
+# before this was tried, had them.
 #
 # *Guidance.* The label is one bit for a whole trajectory, and says little about why it is right.
 # The simulator knows more. During the first part of a run
