@@ -253,7 +253,7 @@ def fused_attention_forward(
             **kwargs,
         )
     out = _FusedAttention.apply(query, key, value, scaling, is_causal)
-    return out[..., :head_size].to(dtype), None
+    return (out if out.shape[-1] == head_size else out[..., :head_size].to(dtype)), None
 
 
 def _is_bias_of_keys(mask):

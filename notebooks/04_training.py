@@ -155,7 +155,7 @@ glue("training_small_trajectories", small["trajectories_seen"], display=False)
 #
 # ## A training on this page
 #
-# The same recipe for the small model, much shortened: guided first, the poster's loss alone at the
+# The small model once more, on thinned trajectories and with few steps: guided first, the poster's loss alone at the
 # end ({numref}`fig-training-live`).
 
 # %%
