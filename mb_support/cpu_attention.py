@@ -225,21 +225,14 @@ def fused_attention_forward(
     head_size, dtype = query.shape[-1], query.dtype
     scaling = head_size**-0.5 if scaling is None else scaling
     is_causal = bool(module.is_causal if is_causal is None else is_causal)
-    if _is_bias_of_keys(attention_mask):
-        # as one more dimension, in which every query is one and every value zero
-        bias = (attention_mask / scaling).expand(len(key), key.shape[1], 1, -1).transpose(2, 3)
-        query, key, value = (
-            torch.cat([t.float(), extra], dim=-1)
-            for t, extra in ((query, torch.ones_like(bias)), (key, bias), (value, 0 * bias))
-        )
-        attention_mask = None
+    is_biased = _is_bias_of_keys(attention_mask)
     if (
-        attention_mask is not None
+        (attention_mask is not None and not is_biased)
         or dropout > 0.0
         or query.device.type != "cpu"
         or query.dtype == torch.float64
         or query.shape != key.shape
-        or query.shape[-1] > 8
+        or head_size + is_biased > 8
     ):
         return sdpa_attention_forward(
             module,
@@ -252,8 +245,16 @@ def fused_attention_forward(
             is_causal=is_causal,
             **kwargs,
         )
+    if not is_biased:
+        return _FusedAttention.apply(query, key, value, scaling, is_causal), None
+    # the bias as one more dimension, in which every query is one and every value zero
+    bias = (attention_mask / scaling).expand(len(key), key.shape[1], 1, -1).transpose(2, 3)
+    query, key, value = (
+        torch.cat([t.float(), extra], dim=-1)
+        for t, extra in ((query, torch.ones_like(bias)), (key, bias), (value, 0 * bias))
+    )
     out = _FusedAttention.apply(query, key, value, scaling, is_causal)
-    return (out if out.shape[-1] == head_size else out[..., :head_size].to(dtype)), None
+    return out[..., :head_size].to(dtype), None
 
 
 def _is_bias_of_keys(mask):

@@ -34,6 +34,7 @@ class GuidedTransformer(TrajectoryTransformer):
 
         With `frames` and `counts` (batch, n_kept), the encoder is shown these frames only, each
         standing for so many: its key counts that often in attention, its encoding in the mean.
+        In L_traj each counts once.
         """
         if frames is None:
             output = super().forward(trajectories, labels=labels)

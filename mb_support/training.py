@@ -35,7 +35,7 @@ from .guidance import GuidedTransformer
 from .model import SIZES, TrajectoryConfig, fastest_attention
 from .trainer import Items, StopsAfter, TrajectoryTrainer, scores, stops_on_sigterm
 
-#: Settings that may change when a run is gone on with: they decide no number of it.
+#: Settings that may change when a run is gone on with: they decide no step of it.
 FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after")
 
 
@@ -111,6 +111,8 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+        if self.stop_after is not None and self.stop_after < 1:
+            raise ValueError(f"stop_after must be at least 1, or None; got {self.stop_after}")
 
     @property
     def n_steps(self):

@@ -146,6 +146,17 @@ def test_a_key_with_the_logarithm_of_a_count_acts_as_so_many_keys(head_size):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
+def test_counts_and_dropout_together_are_left_to_pytorch():
+    q, k, v = inputs(4, n_frames=30)
+    mask = torch.arange(1.0, 31.0).log().expand(2, 1, 1, 30)
+    out, _ = fused_attention_forward(Layer(False), q, k, v, mask, dropout=0.5)
+    assert out.shape == (2, 30, 3, 4)
+    double = [t.detach().double() for t in (q, k, v)]
+    found, _ = fused_attention_forward(Layer(False), *double, mask.double())
+    expected = functional.scaled_dot_product_attention(*double, attn_mask=mask.double())
+    torch.testing.assert_close(found, expected.transpose(1, 2))
+
+
 def test_results_do_not_depend_on_the_number_of_threads():
     q, k, v = inputs(5, n_frames=100)
     n_threads = torch.get_num_threads()
