@@ -159,21 +159,21 @@ RECIPES = {
     ),
     "medium": TrainingConfig(
         "medium",
-        stages=((1000, 6000, 160), (1000, 2000, 320), (1000, 600)),
+        stages=((1000, 10_000, 96), (1000, 5000, 160), (1000, 1200, 320), (1000, 100)),
         batch_size=16,
         learning_rate=1.5e-3,
         bf16=True,
-        eval_every=500,
-        stop_after=8150,
+        eval_every=1000,
+        stop_after=16_220,
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 3600, 160), (1000, 600, 320), (1000, 140)),
+        stages=((1000, 7000, 96), (1000, 2400, 160), (1000, 300, 320), (1000, 60)),
         batch_size=16,
         learning_rate=7e-4,
         bf16=True,
-        eval_every=400,
-        stop_after=4240,
+        eval_every=1500,
+        stop_after=9720,
     ),
 }
 
