@@ -168,12 +168,12 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 7000, 96), (1000, 2400, 160), (1000, 300, 320), (1000, 60)),
+        stages=((1000, 4800, 96), (1000, 1800, 160), (1000, 240, 320), (1000, 60)),
         batch_size=16,
         learning_rate=7e-4,
         bf16=True,
-        eval_every=1500,
-        stop_after=9720,
+        eval_every=1200,
+        stop_after=6860,
     ),
 }
 
