@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-import transformers
 
 from mb_support import (
     REGIMES,
@@ -35,7 +34,8 @@ from mb_support import (
 )
 from mb_support.datasets import make_dataset
 from mb_support.model import SIZES, fastest_attention
-from mb_support.training import RECIPES, _commit, machine
+from mb_support.records import circumstances
+from mb_support.training import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Frames that go through a model in one turn.
@@ -310,9 +310,7 @@ def summary(sizes, rates, n_rounds, loads, seconds):
         ],
         "load_average": loads,
         "duration_s": seconds,
-        "machine": machine(),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "commit": _commit(),
+        **circumstances("torch", "transformers"),
         "date": time.strftime("%Y-%m-%d"),
     }
 

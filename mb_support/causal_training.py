@@ -20,9 +20,10 @@ from .causal import CausalConfig, CausalGenerator
 from .checkpoints import forget_run, newest_whole_checkpoint
 from .datasets import family_seed
 from .model import fastest_attention
+from .records import circumstances
 from .simulation import REGIMES, sample_starts, simulate
 from .trainer import TrajectoryTrainer, stops_on_sigterm
-from .training import _commit, machine, save_checkpoint
+from .training import save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -212,10 +213,7 @@ def train(config, output_dir, resume=True):
         "parameters": model.num_parameters(),
         "wall_time_s": trainer.state.log_history[-1].get("elapsed_s"),
         "processor_time_s": round(time.process_time(), 1),  # since the run was last started
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "commit": _commit(),
+        **circumstances("torch", "transformers"),
         "curve": trainer.state.log_history,
     }
     return model.eval(), record

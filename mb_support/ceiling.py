@@ -17,6 +17,7 @@ import numpy as np
 from . import paths
 from .datasets import make_dataset
 from .observer import IdealObserver
+from .records import write_json
 from .regimes import REGIMES
 
 #: (first frame, frames, trajectories) of what is observed of test set 0, in the order of need.
@@ -118,7 +119,7 @@ def observe(regime, path, observed=None, progress=True):
             part["first"] += seen.first.round(5).tolist()
             part["last"] += seen.last.round(5).tolist()
             record["seconds"] = round(record["seconds"] + time.monotonic() - began, 1)
-            _write(path, record)
+            write_json(path, record, indent=None)
             if progress:
                 done = len(part["first"])
                 print(f"{regime}, {length} frames from {start}: {done} of {n}", flush=True)
@@ -127,13 +128,6 @@ def observe(regime, path, observed=None, progress=True):
 def data_digest(data):
     """SHA-256 over the first trajectories of a set, 16 hexadecimal digits."""
     return hashlib.sha256(np.ascontiguousarray(data.trajectories[:20]).tobytes()).hexdigest()[:16]
-
-
-def _write(path, record):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(record) + "\n")
-    partial.replace(path)
 
 
 def load_ceilings(regime, folder=paths.RESULTS):

@@ -7,16 +7,10 @@ trajectories.
 """
 
 import argparse
-import json
-import platform
-import time
 from dataclasses import asdict, dataclass
 
-import deeptime
 import numpy as np
-import sklearn
 import torch
-import transformers
 
 from . import paths
 from .classification import predict_states
@@ -39,10 +33,10 @@ from .inference import checkpoint_sizes, load_checkpoint, weights_digest
 from .memory import transition_points
 from .model import TrajectoryConfig, TrajectoryTransformer
 from .readouts import fit_linear, fit_probe
+from .records import keep
 from .reference import GridSolver
 from .simulation import REGIMES, simulate
 from .states import assign_states
-from .training import _commit, machine
 
 CALIBRATION_EDGES = np.linspace(0, 1, 11)
 #: Window in which dynamics is scored: two follow each other in a trajectory.
@@ -334,52 +328,23 @@ def make_part(study, part, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
     part : str
         "baselines", a size, or "untrained_" and a size.
     """
-    path = folder / f"{part}.json"
     model = None
     if part.startswith("untrained_"):
         model = untrained(part.removeprefix("untrained_"))
     elif part != "baselines":
         model = load_checkpoint(part, checkpoints)
     made_for = {
-        "settings": json.loads(json.dumps(asdict(study.settings))),
+        "settings": asdict(study.settings),
         "weights": None if model is None else weights_digest(model),
     }
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if {name: kept.get(name) for name in made_for} == made_for:
-            print(part, "is up to date", flush=True)
-            return
-    began = time.monotonic()
-    if model is None:
-        body = {"exact": study.exact(), "views": baselines(study)}
-    else:
-        body = model_part(study, model, is_trained=not part.startswith("untrained_"))
-    record = made_for | {
-        "seconds": round(time.monotonic() - began, 1),
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "deeptime": deeptime.__version__,
-            "scikit-learn": sklearn.__version__,
-        },
-        "commit": _commit(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record | _rounded(body), indent=1) + "\n")
-    temporary.replace(path)
-    print(part, "took", record["seconds"], "s", flush=True)
 
+    def body():
+        if model is None:
+            return {"exact": study.exact(), "views": baselines(study)}
+        return model_part(study, model, is_trained=not part.startswith("untrained_"))
 
-def _rounded(values):
-    if isinstance(values, dict):
-        return {str(key): _rounded(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_rounded(value) for value in values]
-    return float(f"{values:.6g}") if isinstance(values, float) else values
+    packages = ("torch", "transformers", "deeptime", "scikit-learn")
+    keep(folder / f"{part}.json", made_for, body, packages)
 
 
 def main(arguments=None):

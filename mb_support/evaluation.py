@@ -8,22 +8,20 @@ an interrupted run stopped.
 import argparse
 import json
 import os
-import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import transformers
 
 from . import paths
 from .classification import predict_states
 from .datasets import make_dataset
 from .inference import cached_predictions, load_checkpoint, weights_digest
 from .model import SIZES
+from .records import circumstances, write_json
 from .slices import slice_table
-from .training import _commit, machine
 
 #: Frames of a slice, and the frames at which slices begin.
 SLICE_LENGTHS = (100, 250, 500)
@@ -144,14 +142,7 @@ def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):
         "size": size,
         "weights": weights_digest(model),
         "seconds": round(time.monotonic() - began, 1),
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "commit": _commit(),
+        **circumstances("torch", "transformers"),
         "predictions": predictions,
     }
 
@@ -327,11 +318,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     record = evaluate(options.size, options.checkpoints)
-    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"evaluation_{options.size}.json"
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(record, indent=1) + "\n")
-    partial.rename(path)
+    write_json(path, record)
     print(f"{options.size}: {len(record['predictions'])} sets of predictions in {path}")
 
 

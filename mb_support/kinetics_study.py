@@ -7,14 +7,10 @@ its own; a part that is there already is not made again, unless its settings or 
 
 import argparse
 import json
-import platform
-import time
 from dataclasses import asdict, dataclass, replace
 
-import deeptime
 import numpy as np
 import torch
-import transformers
 
 from . import kinetics, paths
 from .causal import CausalGenerator, sample
@@ -34,9 +30,9 @@ from .kinetics_markov import (
     transition_counts,
 )
 from .potential import MINIMA
+from .records import keep
 from .reference import GridSolver
 from .simulation import REGIMES, simulate
-from .training import _commit, machine
 
 RESULTS = paths.ROOT / "results" / "kinetics"
 REGIME = REGIMES["metastable"]
@@ -387,47 +383,7 @@ def make_part(part, folder=RESULTS):
     """
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}: choose one of {PARTS}")
-    path = folder / f"{part}.json"
-    made_for, body = _make(part)
-    made_for = json.loads(json.dumps(made_for))
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if {name: kept.get(name) for name in made_for} == made_for:
-            print(part, "is up to date", flush=True)
-            return
-    began, began_cpu = time.monotonic(), time.process_time()
-    content = made_for | body()
-    content["record"] = {
-        "wall_time_s": round(time.monotonic() - began, 1),
-        "processor_time_s": round(time.process_time() - began_cpu, 1),
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "deeptime": deeptime.__version__,
-        },
-        "commit": _commit(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(_plain(content), indent=1) + "\n")
-    temporary.replace(path)
-    print(part, "took", content["record"]["wall_time_s"], "s", flush=True)
-
-
-def _plain(values):
-    # for JSON: estimates as dictionaries, six digits, null for what is not finite
-    if isinstance(values, Estimate):
-        values = asdict(values)
-    if isinstance(values, dict):
-        return {key: _plain(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
-    if isinstance(values, float):
-        return float(f"{values:.6g}") if np.isfinite(values) else None
-    return values
+    keep(folder / f"{part}.json", *_make(part), packages=("torch", "transformers", "deeptime"))
 
 
 def load_results(folder=RESULTS):

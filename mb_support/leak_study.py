@@ -7,7 +7,6 @@ of its own; a part that is there already is not made again, unless its settings 
 
 import argparse
 import json
-import platform
 import time
 from dataclasses import asdict, dataclass
 
@@ -28,7 +27,8 @@ from .leak import (
     summarise,
 )
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
-from .training import _commit, machine, save_checkpoint, sinusoids
+from .records import keep
+from .training import save_checkpoint, sinusoids
 
 #: What a position may see, and which statistics standardise it: class and `causal`.
 VARIANTS = {
@@ -284,41 +284,7 @@ def make_part(part, exact, folder=RESULTS, report=print):
     folder : path
     report : callable
     """
-    path = folder / f"{part}.json"
-    made_for, body = _make(part, exact, report)
-    made_for = json.loads(json.dumps(made_for))
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if {name: kept.get(name) for name in made_for} == made_for:
-            report(f"{part} is up to date")
-            return
-    began, began_cpu = time.monotonic(), time.process_time()
-    content = made_for | body()
-    content["record"] = {
-        "wall_time_s": round(time.monotonic() - began, 1),
-        "processor_time_s": round(time.process_time() - began_cpu, 1),
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "commit": _commit(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(rounded(content), indent=1) + "\n")
-    temporary.replace(path)
-
-
-def rounded(values, digits=5):
-    """Nested dictionaries and lists with floats cut to a number of significant digits."""
-    if isinstance(values, dict):
-        return {str(key): rounded(value, digits) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [rounded(value, digits) for value in values]
-    return float(f"{values:.{digits}g}") if isinstance(values, float) else values
+    keep(folder / f"{part}.json", *_make(part, exact, report), report=report)
 
 
 def load_results(folder=RESULTS):

@@ -16,23 +16,16 @@ first round of samples is drawn around modes and candidates, a second around the
 samples are weighted against the mixture of both proposals.
 """
 
-import argparse
-import json
-import platform
-import subprocess
-import time
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from scipy.optimize import minimize
 
-from .datasets import make_dataset
 from .forecast import label_posterior, state_share
 from .grid import checked_count
-from .paths import RESULTS, ROOT
 from .reference import GridSolver
-from .simulation import REGIMES, sample_starts, simulate
+from .simulation import sample_starts, simulate
 from .states import assign_states
 from .transition_density import log_density_of_step, transition_density
 
@@ -399,96 +392,3 @@ def _log_posteriors(locations, z, window_step, log_start, table, origin, step):
         # s^(N-2) from the volume element, and one more for log s instead of s
         result[k] = total + (n_frames - 1) * (log_x + log_y)
     return result
-
-
-def ceiling(regime, n_trajectories=1000, first_frame=0, n_frames=None, index=0):
-    """Accuracy of the ideal observer on held-out trajectories.
-
-    Parameters
-    ----------
-    regime : str
-        A key of `simulation.REGIMES`, overdamped.
-    n_trajectories : int
-        Trajectories of the test family, as the models are scored on.
-    first_frame, n_frames
-        As for `IdealObserver`.
-    index : int
-        Which seed of the test family.
-
-    Returns
-    -------
-    dict
-        For the label "first" and the label "last": `accuracy` on these trajectories with its
-        standard error; `expected_accuracy`, the mean of max(P, 1 - P) with its standard error,
-        which scatters less; `calibration`, the sum of label minus probability over its own
-        standard deviation. And settings, effective samples and duration.
-    """
-    begun = time.perf_counter()
-    test = make_dataset(n_trajectories, "test", index, regime)
-    observer = IdealObserver(REGIMES[regime], first_frame, n_frames)
-    shown = slice(observer.first_frame, observer.first_frame + observer.n_frames)
-    seen = observer.observe(test.trajectories[:, shown])
-    begins = assign_states(test.trajectories[:, 0])
-    ends = assign_states(test.trajectories[:, shown][:, -1])
-    result = {
-        "regime": regime,
-        "first_frame": observer.first_frame,
-        "n_frames": observer.n_frames,
-        "n_trajectories": n_trajectories,
-        "test_seed": int(test.seed),
-        "observer_seed": observer.seed,
-        "n_samples": observer.n_samples,
-    }
-    for label, probability, truth in (("first", seen.first, begins), ("last", seen.last, ends)):
-        right = (probability > 0.5) == truth
-        sure = np.maximum(probability, 1 - probability)
-        spread = np.sqrt(max((probability * (1 - probability)).sum(), 1e-12))
-        root = np.sqrt(n_trajectories)
-        result[label] = {
-            "accuracy": float(right.mean()),
-            "accuracy_error": float(right.std() / root),
-            "expected_accuracy": float(sure.mean()),
-            "expected_accuracy_error": float(sure.std() / root),
-            "calibration": float((truth - probability).sum() / spread),
-        }
-    quantiles = np.quantile(seen.effective_samples, [0.01, 0.5])
-    result["effective_samples"] = {"percentile_1": quantiles[0], "median": quantiles[1]}
-    result["seconds"] = round(time.perf_counter() - begun, 1)
-    return result
-
-
-def main(arguments=None):
-    """Write results/observer_<regime>.json for the regimes asked for."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("regimes", nargs="*", default=["metastable", "wild"])
-    parser.add_argument("--trajectories", type=int, default=1000)
-    chosen = parser.parse_args(arguments)
-    for regime in chosen.regimes:
-        result = ceiling(regime, chosen.trajectories) | {"versions": _versions()}
-        path = RESULTS / f"observer_{regime}.json"
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
-        temporary.replace(path)
-        first = result["first"]
-        print(
-            f"{path.name}: accuracy {first['accuracy']:.4f} +- {first['accuracy_error']:.4f}, "
-            f"expected {first['expected_accuracy']:.4f} +- {first['expected_accuracy_error']:.4f}"
-        )
-
-
-def _versions():
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return {
-        "commit": commit.stdout.strip() or "unknown",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "machine": platform.machine(),
-    }
-
-
-if __name__ == "__main__":
-    main()

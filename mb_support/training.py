@@ -9,8 +9,6 @@ import argparse
 import json
 import math
 import os
-import platform
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,7 +19,7 @@ import transformers
 from accelerate.utils import broadcast_object_list
 from transformers import PrinterCallback, TrainingArguments
 
-from . import paths
+from . import paths, records
 from .checkpoints import (
     CheckpointError,
     forget_run,
@@ -349,7 +347,7 @@ def _starting_point(config, output_dir, resume, data):
                 f"{output_dir} holds a run with other settings ({'; '.join(changed)}): choose "
                 "another folder, or resume=False (--restart) to begin anew"
             )
-    commit = read_json(note).get("commit") if last and note.exists() else _commit()
+    commit = read_json(note).get("commit") if last and note.exists() else records.commit()
     note.write_text(json.dumps(settings | {"commit": commit}, indent=1) + "\n")
     return None if last is None else str(last)
 
@@ -361,33 +359,9 @@ def training_record(config, log_history):
         "trajectories_seen": config.n_steps_done * config.batch_size,
         "frames_seen": int(config.frames_per_step.sum()),
         "wall_time_s": log_history[-1].get("elapsed_s"),
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        **records.circumstances("torch", "transformers"),
         "curve": log_history,
     }
-
-
-def machine():
-    """Processor and number of cores, or the name of the GPU."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
-    return f"{name}, {os.cpu_count()} cores"
-
-
-def _commit():
-    done = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True
-    )
-    return done.stdout.strip() or None
 
 
 def save_checkpoint(model, record, folder):
