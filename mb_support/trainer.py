@@ -8,25 +8,43 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch.nn import functional
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, TrainerState
 
 from .checkpoints import CheckpointError, write_manifest
 
 
 class TrajectoryTrainer(Trainer):
-    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states."""
+    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states.
 
-    def __init__(self, *args, **kwargs):
+    Parameters
+    ----------
+    n_scheduled : int
+        Steps over which the learning rate falls; a run may end before (`max_steps`).
+    """
+
+    def __init__(self, *args, n_scheduled, **kwargs):
         super().__init__(*args, **kwargs)
+        self.n_scheduled = n_scheduled
         self._terms, self._started, self._elapsed_before = [], None, 0.0
 
     def _get_train_sampler(self, *args, **kwargs):
         return SequentialSampler(self.train_dataset)  # fresh trajectories: already random
 
+    def create_scheduler(self, num_training_steps, *args, **kwargs):
+        return super().create_scheduler(self.n_scheduled, *args, **kwargs)
+
     def train(self, resume_from_checkpoint=None, **kwargs):
         self._started = time.monotonic()
+        if resume_from_checkpoint is not None:
+            last = Path(resume_from_checkpoint)
+            state = TrainerState.load_from_json(str(last / "trainer_state.json"))
+            if state.global_step >= self.args.max_steps:  # `Trainer` would make one step more
+                self.state = state
+                self.model.load_state_dict(load_file(last / "model.safetensors"))
+                return None
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
@@ -91,17 +109,6 @@ def scores(prediction):
     """Accuracy of the predicted states, for `Trainer`."""
     predicted, labels = prediction.predictions.argmax(axis=-1), prediction.label_ids
     return {"accuracy": float((predicted == labels).mean())}
-
-
-class StopsAfter(TrainerCallback):
-    """Ends a run after `n_steps` of them, wherever its schedule would end."""
-
-    def __init__(self, n_steps):
-        self.n_steps = n_steps
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step >= self.n_steps:
-            control.should_save = control.should_training_stop = True
 
 
 class _StopWhenAsked(TrainerCallback):

@@ -31,7 +31,7 @@ from .checkpoints import (
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .guidance import GuidedTransformer
 from .model import SIZES, TrajectoryConfig, fastest_attention
-from .trainer import Items, StopsAfter, TrajectoryTrainer, scores, stops_on_sigterm
+from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
 FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after")
@@ -200,7 +200,7 @@ def training_arguments(config, output_dir, progress=True):
         )
     return TrainingArguments(
         output_dir=str(output_dir),
-        max_steps=config.n_steps,
+        max_steps=config.n_steps_done,
         per_device_train_batch_size=config.batch_size // world_size,
         per_device_eval_batch_size=16,
         learning_rate=config.learning_rate,
@@ -304,8 +304,8 @@ def train(config, output_dir, resume=True, data=None, progress=True):
         train_dataset=training_stream(config, data),
         eval_dataset=Items(validation),
         compute_metrics=scores,
+        n_scheduled=config.n_steps,
     )
-    trainer.add_callback(StopsAfter(config.n_steps_done))
     if not progress:
         trainer.remove_callback(PrinterCallback)
     last = [None]

@@ -309,7 +309,7 @@ def test_a_schedule_may_be_left_before_its_end(tmp_path):
     short = replace(SHORT, stop_after=SHORT.stages[0][1] + 1)
     assert short.stages_done == (SHORT.stages[0], (SHORT.stages[1][0], 1))
     _, whole = training.train(SHORT, tmp_path / "whole", progress=False)
-    _, stopped = training.train(short, tmp_path / "stopped", progress=False)
+    model, stopped = training.train(short, tmp_path / "stopped", progress=False)
     losses = {
         name: [entry["loss"] for entry in record["curve"] if "loss" in entry]
         for name, record in (("whole", whole), ("stopped", stopped))
@@ -318,6 +318,9 @@ def test_a_schedule_may_be_left_before_its_end(tmp_path):
     assert stopped["trajectories_seen"] == short.n_steps_done * short.batch_size
     n = len(losses["stopped"])
     assert losses["stopped"] == losses["whole"][:n]  # the same schedule as far as it goes
+    again, _ = training.train(short, tmp_path / "stopped", progress=False)  # nothing left to do
+    for name, weight in again.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[name]), name
 
 
 def test_guidance_falls_to_zero_and_stays_there():
