@@ -21,11 +21,11 @@ class TrajectoryTrainer(Trainer):
 
     Parameters
     ----------
-    n_scheduled : int
-        Steps over which the learning rate falls; a run may end before (`max_steps`).
+    n_scheduled : int, optional
+        Steps over which the learning rate falls, if a run ends before (at `max_steps`).
     """
 
-    def __init__(self, *args, n_scheduled, **kwargs):
+    def __init__(self, *args, n_scheduled=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.n_scheduled = n_scheduled
         self._terms, self._started, self._elapsed_before = [], None, 0.0
@@ -34,7 +34,7 @@ class TrajectoryTrainer(Trainer):
         return SequentialSampler(self.train_dataset)  # fresh trajectories: already random
 
     def create_scheduler(self, num_training_steps, *args, **kwargs):
-        return super().create_scheduler(self.n_scheduled, *args, **kwargs)
+        return super().create_scheduler(self.n_scheduled or num_training_steps, *args, **kwargs)
 
     def train(self, resume_from_checkpoint=None, **kwargs):
         self._started = time.monotonic()
