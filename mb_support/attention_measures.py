@@ -35,13 +35,6 @@ def lorenz_curve(received):
     return np.concatenate([np.zeros_like(share[..., :1]), share], axis=-1)
 
 
-def gini(received):
-    """Gini coefficient over the last axis: 0 if all frames receive alike, towards 1 if one does."""
-    share = lorenz_curve(received)
-    n = share.shape[-1] - 1
-    return (2 * share[..., 1:].sum(axis=-1) - 1) / n - 1
-
-
 def top_share(received, fraction=0.05):
     """Share of the attention that goes to the most attended `fraction` of frames, above 0."""
     if not 0 < fraction <= 1:

@@ -25,10 +25,12 @@ import numpy as np
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import get_profile, potential, sampling
+from mb_support import GridSolver, get_profile, potential, sampling
 from mb_support.datasets import make_dataset
 from mb_support.plotting import trajectories as figures
+from mb_support.plotting.interactive import animate_particle
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.reference import DISK_A, DISK_B
 from mb_support.simulation import REGIMES
 from mb_support.states import assign_states, separatrix
 
@@ -123,8 +125,7 @@ glue("data_changed_wild", changed["wild"], display=False)
 # state: noise takes a particle that starts near the boundary to the side that steepest descent does
 # not lead to.
 #
-# {numref}`fig-data-path` shows one trajectory in full. Cut after any frame, the same figure is a
-# picture of an animation.
+# {numref}`fig-data-path` shows one trajectory in full.
 
 # %% mystnb={"figure": {"name": "fig-data-path", "caption": "One metastable trajectory over the potential, from dark (early) to light (late). It slides into a valley within a few frames and then explores it."}, "image": {"alt": "Path of a particle on contour lines of the potential, coloured by time, filling one valley.", "classes": "dark-light"}}
 x, y = np.linspace(-1.6, 1.3, 200), np.linspace(-0.4, 2.1, 180)
@@ -132,6 +133,21 @@ energy = potential(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1))
 path = make_dataset(8, "validation").trajectories[shown_trajectory]
 figures.plot_path(path, metastable.frame_time * np.arange(len(path)), x, y, energy)
 plt.show()
+
+# %% [markdown]
+# And here is one to watch: of the first validation trajectories the one whose time is shared most
+# evenly between the valleys, every fifth frame, with its exact committor
+# ({doc}`01_potential`). Passages are quick, waiting is long: the committor leaps between values
+# near zero and near one.
+
+# %%
+some = make_dataset(64, "validation").trajectories
+share = assign_states(some).mean(axis=1)
+path = some[np.abs(share - 0.5).argmin(), ::5]
+solver = GridSolver(metastable.beta, metastable.diffusion, settings.grid_step)
+committor = solver.interpolate(solver.committor(DISK_A, DISK_B), path, fill_value=0.0)
+times = 5 * metastable.frame_time * np.arange(len(path))
+animate_particle(path, committor.clip(0, 1), times, x[::4], y[::4], energy[::4, ::4])
 
 # %% [markdown]
 # ## Density

@@ -39,11 +39,12 @@ _PAGE = """
   const spec = {spec};
   const marks = {marks};
   const part = (end) => document.getElementById("{name}" + end);
+  // redraw: contours vanish without it
   const show = () => {{
     const step = Number(part("-step").value);
     part("-value").textContent = marks[step];
     Plotly.animate("{name}", [part("-choice").value + "/" + step],
-      {{mode: "immediate", frame: {{duration: 0, redraw: false}}, transition: {{duration: 0}}}});
+      {{mode: "immediate", frame: {{duration: 0, redraw: true}}, transition: {{duration: 0}}}});
   }};
   let timer = null;
   const stop = () => {{ clearInterval(timer); timer = null; part("-play").textContent = "Play"; }};

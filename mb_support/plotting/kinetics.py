@@ -135,28 +135,3 @@ def plot_autocorrelation(curves, exact, frame_time, ax=None):
     ax.set_ylabel("autocorrelation of y")
     ax.legend()
     return ax
-
-
-def plot_walks(walks, frame_time, ax=None):
-    """The coordinate y of one trajectory of each generator, one below the other.
-
-    Parameters
-    ----------
-    walks : dict of str to (n_frames, 2) ndarray
-        By generator.
-    frame_time : float
-    ax : sequence of matplotlib.axes.Axes
-        One for each.
-
-    Returns
-    -------
-    sequence of matplotlib.axes.Axes
-    """
-    for axes, (generator, walk) in zip(ax, walks.items(), strict=True):
-        label, color, _ = GENERATORS[generator]
-        axes.plot(np.arange(len(walk)) * frame_time, walk[:, 1], color=color, lw=0.5)
-        axes.set_title(label, fontsize=8.5, pad=3)
-        axes.set_ylabel("y")
-        axes.set_ylim(-0.6, 2.1)
-    ax[-1].set_xlabel("time")
-    return ax
