@@ -28,7 +28,7 @@ SLICE_LENGTHS = (100, 250, 500)
 SLICE_STARTS = (0, 10, 25, 50, 100, 200, 400, 600, 800)
 #: Trajectories of a test set; those of which slices are taken; and how many test sets.
 N_TEST = 1000
-N_SLICED = {"small": 1000, "medium": 400, "large": 100}
+N_SLICED = {"small": 1000, "medium": 200, "large": 100}
 N_SEEDS = {"small": 5, "medium": 3, "large": 2}
 
 
