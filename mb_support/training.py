@@ -31,11 +31,10 @@ from .checkpoints import (
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .guidance import GuidedTransformer
 from .model import SIZES, TrajectoryConfig, fastest_attention
-from .refit import refit_classifier
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
-FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after", "n_refit")
+FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after")
 
 
 class TrainingStopped(RuntimeError):
@@ -77,9 +76,6 @@ class TrainingConfig:
     stop_after : int, optional
         Steps after which the run ends and the last ones of the schedule are left out. There the
         learning rate is at its floor, and at full length steps are the dearest.
-    n_refit : int
-        Whole fresh trajectories to which the classifier's last layer is fitted anew when the steps
-        are done (`refit_classifier`); zero to leave it.
     n_validation : int
         Validation trajectories scored while training.
     eval_every, save_every : int
@@ -100,7 +96,6 @@ class TrainingConfig:
     regime: str = "metastable"
     seed: int = 0
     stop_after: int | None = None
-    n_refit: int = 0
     n_validation: int = 400
     eval_every: int = 250
     save_every: int = 100
@@ -324,13 +319,11 @@ def train(config, output_dir, resume=True, data=None, progress=True):
             f"stopped at step {trainer.state.global_step} of {config.n_steps_done}, checkpoint in "
             f"{output_dir}: start again to go on from there"
         )
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if config.n_refit and data is None:
-        refit_classifier(model, config, progress)
     trainer.evaluate()
     record = training_record(config, trainer.state.log_history)
     record["commit"] = read_json(output_dir / "run.json").get("commit")
     record |= {"processes": trainer.args.world_size, "data": str(data) if data else None}
+    model = trainer.accelerator.unwrap_model(trainer.model)
     return model.plain(), record
 
 
