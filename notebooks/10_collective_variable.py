@@ -360,9 +360,9 @@ learned = {
 }
 losses = pd.concat(learned, names=["dynamics"]).droplevel(1)
 losses["window_length"] = losses["window_length"].replace(0, "1, and its velocity")
-losses.set_index("window_length", append=True).round(4).rename(
-    columns=lambda c: c.replace("_", " ")
-)
+losses = losses.set_index("window_length", append=True)
+losses.columns = losses.columns.str.replace("_", " ")
+losses.round(4)
 
 # %%
 n_points, n_shots = settings.n_shots
