@@ -151,7 +151,7 @@ plt.show()
 
 # %% mystnb={"figure": {"name": "fig-classification-confusion", "caption": "Confusion matrices on the test set; the shade is the share of the true state."}, "image": {"alt": "One two-by-two table of counts for each classifier.", "classes": "dark-light"}}
 shown = [*sizes, "gradient-boosted trees"]
-fig, axes = plt.subplots(1, len(shown), figsize=figure_size(0.27 * len(shown), 1.15 / len(shown)))
+fig, axes = plt.subplots(1, len(shown), figsize=figure_size(0.25 * len(shown), 1.15 / len(shown)))
 for ax, name in zip(axes, shown, strict=True):
     title = name.removeprefix("gradient-")
     scores.plot_confusion(cl.confusion(labels, predictions[name]), title, ax)
