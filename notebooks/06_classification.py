@@ -162,8 +162,8 @@ plt.show()
 # on other test sets, from kept predictions (`python -m mb_support.evaluation`):
 
 # %%
-by_set = {size: seed_table(kept[size], n) for size in kept}
-pd.DataFrame.from_dict(by_set, orient="index").rename_axis(columns="test set").round(4)
+by_set = {size: pd.Series(seed_table(kept[size], n)) for size in kept}
+pd.DataFrame(by_set).T.rename_axis(columns="test set").round(4)
 
 # %% tags=["remove-cell"]
 words = [
