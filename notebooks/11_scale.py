@@ -216,7 +216,7 @@ for name, size in extremes.items():
 print(f"a million trajectories of 1000 frames: {n_frames * scale.FRAME_BYTES / 1e9:.0f} GB")
 
 # %% [markdown]
-# Simulating them takes {glue:text}`scale_million_simulate_hours:.1f` hours and
+# Simulating them takes {glue:text}`scale_million_simulate_hours:.2f` hours and
 # {glue:text}`scale_million_gigabytes:.0f` gigabytes, which need not fit into memory: the command
 # `python -m mb_support.store` writes them chunk by chunk into a zarr store, on threads or
 # on a Dask cluster, goes on after a kill, and gives the same bytes wherever it runs; training reads

@@ -65,6 +65,7 @@ def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
             label = None
     ax.set_yticks(range(len(names)), [QUANTITIES[name] for name in names])
     ax.invert_yaxis()
+    ax.set_xlim(0, 2.2)  # an estimate many times too large would squeeze all others into a line
     ax.set_xlabel("estimated / exact")
     ax.legend(ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
