@@ -53,7 +53,7 @@ class CausalTrainingConfig:
         Steps between validation scores and between checkpoints.
     """
 
-    n_steps: int = 8000
+    n_steps: int = 16_000
     batch_size: int = 512
     learning_rate: float = 3e-3
     warmup_steps: int = 100
