@@ -163,7 +163,8 @@ plt.show()
 
 # %%
 by_set = {size: pd.Series(seed_table(kept[size], n)) for size in kept}
-pd.DataFrame(by_set).T.rename_axis(columns="test set").round(4)
+by_set_shown = pd.DataFrame(by_set).T.map("{:.4f}".format, na_action="ignore").fillna("")
+by_set_shown.rename_axis(columns="test set")
 
 # %% tags=["remove-cell"]
 words = [
