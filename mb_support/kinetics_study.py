@@ -294,7 +294,7 @@ class MarkovRun:
         Groups of windows that the bootstrap resamples.
     """
 
-    n_windows: int = 4_096_000
+    n_windows: int = 8_192_000
     n_relax: int = 8
     lag: int = 16
     width: float = 0.1
