@@ -46,9 +46,11 @@ train: $(READY)  ## rebuild the checkpoints from nothing (hours; resumable); SIZ
 	@$(RUN) -m mb_support.causal_training
 	@echo "Checkpoints: $(CURDIR)/checkpoints"
 
-study: $(READY)  ## measure leak and kinetics anew, where settings or weights changed (half an hour)
+study: $(READY)  ## measure what chapters keep anew, where settings or weights changed (hours)
 	@$(RUN) -m mb_support.leak_study
 	@$(RUN) -m mb_support.kinetics_study
+	@$(RUN) -m mb_support.ruler
+	@$(RUN) -m mb_support.cv_study
 	@echo "Results: $(CURDIR)/results"
 
 benchmark: $(READY)  ## repeat the measured comparisons of speed (minutes)

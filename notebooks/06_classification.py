@@ -25,7 +25,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import GridSolver, get_profile
+from mb_support import GridSolver, get_profile, ruler
 from mb_support import classification as cl
 from mb_support.baselines import fit_baselines, predict_baselines
 from mb_support.ceiling import load_ceilings
@@ -218,6 +218,65 @@ glue("classification_slow_accuracy", float(is_right[slow].mean()), display=False
 # {glue:text}`classification_quick_share:.2f` of all, and
 # {glue:text}`classification_quick_errors:.2f` of the smallest model's errors; of those that stay
 # for a hundred frames or more it tells {glue:text}`classification_slow_accuracy:.3f` rightly.
+
+# %% [markdown]
+# ## What limits them
+#
+# Nearly all errors start close to the ridge. There the raw position of the first frame decides, and
+# standardisation has taken shift and scale away. The scale can be had from two sources: the shape
+# of the valleys, and the noise between neighbouring frames, which the temperature fixes and which
+# lies like a ruler along the whole trajectory. How much of it did the encodings take up? A linear
+# fit reads the logarithm of the scale from their mean, the vector that the classifier sees; another
+# reads it from the sizes of the standardised displacements alone (`mb_support.ruler`, validation
+# seeds, kept in `results/ruler`).
+
+# %%
+read = ruler.load_answers(models)
+checked = make_dataset(ruler.RulerSettings().n, "validation", ruler.RulerSettings().index)
+by_displacements = ruler.scale_error(
+    ruler.displacement_features(checked.trajectories), checked.trajectories
+)
+off = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.14])
+worth = [ruler.accuracy_with_scale_error(tests["metastable"].trajectories, e) for e in off]
+
+# %% mystnb={"figure": {"name": "fig-classification-ruler", "caption": "Accuracy against the error of the scale that can be read from the mean encoding, with two standard errors; intervals as above. Grey: someone who knows the first frame but for an error of the scale. Dashed: the error left when the scale is read from the displacements between frames."}, "image": {"alt": "Accuracy falling as the error of the scale grows; the models lie to the right of the dashed line of the displacements, close to the grey curve.", "classes": "dark-light"}}
+sized = {size: (tuple(read[size]["in order"].values())[:2], measured[size]) for size in sizes}
+scores.plot_accuracy_by_scale_error(
+    (off, worth), sized, {"displacements": by_displacements[0]}, limit
+)
+plt.show()
+
+# %% tags=["remove-cell"]
+in_order = {size: read[size]["in order"] for size in sizes}
+words = [
+    f"{size} {100 * found['error']:.1f} ± {100 * found['standard_error']:.1f}"
+    for size, found in in_order.items()
+]
+glue("classification_ruler_sizes", ", ".join(words), display=False)
+words = [
+    f"{size} {read[size]['lost']:.3f} ± {read[size]['lost_standard_error']:.3f}" for size in sizes
+]
+glue("classification_ruler_lost", ", ".join(words), display=False)
+glue("classification_ruler_displacements", 100 * by_displacements[0], display=False)
+glue("classification_ruler_displacements_se", 100 * by_displacements[1], display=False)
+glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, worth)), display=False)
+
+# %% [markdown]
+# In per cent of the scale, the linear fit is off by {glue:text}`classification_ruler_sizes:s` with
+# the models' encodings, and by {glue:text}`classification_ruler_displacements:.1f` ±
+# {glue:text}`classification_ruler_displacements_se:.1f` with the displacements, for which nothing
+# has to be learned but six weights. {numref}`fig-classification-ruler` says what that is worth:
+# someone who knew all else would be right {glue:text}`classification_ruler_worth:.3f` of the time
+# with the displacements' scale.
+#
+# That the models do without the ruler can be shown directly: put all frames but the first
+# thirty-two in random order, which leaves the valleys as they are and takes the noise between
+# neighbours away. The accuracy that they lose by it (validation seeds):
+# {glue:text}`classification_ruler_lost:s`. To lay the ruler, a frame has to find its neighbour among
+# a thousand. A head of $d$ dimensions can give a score to every pair of positions that is a sum of
+# $d / 2$ waves of their distance, and the heads of the poster have two to five dimensions: one wave
+# or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
+# scores become very large. Whether training of another kind would get there, we have not shown.
 #
 # ## Later slices
 #

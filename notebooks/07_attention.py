@@ -250,6 +250,10 @@ verdicts = study.verdicts(table, summaries)
 print(verdicts.to_string(index=False))
 for claim, size, *_, verdict in verdicts.itertuples(index=False):
     glue(f"attention_verdict_{claim.replace(' ', '_')}_{size}", verdict, display=False)
+for claim, rows in verdicts.groupby("claim"):
+    of_verdict = rows.groupby("verdict")["model"].agg(", ".join)
+    words = "; ".join(f"{verdict}: {models_}" for verdict, models_ in of_verdict.items())
+    glue(f"attention_verdicts_{claim.replace(' ', '_')}", words, display=False)
 for measure in ("sides", "local", "own state"):
     for key, value in zip(("", "_low", "_high"), table[measure][first_size], strict=True):
         glue(f"attention_{measure.replace(' ', '_')}{key}", float(value), display=False)

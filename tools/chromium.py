@@ -51,26 +51,65 @@ def launched():
         browser.close()
 
 
-def print_pdf(html, target, width=None, height=None, style=None):
-    """Print a page to PDF, in the given size or the one its style sheet asks for.
+#: Makes figures smaller, two per cent at a time, until the page is as high as the paper.
+FIT = """height => {
+  const root = document.documentElement;
+  for (let width = 100; width >= 40; width -= 2) {
+    root.style.setProperty("--figure-width", width + "%");
+    if (document.querySelector(".bd-article").scrollHeight <= height) return width;
+  }
+  return 0;
+}"""
+PIXELS_PER_MM = 96 / 25.4
+
+
+def print_on_one_sheet(browser, html, target, style, width_mm, height_mm):
+    """Print a page to PDF on one sheet: figures shrink until it fits.
 
     Parameters
     ----------
+    browser : playwright.sync_api.Browser
+        As from `launched`.
     html, target : Path
-    width, height : str, optional
-        Size of the paper with its unit, such as "210mm".
-    style : Path, optional
-        Style sheet on top of those of the page.
+    style : Path
+        Style sheet on top of those of the page; figures are `--figure-width` wide.
+    width_mm, height_mm : float
+
+    Raises
+    ------
+    RuntimeError
+        If it does not fit with figures of two fifths of their width.
     """
-    with launched() as browser:
-        page = browser.new_page(color_scheme="light")
-        page.goto(html.resolve().as_uri())
-        page.evaluate("window.MathJax?.startup?.promise")
-        page.evaluate("document.fonts.ready")
-        if style:
-            page.add_style_tag(path=style)
-        paper = {"width": width, "height": height} if width else {"prefer_css_page_size": True}
-        page.pdf(path=target, print_background=True, **paper)
+    size = {"width": round(width_mm * PIXELS_PER_MM), "height": round(height_mm * PIXELS_PER_MM)}
+    page = browser.new_page(color_scheme="light", viewport=size)
+    page.goto(html.resolve().as_uri())
+    page.evaluate("window.MathJax?.startup?.promise")
+    page.evaluate("document.fonts.ready")
+    page.emulate_media(media="print")
+    page.add_style_tag(path=style)
+    if not page.evaluate(FIT, size["height"]):
+        raise RuntimeError(f"{html} does not fit on one sheet")
+    page.pdf(path=target, print_background=True, prefer_css_page_size=True)
+    page.close()
+
+
+def print_pdf(browser, html, target, width, height):
+    """Print a page to PDF.
+
+    Parameters
+    ----------
+    browser : playwright.sync_api.Browser
+        As from `launched`.
+    html, target : Path
+    width, height : str
+        Size of the paper with its unit, such as "210mm".
+    """
+    page = browser.new_page(color_scheme="light")
+    page.goto(html.resolve().as_uri())
+    page.evaluate("window.MathJax?.startup?.promise")
+    page.evaluate("document.fonts.ready")
+    page.pdf(path=target, print_background=True, width=width, height=height)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from build_book import build, html_folder
 from chapters import ROOT, ChapterError
-from chromium import print_pdf
+from chromium import launched, print_on_one_sheet, print_pdf
+
+#: Width and height of the poster, in millimetres.
+A0 = 841, 1189
 
 
 def whole_book():
@@ -40,10 +43,14 @@ def main():
         build("poster")
         target = ROOT / "_build" / f"{what}.pdf"
         if what == "poster":
+            page = html_folder("poster") / "book" / "poster.html"
             style = ROOT / "book" / "_static" / "poster-print.css"
-            print_pdf(html_folder("poster") / "book" / "poster.html", target, style=style)
+            with launched() as browser:
+                print_on_one_sheet(browser, page, target, style, *A0)
         else:
-            print_pdf(whole_book(), target, width="210mm", height="297mm")
+            page = whole_book()
+            with launched() as browser:
+                print_pdf(browser, page, target, width="210mm", height="297mm")
     except (ChapterError, RuntimeError) as error:
         sys.exit(f"\n{error}")
     print(f"\nPDF of the {what}: {target}")

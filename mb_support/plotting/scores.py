@@ -264,3 +264,49 @@ def plot_accuracy_by_stay(tables, ax=None):
 
 def _shifts(n):
     return (np.arange(n) - (n - 1) / 2) * 0.18
+
+
+def plot_accuracy_by_scale_error(curve, sizes, rulers=None, ceiling=None, ax=None):
+    """Accuracy against how far off the scale of a trajectory is that a classifier goes by.
+
+    Parameters
+    ----------
+    curve : (errors, accuracies)
+        Of someone who knows everything but the scale; errors as shares of it.
+    sizes : dict of str to ((error, standard_error), (accuracy, low, high))
+    rulers : dict of str to float, optional
+        Errors of other ways to read the scale, as vertical lines.
+    ceiling : (value, low, high), optional
+        Accuracy of the ideal observer, as a black line with its band.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.75, aspect=0.6)
+    errors, accuracies = np.asarray(curve, dtype=float)
+    ax.plot(100 * errors, accuracies, color=BASELINE_COLOR, lw=1.4, label="all known but the scale")
+    for name, ((error, spread), (accuracy, low, high)) in sizes.items():
+        ax.errorbar(
+            100 * error,
+            accuracy,
+            [[accuracy - low], [high - accuracy]],
+            [[200 * spread], [200 * spread]],
+            color=SIZE_COLORS.get(name, BASELINE_COLOR),
+            marker=SIZE_MARKERS.get(name, "D"),
+            ls="",
+            capsize=2,
+            label=name,
+        )
+    for name, error in (rulers or {}).items():
+        ax.axvline(100 * error, color=REFERENCE_COLOR, lw=1.1, ls="--", label=name)
+    if ceiling is not None:
+        ax.axhspan(*ceiling[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
+        ax.axhline(ceiling[0], color=REFERENCE_COLOR, lw=1.2, label="ideal observer")
+    ax.set_xlim(left=0)
+    ax.set_xlabel("error of the scale (%)")
+    ax.set_ylabel("accuracy")
+    ax.grid(axis="y")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax

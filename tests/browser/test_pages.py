@@ -1,9 +1,13 @@
 """Every page of the built book, opened from disk in a real browser that has no network."""
 
+import re
+
+import chromium
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from print_book import A0
 
-from .conftest import HTML, SCREENSHOTS, pages
+from .conftest import HTML, ROOT, SCREENSHOTS, pages
 
 pytestmark = pytest.mark.browser
 WIDTHS = (360, 768, 1440)
@@ -91,6 +95,14 @@ def test_an_interactive_figure_follows_its_controls_and_the_width_of_the_screen(
     )
     box.get_by_role("button", name="Pause").click()
     assert visit.problems == []
+
+
+def test_the_poster_prints_on_one_sheet(browser, tmp_path):
+    target = tmp_path / "poster.pdf"
+    style = ROOT / "book" / "_static" / "poster-print.css"
+    chromium.print_on_one_sheet(browser, HTML / "book" / "poster.html", target, style, *A0)
+    pages = re.findall(rb"/Type\s*/Page\b", target.read_bytes())
+    assert len(pages) == 1
 
 
 def test_the_root_page_leads_to_the_introduction(visit):
