@@ -256,6 +256,35 @@ def paired_difference(labels, predicted, other, n_bootstrap=10_000, confidence=0
     return (gained - lost) / n, float(low), float(high)
 
 
+def verdict(interval, other):
+    """Whether one interval lies above another.
+
+    Parameters
+    ----------
+    interval, other : (low, high)
+        The same number twice for what is known exactly.
+
+    Returns
+    -------
+    {"confirmed", "refuted", "undecided"}
+        Above, below, or overlapping.
+    """
+    for low, high in (interval, other):
+        if not low <= high:
+            raise ValueError(f"an interval is (low, high), low first; got ({low}, {high})")
+    if interval[0] > other[1]:
+        return "confirmed"
+    return "refuted" if interval[1] < other[0] else "undecided"
+
+
+def verdicts_in_words(verdicts):
+    """One line of {name: verdict}, such as "confirmed: small; undecided: medium, large"."""
+    by_verdict = {}
+    for name, found in verdicts.items():
+        by_verdict.setdefault(found, []).append(name)
+    return "; ".join(f"{found}: {', '.join(names)}" for found, names in by_verdict.items())
+
+
 def first_stays(states):
     """Frames that each trajectory spends in its first state before it leaves for the first time.
 

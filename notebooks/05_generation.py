@@ -25,6 +25,7 @@ from myst_nb import glue
 
 from mb_support import GridSolver, get_profile
 from mb_support import forecast_scores as fs
+from mb_support.classification import verdict, verdicts_in_words
 from mb_support.datasets import make_dataset
 from mb_support.generation import continue_set, echo, one_step_forecasts
 from mb_support.inference import checkpoint_sizes, load_checkpoint
@@ -172,6 +173,8 @@ words = [f"{size} {s[0]:.2f} ({s[1]:.2f} to {s[2]:.2f})" for size, s in at_hundr
 glue("generation_skills", ", ".join(words), display=False)
 for key, value in zip(("", "_low", "_high"), at_hundred["small"], strict=True):
     glue(f"generation_small_skill{key}", float(value), display=False)
+better = {size: verdict((s[1], s[2]), (0.0, 0.0)) for size, s in at_hundred.items()}
+glue("generation_skill_verdicts", verdicts_in_words(better), display=False)
 glue("generation_exact_skill", float(exact_skill[0]), display=False)
 glue("generation_exact_skill_low", float(exact_skill[1]), display=False)
 glue("generation_exact_skill_high", float(exact_skill[2]), display=False)

@@ -102,6 +102,11 @@ words = [
     for size, row in accuracies.items()
 ]
 glue("classification_accuracies", ", ".join(words), display=False)
+reached = {
+    size: cl.verdict((row.low, row.high), 2 * (cl.POSTER_SCORES[size],))
+    for size, row in accuracies.items()
+}
+glue("classification_verdicts", cl.verdicts_in_words(reached), display=False)
 for key in ("value", "low", "high"):
     glue(f"classification_small_{key}", float(accuracies["small"][key]), display=False)
 glue("classification_small_poster", cl.POSTER_SCORES["small"], display=False)
@@ -377,6 +382,12 @@ least = {regime: 1 - float(limits[regime][SLICE_STARTS.index(start)]) for regime
 print("least possible error:", {regime: round(error, 2) for regime, error in least.items()})
 
 # %% tags=["remove-cell"]
+declines = {}
+for size in kept:
+    rows_by_start = tables["metastable", length, size].set_index("start")
+    at_first, at_late = rows_by_start.loc[[0, start], ["label_low", "label_high"]].to_numpy()
+    declines[size] = cl.verdict(tuple(at_first), tuple(at_late))
+glue("classification_decline", cl.verdicts_in_words(declines), display=False)
 glue("classification_excess", excess, display=False)
 glue("classification_compared", n_compared, display=False)
 glue("classification_excess_wild", excess_wild, display=False)

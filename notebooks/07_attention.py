@@ -30,6 +30,7 @@ from mb_support import attention_measures as measures
 from mb_support import attention_study as study
 from mb_support import get_profile, make_dataset
 from mb_support.attention import attention_maps
+from mb_support.classification import verdicts_in_words
 from mb_support.importance import head_gradients
 from mb_support.inference import checkpoint_sizes, load_checkpoint
 from mb_support.plotting import attention as plots
@@ -251,8 +252,7 @@ print(verdicts.to_string(index=False))
 for claim, size, *_, verdict in verdicts.itertuples(index=False):
     glue(f"attention_verdict_{claim.replace(' ', '_')}_{size}", verdict, display=False)
 for claim, rows in verdicts.groupby("claim"):
-    of_verdict = rows.groupby("verdict")["model"].agg(", ".join)
-    words = "; ".join(f"{verdict}: {models_}" for verdict, models_ in of_verdict.items())
+    words = verdicts_in_words(rows.set_index("model")["verdict"])
     glue(f"attention_verdicts_{claim.replace(' ', '_')}", words, display=False)
 for measure in ("sides", "local", "own state"):
     for key, value in zip(("", "_low", "_high"), table[measure][first_size], strict=True):

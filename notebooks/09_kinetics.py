@@ -98,22 +98,22 @@ for generator, part in kept.items():
         key = "kinetics_verdict" if generator == "stochastic" else f"kinetics_verdict_{generator}"
         glue(key, study.verdict(part, exact), display=False)
 criteria = study.acceptance(kept["stochastic"], exact)
-pd.DataFrame.from_dict(criteria, orient="index").round(4)
+pd.DataFrame.from_dict(criteria, orient="index").rename(index=plots.NAMES).round(4)
 
 # %%
-names = ["divergence", *plots.QUANTITIES, "rate_ab", "rate_ba"]
 table = pd.DataFrame(
     {
         plots.GENERATORS[generator][0]: {
-            name: f"{part[name].value:.4g} ± {part[name].standard_error:.2g}"
-            for name in names
+            name: f"{part[name].value:.3g} ± {part[name].standard_error:.1g}"
+            for name in plots.NAMES
             if name in part
         }
         for generator, part in kept.items()
     }
 )
-values = {name: f"{exact[name]:.4g}" for name in names if name in exact}
-table.assign(exact=pd.Series(values)).replace("nan ± nan", "no passage").fillna("")
+values = {name: f"{exact[name]:.3g}" for name in plots.NAMES if name in exact}
+table = table.assign(exact=pd.Series(values)).replace("nan ± nan", "no passage").fillna("")
+table.rename(index=plots.NAMES)
 
 # %% [markdown]
 # {numref}`fig-kinetics-ratios` draws the times and shares of the table, {numref}`fig-kinetics-density`
@@ -167,7 +167,7 @@ pd.DataFrame(
         name: {"live": live[name].value, "error": live[name].standard_error, "exact": exact[name]}
         for name in checks
     }
-).T.round(3)
+).T.rename(index=plots.NAMES).round(3)
 
 # %%
 for name in ("passage_time_ab", "passage_time_ba", "rate_ab", "rate_ba", "slowest_timescale"):

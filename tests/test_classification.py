@@ -334,3 +334,16 @@ def test_checkpoints_are_found_and_loaded(model, tmp_path):
     assert inference.weights_digest(loaded) == inference.weights_digest(model)
     with pytest.raises(ValueError, match="no trained model of size 'large'"):
         inference.load_checkpoint("large", tmp_path)
+
+
+def test_a_verdict_compares_intervals():
+    assert classification.verdict((0.93, 0.96), (0.915, 0.915)) == "confirmed"
+    assert classification.verdict((0.96, 0.98), (0.978, 0.978)) == "undecided"
+    assert classification.verdict((0.96, 0.98), (0.99, 1.0)) == "refuted"
+    with pytest.raises(ValueError, match="low first"):
+        classification.verdict((0.98, 0.96), (0.9, 0.9))
+
+
+def test_verdicts_in_words_go_together():
+    found = {"small": "confirmed", "medium": "undecided", "large": "confirmed"}
+    assert classification.verdicts_in_words(found) == "confirmed: small, large; undecided: medium"

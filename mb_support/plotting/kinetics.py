@@ -19,6 +19,13 @@ QUANTITIES = {
     "slowest_timescale": "slowest timescale",
     "population_b": "share of B",
 }
+#: Names of all that tables show.
+NAMES = {
+    "divergence": "divergence (nats)",
+    **QUANTITIES,
+    "rate_ab": "rate from A to B",
+    "rate_ba": "rate from B to A",
+}
 
 
 def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
