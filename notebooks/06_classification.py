@@ -274,7 +274,7 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # someone who knew all else would be right {glue:text}`classification_ruler_worth:.3f` of the time
 # with the displacements' scale.
 #
-# That the models do without the ruler can be shown directly: put all frames but the first
+# How much the models use the ruler can be shown directly: put all frames but the first
 # thirty-two in random order, which leaves the valleys as they are and takes the noise between
 # neighbours away. The accuracy that they lose by it (validation seeds):
 # {glue:text}`classification_ruler_lost:s`. To lay the ruler, a frame has to find its neighbour among
