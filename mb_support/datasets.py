@@ -123,20 +123,22 @@ def focused_starts(n, seed, first_trajectory=0, n_candidates=16):
     return candidates[np.arange(n), near.argmax(axis=1)]  # the first candidate if none is near
 
 
-def thinned_frames(n_frames, n_kept, seed):
+def thinned_frames(n_frames, n_kept, seed, block_length=1):
     """Frames that stand for a whole trajectory: all of its beginning, and samples of the rest.
 
     Parameters
     ----------
     n_frames : int
     n_kept : int
-        More than `DENSE_FRAMES`, at most `n_frames`.
+        More than `DENSE_FRAMES`, at most `n_frames`; those above `DENSE_FRAMES` are whole blocks.
     seed : int or sequence of int
+    block_length : int
+        Neighbouring frames that are kept together, so that the steps between them are seen.
 
     Returns
     -------
     frames : (n_kept,) ndarray of int64
-        Increasing: the first `DENSE_FRAMES` frames, then one at random out of each of equal
+        Increasing: the first `DENSE_FRAMES` frames, then one block at random out of each of equal
         stretches.
     counts : (n_kept,) ndarray of float32
         How many frames each of them stands for; they sum to `n_frames`.
@@ -144,16 +146,27 @@ def thinned_frames(n_frames, n_kept, seed):
     Raises
     ------
     ValueError
-        If `n_kept` is out of range.
+        If `n_kept` is out of range, or does not leave room for whole blocks.
     """
     if not DENSE_FRAMES < n_kept <= n_frames:
         raise ValueError(f"n_kept must lie in {DENSE_FRAMES + 1}..{n_frames}; got {n_kept}")
-    stretch = (n_frames - DENSE_FRAMES) / (n_kept - DENSE_FRAMES)
-    begins = np.arange(n_kept - DENSE_FRAMES) * stretch
-    drawn = begins + stretch * np.random.default_rng(seed).random(len(begins))
-    frames = np.r_[np.arange(DENSE_FRAMES), DENSE_FRAMES + drawn.astype(np.int64)]
-    counts = np.r_[np.ones(DENSE_FRAMES), np.full(len(begins), stretch)]
-    return np.minimum(frames, n_frames - 1), counts.astype(np.float32)
+    n_sampled = n_kept - DENSE_FRAMES
+    if block_length < 1 or n_sampled % block_length:
+        raise ValueError(
+            f"n_kept - {DENSE_FRAMES} = {n_sampled} frames are not blocks of {block_length}"
+        )
+    n_blocks = n_sampled // block_length
+    stretch = (n_frames - DENSE_FRAMES) / n_blocks
+    begins = np.arange(n_blocks) * stretch
+    free = stretch if block_length == 1 else stretch - block_length
+    drawn = begins + free * np.random.default_rng(seed).random(n_blocks)
+    first = np.minimum(DENSE_FRAMES + drawn.astype(np.int64), n_frames - block_length)
+    blocks = first[:, None] + np.arange(block_length)
+    counts = np.full(n_sampled, stretch / block_length)
+    return (
+        np.r_[np.arange(DENSE_FRAMES), blocks.ravel()],
+        np.r_[np.ones(DENSE_FRAMES), counts].astype(np.float32),
+    )
 
 
 class FreshTrajectories(torch.utils.data.Dataset):
@@ -174,9 +187,11 @@ class FreshTrajectories(torch.utils.data.Dataset):
         Number of items, from the first, that are made for learning quickly: every second of
         them starts near the ridge, and they hold "states", the state of each frame, and
         "guidance", a weight that falls linearly from one to zero.
+    block_length : int
+        As for `thinned_frames`.
     """
 
-    def __init__(self, stages, seed, regime="metastable", n_guided=0):
+    def __init__(self, stages, seed, regime="metastable", n_guided=0, block_length=1):
         if regime not in REGIMES:
             raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
         self.stages = [tuple(int(number) for number in stage) for stage in stages]
@@ -186,6 +201,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
                 f"got {list(stages)}"
             )
         self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
+        self.block_length = block_length
         self._ends = np.cumsum([stage[1] for stage in self.stages])
 
     def __len__(self):
@@ -230,7 +246,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
                 record["guidance"] = torch.tensor(max(0.0, 1.0 - item / self.n_guided))
             if len(self.stage(item)) > 2:
                 frames, counts = thinned_frames(
-                    n_frames - 1, self.stage(item)[2], (self.seed, int(item))
+                    n_frames - 1, self.stage(item)[2], (self.seed, int(item)), self.block_length
                 )
                 record |= {"frames": torch.from_numpy(frames), "counts": torch.from_numpy(counts)}
             yield record

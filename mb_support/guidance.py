@@ -11,6 +11,9 @@ from .model import TrajectoryOutput, TrajectoryTransformer
 READ_OUT_SCALE = 0.3
 #: The read-out counts frame t with weight 1 + 20 exp(-t / 4): starts are what is asked for.
 EARLY_WEIGHT, EARLY_FRAMES = 20.0, 4.0
+#: With neighbour heads: the layer that tells displacements, and the finer scale of errors of the
+#: mean and of the log scales, as they can then be known.
+DISPLACEMENT_LAYER, SHAPE_SCALE = 2, 0.1
 
 
 class GuidedTransformer(TrajectoryTransformer):
@@ -21,11 +24,30 @@ class GuidedTransformer(TrajectoryTransformer):
     has to tell that frame's state and raw position, and the shift and scale that the
     standardisation took away. Its weight in the loss falls to zero and it is thrown away: what
     is left is the poster's model, trained to its end on the poster's loss.
+
+    Parameters
+    ----------
+    config : TrajectoryConfig
+    displacement_layer : int, optional
+        A layer, counted from one, whose output has to tell how far each coordinate moved since
+        the frame before and will move until the next one, in size: the noise that serves as a
+        ruler for the whole trajectory.
+    shape_scale : float
+        Scale of errors of mean and log scales.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, displacement_layer=None, shape_scale=READ_OUT_SCALE):
         super().__init__(config)
         self.guide = nn.Linear(config.hidden_size, config.n_states + 3 * config.n_features)
+        self.shape_scale = shape_scale
+        self.displacement_guide = None
+        if displacement_layer is not None:
+            self.displacement_guide = nn.Linear(config.hidden_size, 2 * config.n_features)
+            layer = self.encoder.layer[displacement_layer - 1]
+            layer.register_forward_hook(self._keep_layer)
+
+    def _keep_layer(self, module, inputs, output):
+        self._layer_output = output
 
     def forward(
         self, trajectories, labels=None, states=None, guidance=None, frames=None, counts=None
@@ -74,18 +96,40 @@ class GuidedTransformer(TrajectoryTransformer):
         )
         _, true_mean, true_std = self.standardise(trajectories)
         position_error = _squared_error(position, _at(trajectories, frames))
-        shape_error = _squared_error(mean, true_mean) + _squared_error(log_std, true_std.log())
+        shape_error = _squared_error(mean, true_mean, self.shape_scale) + _squared_error(
+            log_std, true_std.log(), self.shape_scale
+        )
         # the logarithm keeps large early errors from drowning everything else
-        return (
+        loss = (
             (state_loss * weight).sum(dim=1).mean()
             + 0.3 * _log_of_mean((position_error * weight).sum(dim=1))
             + 0.3 * _log_of_mean(shape_error)
         )
+        if self.displacement_guide is not None:
+            loss = loss + self._displacement_loss(trajectories, frames, true_std)
+        return loss
+
+    def _displacement_loss(self, trajectories, frames, std):
+        # mean square error of |x_{t+1} - x_t| and |x_t - x_{t-1}|, in units of their own size, at
+        # frames that are shown together with those neighbours
+        moved = (trajectories[:, 1:] - trajectories[:, :-1]).abs()
+        unit = moved.square().mean(dim=1, keepdim=True).sqrt()
+        moved = moved / unit
+        after, before = _at(moved, frames), _at(moved, (frames - 1).clamp_min(0))
+        read = self.displacement_guide(self._layer_output).float() * (std / unit).repeat(1, 1, 2)
+        together = (frames[:, 1:] - frames[:, :-1] == 1)[..., None].float()
+        weight_after = functional.pad(together, (0, 0, 0, 1))
+        weight_before = functional.pad(together, (0, 0, 1, 0))
+        after_error, before_error = (
+            (read - torch.cat([after, before], dim=-1)).square().chunk(2, dim=-1)
+        )
+        error = (after_error * weight_after + before_error * weight_before).sum(dim=(1, 2))
+        return (error / (4 * together.sum(dim=(1, 2))).clamp_min(1.0)).mean()
 
     def plain(self):
         """The `TrajectoryTransformer` without the read-out, sharing no memory with this."""
         model = TrajectoryTransformer(self.config)
-        weights = {k: v for k, v in self.state_dict().items() if not k.startswith("guide.")}
+        weights = {k: v for k, v in self.state_dict().items() if "guide." not in k}
         model.load_state_dict(weights)
         return model
 
@@ -95,8 +139,8 @@ def _at(values, frames):
     return values.gather(1, frames[..., None].expand(-1, -1, values.shape[-1]))
 
 
-def _squared_error(predicted, target):
-    return ((predicted - target) / READ_OUT_SCALE).square().sum(dim=-1)
+def _squared_error(predicted, target, scale=READ_OUT_SCALE):
+    return ((predicted - target) / scale).square().sum(dim=-1)
 
 
 def _n_processes():

@@ -19,6 +19,7 @@ from .datasets import FreshTrajectories, family_seed, make_dataset
 from .forecast_scores import exact_forecast
 from .generation import generate
 from .inference import checkpoint_sizes, load_checkpoint, weights_digest
+from .initialisation import start_as_waves
 from .leak import (
     ExactNextFrame,
     FixedScaleTransformer,
@@ -28,7 +29,7 @@ from .leak import (
 )
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .records import keep
-from .training import save_checkpoint, sinusoids
+from .training import save_checkpoint
 
 #: What a position may see, and which statistics standardise it: class and `causal`.
 VARIANTS = {
@@ -136,10 +137,7 @@ def new_variant(name, seed=0):
     )
     transformers.set_seed(seed)
     model = model_class(config)
-    positions = model.embeddings.position_embeddings.weight
-    with torch.no_grad():  # as in `training.new_model`
-        positions.copy_(0.7 * sinusoids(*positions.shape))
-        model.inputs_to_hidden_dim.weight.normal_(std=0.7)
+    start_as_waves(model)
     return model
 
 

@@ -7,7 +7,6 @@ goes on from where an interrupted run stopped. Several processes share the same 
 
 import argparse
 import json
-import math
 import os
 import sys
 from dataclasses import asdict, dataclass, fields
@@ -29,7 +28,8 @@ from .checkpoints import (
     write_manifest,
 )
 from .datasets import FreshTrajectories, family_seed, make_dataset
-from .guidance import GuidedTransformer
+from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
+from .initialisation import add_neighbour_heads, start_as_waves
 from .model import SIZES, TrajectoryConfig, fastest_attention
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
@@ -66,6 +66,11 @@ class TrainingConfig:
     position_scale : float
         Amplitude of the sinusoids that the position embeddings start as, and standard deviation
         of the input projection's initial weights.
+    neighbour_heads : bool
+        Whether two heads of the first layer begin as differences to the frames beside a frame
+        (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
+    block_length : int
+        Neighbouring frames that are shown together where trajectories are thinned.
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
         bfloat16 autocast in the linear layers.
@@ -89,6 +94,8 @@ class TrainingConfig:
     warmup_steps: int = 200
     guided_fraction: float = 0.85
     position_scale: float = 0.7
+    neighbour_heads: bool = False
+    block_length: int = 1
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
@@ -157,21 +164,25 @@ RECIPES = {
     ),
     "medium": TrainingConfig(
         "medium",
-        stages=((1000, 10_000, 96), (1000, 5000, 160), (1000, 1200, 320), (1000, 100)),
+        stages=((1000, 4000, 96), (1000, 4000, 160), (1000, 300, 320), (1000, 100)),
         batch_size=16,
         learning_rate=1.5e-3,
-        bf16=True,
+        weight_decay=0.0,
+        neighbour_heads=True,
+        block_length=16,
         eval_every=1000,
-        stop_after=16_220,
+        stop_after=8360,
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 4800, 96), (1000, 1800, 160), (1000, 240, 320), (1000, 60)),
-        batch_size=16,
+        stages=((1000, 5200, 96), (1000, 1500, 160), (1000, 120, 320), (1000, 60)),
+        batch_size=8,
         learning_rate=7e-4,
-        bf16=True,
-        eval_every=1200,
-        stop_after=6860,
+        weight_decay=0.0,
+        neighbour_heads=True,
+        block_length=16,
+        eval_every=3400,
+        stop_after=6850,
     ),
 }
 
@@ -188,6 +199,7 @@ def training_stream(config, data=None):
         seed=family_seed("stream", 2 * config.seed),
         regime=config.regime,
         n_guided=int(config.guided_fraction * config.n_steps * config.batch_size),
+        block_length=config.block_length,
     )
 
 
@@ -227,40 +239,25 @@ def training_arguments(config, output_dir, progress=True):
     )
 
 
-def sinusoids(n_positions, hidden_size, shortest=6.0, longest=4000.0):
-    """Sine and cosine of each position at geometrically spaced wavelengths (in frames).
-
-    Returns
-    -------
-    (n_positions, hidden_size) Tensor
-        As Vaswani et al. (2017), section 3.5, but for the range of wavelengths.
-    """
-    wavelengths = torch.logspace(math.log10(shortest), math.log10(longest), hidden_size // 2)
-    phase = 2 * math.pi * torch.arange(n_positions)[:, None] / wavelengths
-    return torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1)
-
-
 def new_model(config):
     """Freshly initialised `GuidedTransformer` of a run; the seed decides its weights.
 
     BERT's initial weights (standard deviation 0.02) suit 768 dimensions; these suit 16 to 120.
-    The position embeddings start as sinusoids, so that "the frame before" is a direction that
-    attention can learn at once instead of a thousand separate facts.
     """
     transformers.set_seed(config.seed)
     hidden_size = SIZES[config.size]["hidden_size"]
-    model = GuidedTransformer(
-        TrajectoryConfig.of_size(
-            config.size,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            initializer_range=hidden_size**-0.5,
-        )
+    settings = TrajectoryConfig.of_size(
+        config.size,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=hidden_size**-0.5,
     )
-    positions = model.embeddings.position_embeddings.weight
-    with torch.no_grad():
-        positions.copy_(config.position_scale * sinusoids(*positions.shape))
-        model.inputs_to_hidden_dim.weight.normal_(std=config.position_scale)
+    if config.neighbour_heads:
+        model = GuidedTransformer(settings, DISPLACEMENT_LAYER, SHAPE_SCALE)
+        add_neighbour_heads(model)
+    else:
+        model = GuidedTransformer(settings)
+        start_as_waves(model, config.position_scale)
     model.set_attn_implementation(fastest_attention("cuda" if torch.cuda.is_available() else "cpu"))
     return model
 
