@@ -92,6 +92,24 @@ def start_as_waves(model, position_scale=POSITION_SCALE):
 
 
 @torch.no_grad()
+def scale_branches(model, scale):
+    """Multiply the weights with which attention and feed-forward layers write their results.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+        Changed in place.
+    scale : float
+        Positive.
+    """
+    if not scale > 0:
+        raise ValueError(f"scale must be positive; got {scale}")
+    for layer in model.encoder.layer:
+        layer.attention.output.dense.weight *= scale
+        layer.output.dense.weight *= scale
+
+
+@torch.no_grad()
 def add_neighbour_heads(model):
     """Let two heads of the first layer begin as differences to the next and the previous frame.
 

@@ -29,7 +29,7 @@ from .checkpoints import (
 )
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
-from .initialisation import add_neighbour_heads, start_as_waves
+from .initialisation import add_neighbour_heads, scale_branches, start_as_waves
 from .model import SIZES, TrajectoryConfig, fastest_attention
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
@@ -66,6 +66,9 @@ class TrainingConfig:
     position_scale : float
         Amplitude of the sinusoids that the position embeddings start as, and standard deviation
         of the input projection's initial weights.
+    branch_scale : float
+        Factor on the initial weights with which each layer writes into the residual stream.
+        Twelve layers that write as loudly as they read drown what tells the frames apart.
     neighbour_heads : bool
         Whether two heads of the first layer begin as differences to the frames beside a frame
         (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
@@ -94,6 +97,7 @@ class TrainingConfig:
     warmup_steps: int = 200
     guided_fraction: float = 0.85
     position_scale: float = 0.7
+    branch_scale: float = 1.0
     neighbour_heads: bool = False
     block_length: int = 1
     weight_decay: float = 0.01
@@ -179,6 +183,7 @@ RECIPES = {
         batch_size=8,
         learning_rate=7e-4,
         weight_decay=0.0,
+        branch_scale=0.5,
         neighbour_heads=True,
         block_length=16,
         eval_every=3400,
@@ -252,11 +257,12 @@ def new_model(config):
         attention_probs_dropout_prob=0.0,
         initializer_range=hidden_size**-0.5,
     )
+    guided = (DISPLACEMENT_LAYER, SHAPE_SCALE) if config.neighbour_heads else ()
+    model = GuidedTransformer(settings, *guided)
+    scale_branches(model, config.branch_scale)
     if config.neighbour_heads:
-        model = GuidedTransformer(settings, DISPLACEMENT_LAYER, SHAPE_SCALE)
         add_neighbour_heads(model)
     else:
-        model = GuidedTransformer(settings)
         start_as_waves(model, config.position_scale)
     model.set_attn_implementation(fastest_attention("cuda" if torch.cuda.is_available() else "cpu"))
     return model
