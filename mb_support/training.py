@@ -174,7 +174,7 @@ RECIPES = {
         weight_decay=0.0,
         neighbour_heads=True,
         block_length=16,
-        eval_every=1000,
+        eval_every=4000,
         stop_after=8360,
     ),
     "large": TrainingConfig(
