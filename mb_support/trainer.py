@@ -27,6 +27,7 @@ class TrajectoryTrainer(Trainer):
 
     def __init__(self, *args, n_scheduled=None, **kwargs):
         super().__init__(*args, **kwargs)
+        self.add_callback(_StepsOfTheArguments())
         self.n_scheduled = n_scheduled
         self._terms, self._started, self._elapsed_before = [], None, 0.0
 
@@ -109,6 +110,12 @@ def scores(prediction):
     """Accuracy of the predicted states, for `Trainer`."""
     predicted, labels = prediction.predictions.argmax(axis=-1), prediction.label_ids
     return {"accuracy": float((predicted == labels).mean())}
+
+
+class _StepsOfTheArguments(TrainerCallback):
+    # a checkpoint brings the steps between scores and checkpoints of its time
+    def on_train_begin(self, args, state, control, **kwargs):
+        state.compute_steps(args, state.max_steps)
 
 
 class _StopWhenAsked(TrainerCallback):

@@ -175,7 +175,7 @@ RECIPES = {
         neighbour_heads=True,
         block_length=16,
         eval_every=4000,
-        stop_after=8360,
+        stop_after=8320,
     ),
     "large": TrainingConfig(
         "large",
@@ -187,7 +187,7 @@ RECIPES = {
         neighbour_heads=True,
         block_length=16,
         eval_every=3400,
-        stop_after=6850,
+        stop_after=6830,
     ),
 }
 

@@ -162,6 +162,22 @@ def test_impossible_numbers_of_kept_frames_are_refused(n_kept):
         thinned_frames(100, n_kept, seed=0)
 
 
+@pytest.mark.parametrize("n_kept", [96, 160, 320])
+def test_thinned_frames_come_in_whole_blocks(n_kept):
+    for seed in range(20):
+        frames, counts = thinned_frames(999, n_kept, (2, seed), block_length=16)
+        assert len(frames) == len(counts) == n_kept
+        assert counts.sum() == pytest.approx(999, rel=1e-5)
+        blocks = frames[DENSE_FRAMES:].reshape(-1, 16)
+        assert (np.diff(blocks, axis=1) == 1).all()
+        assert (np.diff(frames) > 0).all() and frames[-1] < 999
+
+
+def test_frames_that_are_no_whole_blocks_are_refused():
+    with pytest.raises(ValueError, match="are not blocks of 16"):
+        thinned_frames(999, 100, seed=0, block_length=16)
+
+
 def test_thinned_items_hold_whole_trajectories_and_what_is_shown_of_them():
     stream = FreshTrajectories([(60, 2, 40), (60, 2)], seed=30_000)
     items = stream.__getitems__(range(4))

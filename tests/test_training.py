@@ -1,5 +1,6 @@
 """Trainings: the same on any number of processes, and never lost to an interruption."""
 
+import copy
 import json
 import multiprocessing
 import random
@@ -242,6 +243,15 @@ def test_a_run_with_other_settings_is_not_mixed_in(short_run, tmp_path):
     assert newest_whole_checkpoint(folder).name == "checkpoint-1"
 
 
+def test_a_run_that_is_gone_on_with_may_be_scored_more_often(tmp_path):
+    rarely = replace(SHORT, stop_after=3, eval_every=100, save_every=1)
+    training.train(rarely, tmp_path, progress=False)
+    often = replace(rarely, stop_after=None, eval_every=1)
+    _, record = training.train(often, tmp_path, progress=False)
+    scored = [entry["step"] for entry in record["curve"] if "eval_accuracy" in entry]
+    assert [step for step in scored if 3 < step <= SHORT.n_steps][:3] == [4, 5, 6]
+
+
 def test_training_reads_a_store(tmp_path):
     config = replace(REGIMES["metastable"], n_frames=24)
     store.write_store(tmp_path / "set", config, 10, seed=3, chunks=(4, 24))
@@ -303,6 +313,52 @@ def test_a_trajectory_thinned_to_all_of_its_frames_is_the_trajectory():
     for name in ("loss", "trajectory_loss", "classification_loss", "next_frames", "encodings"):
         pair = getattr(thinned, name), getattr(whole, name)
         torch.testing.assert_close(*pair, rtol=1e-4, atol=1e-4)  # sums in another order
+
+
+@pytest.fixture(scope="module")
+def with_neighbours():
+    config = TrainingConfig(
+        "medium",
+        ((64, 4, 48),),
+        batch_size=4,
+        learning_rate=1e-3,
+        neighbour_heads=True,
+        block_length=8,
+    )
+    records = training.training_stream(config).__getitems__(range(4))
+    batch = {key: torch.stack([record[key] for record in records]) for key in records[0]}
+    return training.new_model(config).train(), batch
+
+
+def displacement_loss(model, batch, read):
+    # as the guidance forms it, for a read-out that says `read` of the frames shown
+    model._layer_output = read
+    model.displacement_guide = torch.nn.Identity()
+    std = model.standardise(batch["trajectories"])[2]
+    return model._displacement_loss(batch["trajectories"], batch["frames"], std)
+
+
+def test_displacements_are_asked_of_frames_whose_neighbours_are_shown(with_neighbours):
+    model, batch = copy.deepcopy(with_neighbours[0]), with_neighbours[1]
+    walks, frames = batch["trajectories"].numpy(), batch["frames"].numpy()
+    read = np.full((*frames.shape, 4), 1e3, np.float32)  # an answer where none is asked for
+    for i, kept in enumerate(frames):
+        std = walks[i].std(axis=0)
+        for k, t in enumerate(kept):
+            if t + 1 in kept:
+                read[i, k, :2] = np.abs(walks[i, t + 1] - walks[i, t]) / std
+            if t - 1 in kept:
+                read[i, k, 2:] = np.abs(walks[i, t] - walks[i, t - 1]) / std
+    assert (read == 1e3).any()
+    assert displacement_loss(model, batch, torch.from_numpy(read)) < 1e-8
+    silent = displacement_loss(model, batch, torch.zeros(read.shape))
+    assert 0.5 < silent < 2.0  # in units of the displacements' own mean square
+
+
+def test_the_displacement_read_out_is_no_part_of_the_saved_model(with_neighbours):
+    model, batch = with_neighbours
+    assert model(**batch).loss > model(**batch | {"guidance": torch.zeros(4)}).loss + 0.1
+    assert not any("guide" in name for name in model.plain().state_dict())
 
 
 def test_a_schedule_may_be_left_before_its_end(tmp_path):
