@@ -24,6 +24,7 @@ AUTHOR_RECIPE = {
     "dropout": "0.1",
     "precision": "float16, mixed",
     "extra supervision": "none",
+    "first layer": "random",
 }
 
 
@@ -64,7 +65,7 @@ def recipe_table(records):
             "trajectories": f"{record['trajectories_seen']:,}, all fresh",
             "presentations": f"{record['trajectories_seen']:,}",
             "frames per trajectory": ", then ".join(
-                f"{f'{kept[0]} of ' if kept else ''}{n_frames} ({n_steps} steps)"
+                f"{f'{kept[0]} of ' if kept else ''}{n_frames} ({n_steps:,} steps)"
                 for n_frames, n_steps, *kept in config.stages_done
             ),
             "batch": str(config.batch_size),
@@ -72,6 +73,7 @@ def recipe_table(records):
             "dropout": "none",
             "precision": "bfloat16, mixed" if config.bf16 else "float32",
             "extra supervision": f"first {config.guided_fraction:.0%} of the trajectories",
+            "first layer": "two neighbour heads" if config.neighbour_heads else "random",
         }
     return pd.DataFrame(columns).loc[list(AUTHOR_RECIPE)]
 

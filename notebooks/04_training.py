@@ -45,7 +45,7 @@ print(f"profile {settings.name}; committed trainings: {', '.join(records)}")
 #
 # The author's code {cite}`leban2025` goes through a fixed set of trajectories a thousand times, on
 # a graphics card. Ours has to be content with two cores, and differs in what the next table shows.
-# The models and the poster's loss are the same.
+# The models and the poster's loss are the same; what differs of the start and of the training is:
 
 # %%
 recipes.recipe_table(records)
@@ -57,7 +57,8 @@ recipes.recipe_table(records)
 #
 # *Thinned trajectories first.* The cost of attention grows with the square of the length, and most
 # frames of a trajectory say the same: where its valley lies. So in most steps the encoder is shown
-# all of the beginning, which is asked for, and one random frame out of each stretch of the rest.
+# all of the beginning, which is asked for, and one random frame out of each stretch of the rest, or,
+# for the larger models, a block of neighbouring frames.
 # Each kept frame has its true position and stands for as many frames as its stretch has: so often
 # its key counts in attention, and its encoding in the mean that is classified. What the model
 # learns holds for whole trajectories, on which the accuracies below are taken, and the last steps
@@ -89,6 +90,24 @@ recipes.recipe_table(records)
 # *No dropout, larger steps.* Nothing can be overfitted; and attention dropout forbids the fast
 # attention of `mb_support.cpu_attention`. Position embeddings start as sinusoids {cite}`vaswani2017` instead of
 # small random numbers, so that "the frame before" is a direction from the first step on.
+#
+# *Neighbour heads.* Standardisation takes the scale of a trajectory away, and the noise between
+# neighbouring frames would give it back, as {ref}`chapter 6 <section-classification-ruler>` explains.
+# But heads of four or five dimensions do not learn to find one frame among a thousand. So in the
+# medium and large models two heads of the first layer *begin* there (`mb_support.initialisation`). Let
+# $\mathbf{p}_t$ run along a spiral on the unit sphere, a part of the position embedding, and let
+# $a_t$ be what the LayerNorm of the embeddings makes of a constant at frame $t$. Queries that hold
+# $\mathbf{p}_{t+1}$ and keys that hold $\mathbf{p}_s$, with one dimension for the constant, give the
+# scores
+#
+# $$ S \, a_t \, a_s \, (\mathbf{p}_{t+1} \cdot \mathbf{p}_s - 1) , $$ (eq-training-neighbour)
+#
+# zero at $s = t + 1$ and below zero elsewhere, whatever the coordinates make of $a$. The value is
+# minus the coordinates, so the residual stream receives the displacement. The second head does the same for
+# the frame before. Position embeddings and the queries and keys of these two heads stay as they
+# begin; everything else learns, and a second read-out, also thrown away, asks the second layer how
+# far each coordinate moves. It is a choice of the start, within the poster's architecture and
+# parameter counts; the small model, whose heads have two dimensions, cannot have it.
 #
 # ## The curves
 #
@@ -204,5 +223,5 @@ glue("training_live_frames", record["frames_seen"] / 1e6, display=False)
 #
 # **Takeaway.** The poster's models can be trained on the processor of an ordinary computer, from
 # nothing but a simulator, and every run can be repeated, shared and interrupted.
-# Not shown: how much guidance, thinned trajectories and the larger learning rate contribute each; how far
+# Not shown: how much guidance, thinned trajectories, neighbour heads and the larger learning rate contribute each; how far
 # results scatter over seeds; and how the author's own recipe would score on these data.

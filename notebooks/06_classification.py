@@ -225,6 +225,7 @@ glue("classification_slow_accuracy", float(is_right[slow].mean()), display=False
 # for a hundred frames or more it tells {glue:text}`classification_slow_accuracy:.3f` rightly.
 
 # %% [markdown]
+# (section-classification-ruler)=
 # ## What limits them
 #
 # Nearly all errors start close to the ridge. There the raw position of the first frame decides, and
@@ -244,7 +245,7 @@ by_displacements = ruler.scale_error(
 off = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.14])
 worth = [ruler.accuracy_with_scale_error(tests["metastable"].trajectories, e) for e in off]
 
-# %% mystnb={"figure": {"name": "fig-classification-ruler", "caption": "Accuracy against the error of the scale that can be read from the mean encoding, with two standard errors; intervals as above. Grey: someone who knows the first frame but for an error of the scale. Dashed: the error left when the scale is read from the displacements between frames."}, "image": {"alt": "Accuracy falling as the error of the scale grows; the models lie to the right of the dashed line of the displacements, close to the grey curve.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-classification-ruler", "caption": "Accuracy against the error of the scale that can be read from the mean encoding, with two standard errors; intervals as above. Grey: someone who knows the first frame but for an error of the scale. Dashed: the error left when the scale is read from the displacements between frames."}, "image": {"alt": "Accuracy falling as the error of the scale grows; marks of the models by the error of the scale, beside the dashed line of the displacements.", "classes": "dark-light"}}
 sized = {size: (tuple(read[size]["in order"].values())[:2], measured[size]) for size in sizes}
 scores.plot_accuracy_by_scale_error(
     (off, worth), sized, {"displacements": by_displacements[0]}, limit
@@ -278,10 +279,12 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # thirty-two in random order, which leaves the valleys as they are and takes the noise between
 # neighbours away. The accuracy that they lose by it (validation seeds):
 # {glue:text}`classification_ruler_lost:s`. To lay the ruler, a frame has to find its neighbour among
-# a thousand. A head of $d$ dimensions can give a score to every pair of positions that is a sum of
-# $d / 2$ waves of their distance, and the heads of the poster have two to five dimensions: one wave
-# or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
-# scores become very large. Whether training of another kind would get there, we have not shown.
+# a thousand. A head of $d$ dimensions whose scores depend on the distance of two positions alone can
+# have $d / 2$ waves of that distance, and the heads of the poster have two to five dimensions: one
+# wave or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
+# scores become very large. No training of ours found such heads by itself. The medium and large
+# models were given two of them at the start ({eq}`eq-training-neighbour`); the small one, whose heads
+# have two dimensions, was not, and is the control.
 #
 # ## Later slices
 #

@@ -66,6 +66,10 @@ print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
 # training step* ("untrained"): random queries and keys are not uniform either, and what they do
 # needs no explanation by learning. Intervals are 95% bootstrap intervals over held-out trajectories; a whole trajectory is one observation, its frames are not.
 #
+# In the medium and large models two heads of the first layer were *built* to look at the next and the
+# previous frame (see {eq}`eq-training-neighbour`): what is found there, in measures of neighbourhood
+# above all, was put there, in the untrained control as well. The small model has none.
+#
 # The weights of the large model on one trajectory take more than a gigabyte. The sums behind the
 # figures are formed row by row and never store a matrix; a test compares them with the weights
 # that the `eager` implementation returns.

@@ -189,6 +189,13 @@ glue("kinetics_deterministic_total_time", float(deterministic["total_time"]), di
 # {glue:text}`kinetics_verdict:s`, and the poster's generator, which forecasts a mean,
 # {glue:text}`kinetics_verdict_deterministic:s`.
 #
+# An ensemble of the same size from another seed {glue:text}`kinetics_verdict_repeated:s`:
+# {glue:text}`kinetics_repeated_passage_time_ab:.1f` ±
+# {glue:text}`kinetics_repeated_passage_time_ab_se:.1f` from A to B,
+# {glue:text}`kinetics_repeated_passage_time_ba:.2f` ±
+# {glue:text}`kinetics_repeated_passage_time_ba_se:.2f` back, a slowest timescale of
+# {glue:text}`kinetics_repeated_slowest_timescale:.2f` ±
+# {glue:text}`kinetics_repeated_slowest_timescale_se:.2f`.
 # The divergence from the Boltzmann density is {glue:text}`kinetics_stochastic_divergence:.4f` nats,
 # against {glue:text}`kinetics_simulation_divergence:.4f` for real simulation of equal length and
 # {glue:text}`kinetics_deterministic_divergence:.3f` for the poster's generator. A Gaussian of exact

@@ -276,6 +276,17 @@ def test_the_markov_model_gets_as_many_windows_as_the_generator():
     assert study.MarkovRun().n_windows == config.n_steps * config.batch_size
 
 
+def test_the_committed_generator_meets_the_criteria_for_two_seeds():
+    kept = study.load_results()
+    model = CausalGenerator.from_pretrained(paths.CHECKPOINTS / "causal")
+    seeds = set()
+    for part in ("stochastic", "repeated"):
+        assert kept[part]["weights"] == weights_digest(model), "make study"
+        assert study.verdict(kept[part], kept["exact"]) == "meets all four criteria"
+        seeds.add(kept[part]["settings"]["seed_index"])
+    assert len(seeds) == 2
+
+
 def test_results_come_back_as_estimates(tmp_path, monkeypatch):
     body = {"divergence": Estimate(0.1, np.nan, np.nan, np.inf), "density": [0.5, 0.5]}
     monkeypatch.setattr(study, "_make", lambda part: ({"settings": {"n": 1}}, lambda: body))

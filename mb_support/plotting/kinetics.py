@@ -9,6 +9,7 @@ from .style import BASELINE_COLOR, DENSITY_CMAP, PALETTE, REFERENCE_COLOR, axes_
 GENERATORS = {
     "simulation": ("simulation", BASELINE_COLOR, "D"),
     "stochastic": ("causal, mixture", PALETTE["orange"], "o"),
+    "repeated": ("causal, another seed", PALETTE["orange"], "P"),
     "gaussian": ("exact mean and covariance", PALETTE["purple"], "s"),
     "markov": ("Markov state model", PALETTE["green"], "^"),
     "deterministic": ("poster's generator", PALETTE["sky"], "v"),
