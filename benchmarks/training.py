@@ -32,10 +32,10 @@ from mb_support import (
     simulate,
     store,
 )
+from mb_support.curriculum import RECIPES
 from mb_support.datasets import make_dataset
 from mb_support.model import SIZES, fastest_attention
 from mb_support.records import circumstances
-from mb_support.training import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Frames that go through a model in one turn.

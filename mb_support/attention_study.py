@@ -6,8 +6,9 @@ import pandas as pd
 from . import attention_measures as measures
 from . import importance
 from .attention import summarise_attention
+from .curriculum import RECIPES
 from .states import assign_states
-from .training import RECIPES, new_model
+from .training import new_model
 
 #: Key timesteps are the most attended twentieth of the frames.
 KEY_FRACTION = 0.05

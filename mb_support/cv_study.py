@@ -6,7 +6,6 @@ and weights is not made again. The chapter reads these files, and repeats a smal
 trajectories.
 """
 
-import argparse
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -33,7 +32,7 @@ from .inference import checkpoint_sizes, load_checkpoint, weights_digest
 from .memory import transition_points
 from .model import TrajectoryConfig, TrajectoryTransformer
 from .readouts import fit_linear, fit_probe
-from .records import keep
+from .records import keep, run_study
 from .reference import GridSolver
 from .simulation import REGIMES, simulate
 from .states import assign_states
@@ -349,15 +348,9 @@ def make_part(study, part, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
 
 def main(arguments=None):
     """Command line: see the module."""
-    parser = argparse.ArgumentParser(prog="python -m mb_support.cv_study", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="baselines, sizes, untrained_<size>; all if none")
-    names = parser.parse_args(arguments).parts
-    if not names:
-        sizes = checkpoint_sizes()
-        names = ["baselines", *sizes, *(f"untrained_{size}" for size in sizes)]
-    study = Study(StudySettings())
-    for name in names:
-        make_part(study, name)
+    sizes, study = checkpoint_sizes(), Study(StudySettings())
+    names = ["baselines", *sizes, *(f"untrained_{size}" for size in sizes)]
+    run_study(__doc__.splitlines()[0], lambda part: make_part(study, part), names, arguments)
 
 
 if __name__ == "__main__":

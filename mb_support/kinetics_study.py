@@ -5,70 +5,42 @@ them what `describe` counts, and keeps the numbers, not the trajectories. Each p
 its own; a part that is there already is not made again, unless its settings or weights changed.
 """
 
-import argparse
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 
 import numpy as np
-import torch
 
 from . import kinetics, paths
-from .causal import CausalGenerator, sample
-from .causal_training import FreshWindows
-from .datasets import family_seed
+from .causal import CausalGenerator
 from .forecast import autocorrelation as exact_autocorrelation
-from .forecast import simulated_moments
-from .generation import generate
 from .inference import load_checkpoint, weights_digest
 from .kinetics import DISKS, Estimate, bootstrap
+from .kinetics_ensembles import (
+    REGIME,
+    DeterministicRun,
+    Ensemble,
+    MarkovRun,
+    deterministic_ensemble,
+    fit_markov,
+    gaussian_ensemble,
+    sample_ensemble,
+    simulate_ensemble,
+)
 from .kinetics_markov import (
     assign_cells,
     count_cells,
-    markov_kinetics,
-    markov_model,
     slowest_timescale,
     transition_counts,
 )
-from .potential import MINIMA
-from .records import keep
+from .records import keep, run_study
 from .reference import GridSolver
-from .simulation import REGIMES, simulate
 
 RESULTS = paths.ROOT / "results" / "kinetics"
-REGIME = REGIMES["metastable"]
 #: What `acceptance` asks for: nats; shares of the exact value.
 MAX_DIVERGENCE, TOLERANCE, MAX_ERROR = 0.01, 0.1, 0.05
 TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 #: Frames between the two ends of a pair, for the autocorrelation of y.
 LAGS = (0, 1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200, 320, 500, 800, 1200, 1800)
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Size of an ensemble, and what of it is counted.
-
-    Parameters
-    ----------
-    n_walkers : int
-        Half of them start in A, half in B: far from their shares at equilibrium.
-    n_frames : int
-    n_settle : int
-        Frames left out of densities and autocorrelations, in which the shares relax.
-    lag : int
-        Frames between the two ends of a transition of the Markov state model.
-    seed_index : int
-        Which seed of the family "test".
-    """
-
-    n_walkers: int = 2000
-    n_frames: int = 12_000
-    n_settle: int = 6_000
-    lag: int = 100
-    seed_index: int = 60
-
-    def starts(self):
-        """First frames, (n_walkers, 2): the bottoms of A and B in turn."""
-        return MINIMA[np.arange(self.n_walkers) % 2]
 
 
 def describe(trajectories, ensemble, n_samples=200):
@@ -209,138 +181,6 @@ def verdict(part, exact):
     return f"meets {n_met or 'none'} of the four criteria (missed: {', '.join(missed)})"
 
 
-# ---- the generators ------------------------------------------------------------------------------
-
-
-def simulate_ensemble(ensemble):
-    """Real simulation; a trajectory set like those that the generators make."""
-    config = replace(REGIME, n_frames=ensemble.n_frames)
-    return simulate(config, ensemble.starts(), family_seed("test", ensemble.seed_index))
-
-
-def sample_ensemble(model, ensemble, progress=True):
-    """The stochastic generator, continued from the bare starts."""
-    return sample(
-        model,
-        ensemble.starts()[:, None],
-        ensemble.n_frames - 1,
-        family_seed("test", ensemble.seed_index),
-        progress=progress,
-    )
-
-
-def gaussian_ensemble(ensemble, grid_step=0.02):
-    """What a perfect generator with one Gaussian for the next frame would make.
-
-    Each frame is drawn from the Gaussian that has the exact mean and the exact covariance of the
-    next simulated frame.
-    """
-    solver = GridSolver(REGIME.beta, REGIME.diffusion, grid_step)
-    mean, covariance = simulated_moments(solver, replace(REGIME, n_frames=2))
-    x_x, x_y, y_y = covariance[0, 0], covariance[0, 1], covariance[1, 1]
-    root = np.sqrt(np.maximum(x_x, 1e-12))
-    below = x_y / root
-    rest = np.sqrt(np.maximum(y_y - below**2, 1e-12))
-    fields = np.stack([mean[0], mean[1], root, below, rest])
-    random = np.random.default_rng(family_seed("test", ensemble.seed_index))
-    frames = np.empty((ensemble.n_frames, ensemble.n_walkers, 2), np.float32)
-    frames[0] = ensemble.starts()
-    for t in range(1, ensemble.n_frames):
-        mean_x, mean_y, root, below, rest = solver.interpolate(fields, frames[t - 1])
-        z_x, z_y = random.standard_normal((2, ensemble.n_walkers))
-        frames[t, :, 0] = mean_x + root * z_x
-        frames[t, :, 1] = mean_y + below * z_x + rest * z_y
-    return frames.transpose(1, 0, 2)
-
-
-@dataclass(frozen=True)
-class DeterministicRun:
-    """How the poster's generator is run: prompts of real frames, a window, a frame at a time.
-
-    Prompts start in A and B in turn, like the walkers of an `Ensemble`.
-    """
-
-    n_walkers: int = 48
-    n_prompt: int = 100
-    n_frames: int = 1500
-    n_settle: int = 500
-    lag: int = 100
-    seed_index: int = 61
-
-    starts = Ensemble.starts
-
-
-def deterministic_ensemble(model, run):
-    """The poster's generator: what the model makes after the prompts, without them."""
-    config = replace(REGIME, n_frames=run.n_prompt)
-    prompts = simulate(config, run.starts(), family_seed("test", run.seed_index))
-    made = generate(model, prompts, run.n_frames, window_length=run.n_prompt)
-    return made[:, run.n_prompt :]
-
-
-@dataclass(frozen=True)
-class MarkovRun:
-    """The Markov state model, from as many windows of the same kind as trained the generator.
-
-    Parameters
-    ----------
-    n_windows, n_relax : int
-        As in `FreshWindows`; new seeds.
-    lag : int
-        Frames; a window has one more.
-    width : float
-        Of the cells, reduced length.
-    n_groups : int
-        Groups of windows that the bootstrap resamples.
-    """
-
-    n_windows: int = 8_192_000
-    n_relax: int = 8
-    lag: int = 16
-    width: float = 0.1
-    n_groups: int = 48
-    seed_index: int = 4500
-
-
-def fit_markov(run, n_samples=50):
-    """Estimates of a Markov state model, in the form of `describe`."""
-    n_each = run.n_windows // run.n_groups
-    windows = FreshWindows(
-        n_each * run.n_groups, run.lag + 1, run.n_relax, family_seed("stream", run.seed_index)
-    )
-    edges = kinetics.box_edges(run.width)
-    n_boxes = (len(edges[0]) - 1) * (len(edges[1]) - 1) + 1
-    by_cell, by_box = [], []
-    for group in range(run.n_groups):
-        frames = windows.windows(group * n_each, n_each)
-        cells, boxes = assign_cells(frames, run.width), kinetics.assign_boxes(frames, edges)
-        by_cell += transition_counts(cells, run.lag, count_cells(run.width), n_groups=1)
-        by_box += transition_counts(boxes, run.lag, n_boxes, n_groups=1)
-    exact = kinetics.boltzmann_boxes(REGIME.beta, edges)
-    lag_time = run.lag * REGIME.frame_time
-
-    def density(weights):
-        model = markov_model(by_box, weights, reversible=False)
-        boxes = np.zeros(n_boxes)
-        boxes[model.count_model.state_symbols] = model.stationary_distribution
-        return boxes
-
-    def everything(weights):
-        found = markov_kinetics(by_cell, lag_time, weights)
-        found |= {f"rate_{way}": 1 / found[f"passage_time_{way}"] for way in ("ab", "ba")}
-        return found | {"divergence": kinetics.jensen_shannon_divergence(density(weights), exact)}
-
-    random = np.random.default_rng(0)
-    shares = np.full(run.n_groups, 1 / run.n_groups)
-    samples = [everything(w) for w in random.multinomial(run.n_groups, shares, n_samples)]
-    found = {}
-    for name, value in everything(np.ones(run.n_groups)).items():
-        spread = np.array([sample[name] for sample in samples])
-        low, high = np.percentile(spread, [2.5, 97.5])
-        found[name] = Estimate(value, float(spread.std(ddof=1)), float(low), float(high))
-    return found | {"density": density(np.ones(run.n_groups)).tolist()}
-
-
 # ---- results on disk -----------------------------------------------------------------------------
 
 
@@ -410,13 +250,7 @@ def _estimate(value):
 
 def main(arguments=None):
     """Command line: see the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    for part in options.parts or PARTS:
-        make_part(part)
+    run_study(__doc__.splitlines()[0], make_part, PARTS, arguments)
 
 
 if __name__ == "__main__":

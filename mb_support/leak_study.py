@@ -5,7 +5,6 @@ see, measures them while they train, then measures the committed checkpoints. Ea
 of its own; a part that is there already is not made again, unless its settings or weights changed.
 """
 
-import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from .leak import (
     summarise,
 )
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
-from .records import keep
+from .records import keep, run_study
 from .training import save_checkpoint
 
 #: What a position may see, and which statistics standardise it: class and `causal`.
@@ -346,14 +345,8 @@ def kept_sizes(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
 
 def main(arguments=None):
     """Command line: see the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help="variants and sizes; all there are if none")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    exact = ExactNextFrame()
-    for part in options.parts or [*VARIANTS, *checkpoint_sizes()]:
-        make_part(part, exact)
+    exact, names = ExactNextFrame(), [*VARIANTS, *checkpoint_sizes()]
+    run_study(__doc__.splitlines()[0], lambda part: make_part(part, exact), names, arguments)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import pandas as pd
 
 from . import paths
 from .checkpoints import read_record
+from .curriculum import RECIPES, TrainingConfig
 from .datasets import make_dataset
 from .inference import checkpoint_sizes
-from .training import RECIPES, TrainingConfig
 
 #: The author's recipe: what DESIGN.md and the poster's code say of it.
 AUTHOR_RECIPE = {

@@ -1,5 +1,6 @@
 """Results kept in files: what they were made for, from, and on; written whole or not at all."""
 
+import argparse
 import json
 import os
 import platform
@@ -117,3 +118,26 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print)
     write_json(path, made_for | content | {"record": record | circumstances(*packages)})
     report(f"{path.stem} took {record['wall_time_s']} s")
     return True
+
+
+def run_study(description, make_part, names, arguments=None):
+    """Command line of a study: make the parts that are named, or all.
+
+    Parameters
+    ----------
+    description : str
+        First line of the help.
+    make_part : callable
+        Called with the name of each part.
+    names : sequence of str
+        All parts there are, in the order of their making.
+    arguments : list of str, optional
+        Instead of those of the command line.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(names)}; all of these if none")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    for part in options.parts or names:
+        make_part(part)

@@ -8,7 +8,6 @@ the scale can be read from the encodings of the committed checkpoints, and keeps
 ``results/ruler``.
 """
 
-import argparse
 import json
 from dataclasses import asdict, dataclass
 
@@ -22,8 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from . import paths
 from .datasets import DENSE_FRAMES, make_dataset
 from .inference import checkpoint_sizes, evaluating, load_checkpoint, rows_per_batch, weights_digest
-from .model import SIZES
-from .records import keep
+from .records import keep, run_study
 from .states import assign_states
 
 RESULTS = paths.ROOT / "results" / "ruler"
@@ -232,13 +230,7 @@ def load_answers(models, folder=RESULTS):
 
 def main(arguments=None):
     """Command line: see the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sizes", nargs="*", help=f"of {', '.join(SIZES)}; all there are if none")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    for size in options.sizes or checkpoint_sizes():
-        make_size(size)
+    run_study(__doc__.splitlines()[0], make_size, checkpoint_sizes(), arguments)
 
 
 if __name__ == "__main__":

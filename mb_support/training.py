@@ -9,10 +9,9 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list
@@ -27,6 +26,7 @@ from .checkpoints import (
     replace_folder,
     write_manifest,
 )
+from .curriculum import RECIPES
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
 from .initialisation import add_neighbour_heads, scale_branches, start_as_waves
@@ -39,157 +39,6 @@ FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after")
 
 class TrainingStopped(RuntimeError):
     """A run was asked to stop before its end; the same call goes on from there."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides how a run goes; written into its record.
-
-    Parameters
-    ----------
-    size : {"small", "medium", "large"}
-    stages : tuple of (n_frames, n_steps) or (n_frames, n_steps, n_kept)
-        The curriculum: window lengths, and optimisation steps spent on each. Every window is a
-        fresh trajectory of that many frames from a random start, never seen before. With
-        `n_kept`, the encoder is shown so many of its frames, which stand for all (see
-        `datasets.thinned_frames`): most of what there is to learn at a fraction of the cost.
-    batch_size : int
-        Trajectories in an optimisation step, over all processes.
-    learning_rate : float
-        Peak of AdamW's rate: linear warm-up, then cosine decay to a fiftieth of it.
-    warmup_steps : int
-    guided_fraction : float
-        Share of the trajectories that are guided: every second one starts near the ridge, and
-        the auxiliary loss of `GuidedTransformer` counts, with a weight that falls linearly from
-        one to zero. The rest of the run sees the data set's own distribution and the poster's
-        loss, nothing else.
-    position_scale : float
-        Amplitude of the sinusoids that the position embeddings start as, and standard deviation
-        of the input projection's initial weights.
-    branch_scale : float
-        Factor on the initial weights with which each layer writes into the residual stream.
-        Twelve layers that write as loudly as they read drown what tells the frames apart.
-    neighbour_heads : bool
-        Whether two heads of the first layer begin as differences to the frames beside a frame
-        (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
-    block_length : int
-        Neighbouring frames that are shown together where trajectories are thinned.
-    weight_decay, max_grad_norm, adam_beta2 : float
-    bf16 : bool
-        bfloat16 autocast in the linear layers.
-    regime : str
-        Key of `simulation.REGIMES`.
-    seed : int
-        Of the initial weights; also which stream of trajectories is seen.
-    stop_after : int, optional
-        Steps after which the run ends and the last ones of the schedule are left out. There the
-        learning rate is at its floor, and at full length steps are the dearest.
-    n_validation : int
-        Validation trajectories scored while training.
-    eval_every, save_every : int
-        Steps between validation scores and between checkpoints.
-    """
-
-    size: str
-    stages: tuple
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int = 200
-    guided_fraction: float = 0.85
-    position_scale: float = 0.7
-    branch_scale: float = 1.0
-    neighbour_heads: bool = False
-    block_length: int = 1
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    adam_beta2: float = 0.99
-    bf16: bool = False
-    regime: str = "metastable"
-    seed: int = 0
-    stop_after: int | None = None
-    n_validation: int = 400
-    eval_every: int = 250
-    save_every: int = 100
-
-    def __post_init__(self):
-        if self.size not in SIZES:
-            raise ValueError(f"unknown size {self.size!r}: choose one of {list(SIZES)}")
-        object.__setattr__(self, "stages", tuple(tuple(stage) for stage in self.stages))
-        for name in ("batch_size", "eval_every", "save_every", "n_validation"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
-        if self.stop_after is not None and self.stop_after < 1:
-            raise ValueError(f"stop_after must be at least 1, or None; got {self.stop_after}")
-
-    @property
-    def n_steps(self):
-        """Optimisation steps of the whole schedule."""
-        return sum(stage[1] for stage in self.stages)
-
-    @property
-    def stages_done(self):
-        """The stages as far as the run goes: without the steps after `stop_after`."""
-        left, done = self.stop_after or self.n_steps, []
-        for n_frames, n_steps, *kept in self.stages:
-            if left > 0:
-                done.append((n_frames, min(n_steps, left), *kept))
-            left -= n_steps
-        return tuple(done)
-
-    @property
-    def n_steps_done(self):
-        """Optimisation steps that the run makes."""
-        return sum(stage[1] for stage in self.stages_done)
-
-    @property
-    def frames_per_step(self):
-        """Frames that the encoder is shown in each step, (n_steps_done,) ndarray of int."""
-        shown = [stage[2] if len(stage) > 2 else stage[0] for stage in self.stages_done]
-        return self.batch_size * np.repeat(shown, [stage[1] for stage in self.stages_done])
-
-    @classmethod
-    def from_dict(cls, values):
-        """Rebuild from the dictionary in a record; `ValueError` on an unknown key."""
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown training settings: {sorted(unknown)}")
-        return cls(**values)
-
-
-#: The recipes of the committed checkpoints.
-RECIPES = {
-    "small": TrainingConfig(
-        "small",
-        stages=((250, 3000), (1000, 1000)),
-        batch_size=16,
-        learning_rate=3e-3,
-    ),
-    "medium": TrainingConfig(
-        "medium",
-        stages=((1000, 4000, 96), (1000, 4000, 160), (1000, 300, 320), (1000, 100)),
-        batch_size=16,
-        learning_rate=1.5e-3,
-        weight_decay=0.0,
-        neighbour_heads=True,
-        block_length=16,
-        eval_every=4000,
-        stop_after=8320,
-    ),
-    "large": TrainingConfig(
-        "large",
-        stages=((1000, 5200, 96), (1000, 1500, 160), (1000, 120, 320), (1000, 60)),
-        batch_size=8,
-        learning_rate=7e-4,
-        weight_decay=0.0,
-        branch_scale=0.5,
-        neighbour_heads=True,
-        block_length=16,
-        eval_every=3400,
-        stop_after=6830,
-    ),
-}
 
 
 def training_stream(config, data=None):

@@ -1,15 +1,18 @@
 """Kinetics counted in trajectories, against chains, quadrature and the grid solver."""
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from mb_support import MINIMA, GridSolver, kinetics, simulate
+from mb_support import MINIMA, GridSolver, kinetics, paths, simulate
 from mb_support import kinetics_study as study
+from mb_support.causal import CausalGenerator
 from mb_support.causal_training import CausalTrainingConfig
+from mb_support.inference import weights_digest
 from mb_support.kinetics import DISKS, Estimate, bootstrap, jensen_shannon_divergence
 from mb_support.kinetics_markov import (
     assign_cells,
@@ -125,7 +128,7 @@ def test_passage_time_at_frames_solves_its_equation():
 
 def test_simulated_passages_agree_with_the_solver():
     # passages B to A take 11.22 at frames; 1200 of them are started, 86 % end in time
-    config = study.replace(study.REGIME, n_frames=4400)
+    config = replace(study.REGIME, n_frames=4400)
     frames = simulate(config, np.repeat(MINIMA[1:2], 400, axis=0), seed=10_070)
     passages = kinetics.count_passages(frames, config.frame_time)
     estimate = bootstrap(lambda w: passages.mean_time(1, w), 400)

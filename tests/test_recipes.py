@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from mb_support import recipes
+from mb_support.curriculum import TrainingConfig
 from mb_support.plotting import training as figures
-from mb_support.training import TrainingConfig, training_record
+from mb_support.training import training_record
 
 CONFIG = TrainingConfig("small", stages=((10, 3), (20, 2)), batch_size=4, learning_rate=1e-3)
 LOG = [

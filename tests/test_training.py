@@ -21,7 +21,8 @@ from training_runs import TINY
 
 from mb_support import REGIMES, TrajectoryTransformer, checkpoints, store, training
 from mb_support.checkpoints import CheckpointError, CheckpointWarning, newest_whole_checkpoint
-from mb_support.training import GuidedTransformer, TrainingConfig
+from mb_support.curriculum import TrainingConfig
+from mb_support.guidance import GuidedTransformer
 
 SHORT = replace(TINY, stages=((16, 4), (24, 2)))
 
