@@ -140,7 +140,7 @@ RECIPES = {
         weight_decay=0.0,
         neighbour_heads=True,
         block_length=16,
-        eval_every=4000,
+        eval_every=8000,
         stop_after=8320,
     ),
     "large": TrainingConfig(
@@ -152,7 +152,7 @@ RECIPES = {
         branch_scale=0.5,
         neighbour_heads=True,
         block_length=16,
-        eval_every=3400,
+        eval_every=7000,
         stop_after=6830,
     ),
 }

@@ -114,13 +114,13 @@ def add_neighbour_heads(model):
     """Let two heads of the first layer begin as differences to the next and the previous frame.
 
     With p a point of the `spiral`, a head that asks with p_{t+1} and is answered with p_s has the
-    scores S a_t a_s (p_{t+1} . p_s - 1), where a is what the embeddings' LayerNorm divides a frame
-    by. The constant, one more dimension, is what makes them largest at s = t + 1 whatever the
-    coordinates make of a: four dimensions in all. A dimension that is zero before the LayerNorm
-    tells the mean that it subtracts. The head's value is minus the coordinates, which the residual
-    connection turns into a difference of frames. Position embeddings, the queries and keys of these
-    heads and the dimensions that they read keep this start throughout a training (a step of the
-    optimiser, small for other weights, would put such scores out of focus); all else learns.
+    scores S a_t a_s (p_{t+1} . p_s - 1), where a is what the embeddings' LayerNorm makes of a
+    constant. That constant, a dimension of its own, is what makes scores largest at s = t + 1
+    whatever the coordinates make of a: four dimensions in all. A dimension that is zero before the
+    LayerNorm tells the mean that it subtracts. The head's value is minus the coordinates, which the
+    residual connection turns into a difference of frames. Position embeddings, the queries and keys
+    of these heads and the dimensions that they read keep this start throughout a training (steps of
+    the optimiser, small for other weights, would put such scores out of focus); all else learns.
 
     Parameters
     ----------

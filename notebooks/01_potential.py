@@ -21,6 +21,8 @@
 # converge.
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -44,11 +46,14 @@ from mb_support.states import separatrix
 # %% tags=["parameters"]
 profile = "smoke"
 seed = 20_900  # of the simulated check at the end; validation family
+beta = None  # 1/energy; a number replaces the inverse temperature of the default regime
 
 # %%
 use_style()
 settings = get_profile(profile)
 regimes = {name: REGIMES[name] for name in ("metastable", "wild")}
+if beta is not None:
+    regimes["metastable"] = replace(regimes["metastable"], beta=beta)
 print(f"profile {settings.name}, grid step {settings.grid_step}")
 
 # %% [markdown]

@@ -64,8 +64,8 @@ plt.show()
 # it can know of a trajectory's state it must infer from shape and relaxation. The chapter on
 # classification computes how much that leaves.
 #
-# **Embedding.** Frames are projected to $h$ dimensions, a learned vector $p_t$ is added for each of
-# `1024` positions, and the sum is normalised,
+# **Embedding.** Frames are projected to $h$ dimensions, a vector $p_t$ is added for each of
+# `1024` positions (learned in the small model, kept as it began in the larger ones), and the sum is normalised,
 #
 # $$ e_t^{0} = \operatorname{LayerNorm}(W z_t + b + p_t). $$ (eq-model-embedding)
 #

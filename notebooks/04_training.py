@@ -103,10 +103,12 @@ recipes.recipe_table(records)
 # $$ S \, a_t \, a_s \, (\mathbf{p}_{t+1} \cdot \mathbf{p}_s - 1) , $$ (eq-training-neighbour)
 #
 # zero at $s = t + 1$ and below zero elsewhere, whatever the coordinates make of $a$. The value is
-# minus the coordinates, so the residual stream receives the displacement. The second head does the same for
-# the frame before. Position embeddings and the queries and keys of these two heads stay as they
-# begin; everything else learns, and a second read-out, also thrown away, asks the second layer how
-# far each coordinate moves. It is a choice of the start, within the poster's architecture and
+# minus the coordinates, so the residual stream receives, a little blurred by the frames beside, the
+# displacement. The second head does the same for the frame before. Position embeddings, the queries
+# and keys of these two heads and the dimensions that they read stay as they begin; everything else
+# learns, and a second read-out, also thrown away, asks the second layer how far each coordinate moves.
+# The large model's layers also begin by writing half as loudly into the residual stream; without that
+# it stayed on its first plateau. It is a choice of the start, within the poster's architecture and
 # parameter counts; the small model, whose heads have two dimensions, cannot have it.
 #
 # ## The curves
@@ -132,8 +134,8 @@ figures.plot_accuracy(curves, errors, chance, axes[2])
 plt.show()
 
 # %% [markdown]
-# The accuracy is unsteady while steps are large, and settles as the learning rate falls. Where
-# whole trajectories begin, and where guidance ends, nothing breaks.
+# In the small model, scored often, the accuracy is unsteady while steps are large, and settles as the
+# learning rate falls. The larger ones were scored a few times only: their marks say where they ended.
 #
 # ## The cost
 #

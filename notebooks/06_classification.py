@@ -17,7 +17,8 @@
 # trajectories, better the larger they are, and worse the later the slice that they are shown. Here
 # our models are scored in the same way, beside classifiers without a transformer and beside an
 # observer who knows the dynamics exactly; and the decline along the trajectory is set against what
-# the dynamics still leaves to be known.
+# the dynamics still leaves to be known. Shares named rightly: {glue:text}`classification_accuracies:s`;
+# the ideal observer reaches {glue:text}`classification_ceiling:.3f`.
 
 # %%
 import numpy as np
@@ -146,6 +147,18 @@ behind = {
 }
 pd.DataFrame.from_dict(behind, orient="index", columns=["model - observer", "low", "high"]).round(4)
 
+# %% tags=["remove-cell"]
+steps = {
+    f"{larger} over {smaller}": cl.paired_difference(
+        labels, predictions[larger], predictions[smaller]
+    )
+    for smaller, larger in zip(sizes[:-1], sizes[1:], strict=True)
+}
+grown = {step: cl.verdict(found[1:], (0.0, 0.0)) for step, found in steps.items()}
+glue("classification_growth", cl.verdicts_in_words(grown) or "one size only", display=False)
+words = [f"{step} {d:+.3f} ({low:+.3f} to {high:+.3f})" for step, (d, low, high) in steps.items()]
+glue("classification_growth_numbers", ", ".join(words) or "none", display=False)
+
 # %% mystnb={"figure": {"name": "fig-classification-scores", "caption": "Accuracy on unseen trajectories with intervals; open diamonds: the poster's figure for that size. Black line: what the ideal observer reaches on average, with two standard errors; no classifier that sees standardised coordinates lies above it except by luck. Grey: classifiers without a transformer."}, "image": {"alt": "Dots with error bars for each classifier, the poster's figures, and the ideal observer's accuracy as a vertical line.", "classes": "dark-light"}}
 measured = {
     name: tuple(cl.scores(labels, found).loc["accuracy"]) for name, found in predictions.items()
@@ -263,6 +276,22 @@ words = [
     f"{size} {read[size]['lost']:.3f} ± {read[size]['lost_standard_error']:.3f}" for size in sizes
 ]
 glue("classification_ruler_lost", ", ".join(words), display=False)
+known_better = {
+    size: cl.verdict(
+        (
+            by_displacements[0] - 2 * by_displacements[1],
+            by_displacements[0] + 2 * by_displacements[1],
+        ),
+        (
+            found["error"] - 2 * found["standard_error"],
+            found["error"] + 2 * found["standard_error"],
+        ),
+    )
+    for size, found in in_order.items()
+}  # "confirmed": the displacements are farther off than the encodings
+opposite = {"confirmed": "refuted", "refuted": "confirmed", "undecided": "undecided"}
+words = cl.verdicts_in_words({size: opposite[found] for size, found in known_better.items()})
+glue("classification_ruler_verdicts", words, display=False)
 glue("classification_ruler_displacements", 100 * by_displacements[0], display=False)
 glue("classification_ruler_displacements_se", 100 * by_displacements[1], display=False)
 glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, worth)), display=False)
@@ -282,9 +311,10 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # a thousand. A head of $d$ dimensions whose scores depend on the distance of two positions alone can
 # have $d / 2$ waves of that distance, and the heads of the poster have two to five dimensions: one
 # wave or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
-# scores become very large. No training of ours found such heads by itself. The medium and large
-# models were given two of them at the start ({eq}`eq-training-neighbour`); the small one, whose heads
-# have two dimensions, was not, and is the control.
+# scores become very large. No training of ours without such a start relied on the noise between
+# frames. The medium and large models were given two such heads at the start
+# ({eq}`eq-training-neighbour`); the small one, whose heads have two dimensions, has none. It is no
+# control, as it differs in size and recipe too.
 #
 # ## Later slices
 #
@@ -508,11 +538,14 @@ glue(
 #   against the most that standardised coordinates allow.
 # - What is missed are trajectories that hardly visited the state they are named after
 #   ({numref}`fig-classification-errors`).
+# - The scale that standardisation hides is known to the models to
+#   {glue:text}`classification_ruler_sizes:s` per cent ({numref}`fig-classification-ruler`); whoever
+#   knows it better can place a start near the ridge better.
 # - The decline with the start of the slice is set by the exact limit, which falls for every observer
 #   alike because the particle moves on ({glue:text}`classification_metastable_moved:.3f` of the
 #   error of late slices in `metastable`). The relaxation going out of view adds
 #   {glue:text}`classification_metastable_view:.3f`: where that is negative, it makes slices easier.
 # - A model trained for one regime need not carry over to another: compare it in `wild` with trees
 #   that were fitted there.
-# - Not shown: models trained for `wild` or for the last frame's state, and the poster's own
+# - Not shown: the larger sizes without built heads, models trained for `wild` or for the last frame's state, and the poster's own
 #   checkpoints, which are not public.

@@ -116,7 +116,7 @@ explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state=int(dat
 summaries = study.summarise(models, data.trajectories, counts)
 table = study.statistics(summaries)
 
-# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the first test trajectory; on the right the same model untrained. Local blocks would be bright squares on the diagonal."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models, showing vertical stripes and no squares on the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the first test trajectory; on the right the same model untrained. Local blocks would be bright squares on the diagonal; a thin line beside it is that of heads that were built to see neighbours."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models, showing vertical stripes and no squares on the diagonal.", "classes": "dark-light"}}
 width = summaries[first_size].windows.shape[-1]
 chosen = [0, n_frames // width // 2, n_frames // width - 1]
 maps = [s.windows[0, k] for s in summaries.values() for k in chosen]
@@ -131,7 +131,7 @@ plt.show()
 # frames of the same sub-section of one hundred frames. Does attention fall off with distance? Is it
 # larger to one side?
 
-# %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections one hundred frames long, averaged over layers and heads, with bootstrap bands over trajectories; grey: untrained; black: a model that does not choose. Few pairs are far apart: at the left edge it is the first frame of each sub-section, which in the first one is the start of the trajectory."}, "image": {"alt": "Curves of mean attention weight against time difference for each model, close to the uniform value.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections one hundred frames long, averaged over layers and heads, with bootstrap bands over trajectories; grey: untrained; black: a model that does not choose. Few pairs are far apart: at the left edge it is the first frame of each sub-section, which in the first one is the start of the trajectory."}, "image": {"alt": "Curves of mean attention weight against time difference for each model and its untrained control, with the uniform value as a line.", "classes": "dark-light"}}
 profiles = {
     name: measures.bootstrap(s.in_section.mean(axis=(1, 2))) for name, s in summaries.items()
 }
@@ -205,7 +205,7 @@ figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), width_ratios=[
 plots.plot_received(data.trajectories[shown], received, states, axes)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-attention-features", "caption": "How much more often than by chance key timesteps are among the top twentieth of frames by another property. Black line: chance. Intervals over trajectories; for transitions only trajectories that have one."}, "image": {"alt": "Intervals of enrichment for six properties of frames; distance from the mean is the strongest.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-features", "caption": "How much more often than by chance key timesteps are among the top twentieth of frames by another property. Black line: chance. Intervals over trajectories; for transitions only trajectories that have one."}, "image": {"alt": "Intervals of enrichment for six properties of frames.", "classes": "dark-light"}}
 features = study.key_features(summaries, data.trajectories)
 glue("attention_enrichment_limit", 1 / study.KEY_FRACTION, display=False)
 for feature in features:
@@ -227,7 +227,7 @@ plt.show()
 # The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a
 # query attends to. {numref}`fig-attention-targets` gives it for each head.
 
-# %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy), one point for each head, averaged over trajectories; crosses: untrained. Uniform attention would give the number of frames, one thousand."}, "image": {"alt": "Points for every head against layer on a logarithmic scale; trained heads reach down to far fewer frames than untrained ones.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy), one point for each head, averaged over trajectories; crosses: untrained. Uniform attention would give the number of frames, one thousand."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}}
 targets = {name: s.targets.mean(axis=0) for name, s in summaries.items()}
 glue("attention_fewest_small", float(targets[first_size].min()), display=False)
 glue("attention_fewest_control", float(targets[control].min()), display=False)
@@ -248,7 +248,9 @@ plt.show()
 # later and earlier frames, lies within a tenth of zero; *no local blocks* if the mean weight within
 # fifty frames lies within a tenth of the uniform one; *few targets* if more heads than before
 # training attend to less than a tenth of the frames (the table gives their number). A claim is
-# undecided if the interval crosses the border.
+# undecided if the interval crosses the border. On local blocks, the verdicts of the medium and large
+# models judge their start as well: two heads with all their weight on neighbours are enough to raise
+# the mean weight within fifty frames.
 
 # %%
 verdicts = study.verdicts(table, summaries)
@@ -295,7 +297,7 @@ print(f"readers {table['readers'][first_size][0]:.2f}, local {table['local'][fir
 # *occlusion*: the change of the log-odds when a twentieth of the trajectory is removed, the other
 # frames keeping their coordinates and positions. Only the last is an experiment.
 
-# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters, mean and interval over trajectories. Black line: no relation."}, "image": {"alt": "Intervals of rank correlations for six pairs of importance measures; attention and rollout agree closely, others weakly.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters, mean and interval over trajectories. Black line: no relation."}, "image": {"alt": "Intervals of rank correlations for six pairs of importance measures.", "classes": "dark-light"}}
 agreement = {
     size: study.agreement(models[size], data.trajectories, summaries[size], occluded[size])
     for size in models
@@ -359,7 +361,7 @@ print(pd.DataFrame(frame, index=[f"{n} removed" for n in n_removed]).to_string()
 # ({numref}`fig-attention-ablation`). The derivative with respect to a factor on the head's output
 # {cite}`michel2019` predicts it to first order without any ablation.
 
-# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, averaged over trajectories. Orange: the head was useful; purple: the loss falls without it."}, "image": {"alt": "Two heat maps of loss increase by layer and head; few heads matter.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, averaged over trajectories. Orange: the head was useful; purple: the loss falls without it."}, "image": {"alt": "Two heat maps of loss increase by layer and head.", "classes": "dark-light"}}
 changes = study.ablation(models[first_size], data, occluded[first_size])
 figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.32))
 for ax, change, title in zip(axes, changes, ("next frame", "state"), strict=True):

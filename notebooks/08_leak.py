@@ -14,10 +14,11 @@
 # # What the loss leaks
 #
 # The poster's model learns to predict the next frame with an encoder that looks both ways. How much
-# of its success is forecasting, and how much is reading the answer? Inside a trajectory a small
-# bidirectional model ends with {glue:text}`leak_bidirectional_inside:.3f` times the error that no
-# forecaster can pass, at the last position, the only one that forecasts, with
-# {glue:text}`leak_bidirectional_last:.3f` times that error.
+# of its success is forecasting, and how much is reading the answer? On windows of
+# {glue:text}`leak_window:d` frames a small bidirectional model ends with
+# {glue:text}`leak_bidirectional_inside:.3f` times the error that no forecaster can pass, at the last
+# position, the only one that forecasts, with {glue:text}`leak_bidirectional_last:.3f` times that
+# error. The committed models, on whole trajectories, end inside at: {glue:text}`leak_full_length:s`.
 
 # %% tags=["remove-stderr"]
 import pandas as pd
@@ -111,6 +112,11 @@ axes[0].get_legend().remove()  # the same colours; the caption says what is open
 plt.show()
 
 # %%
+glue("leak_window", int(variants["bidirectional"]["settings"]["n_frames"]), display=False)
+whole = {size: max(rows, key=lambda row: row["n_frames"]) for size, rows in sizes.items()}
+for place, key in (("length", "interior"), ("length_last", "last")):
+    words = [f"{size} {row[key]['ratio'][0]:.3f}" for size, row in whole.items()]
+    glue(f"leak_full_{place}", ", ".join(words), display=False)
 ends = {name: part["curve"][-1] for name, part in variants.items()}
 for name, end in ends.items():
     for place, key in (("inside", "interior"), ("last", "last")):
@@ -136,7 +142,11 @@ pd.DataFrame({c: {at: p[c][0] for at, p in places.items()} for c in columns}).ro
 #
 # ## The committed sizes
 #
-# {numref}`fig-leak-sizes` gives the same for each committed size, by the number of frames shown.
+# {numref}`fig-leak-sizes` gives the same for each committed size, by the number of frames shown. At
+# full length error over floor is, inside: {glue:text}`leak_full_length:s`; at the last position:
+# {glue:text}`leak_full_length_last:s`. In the medium and large models a head of the first layer was
+# built to fetch the next frame ({eq}`eq-training-neighbour`): how much they see inside says what such
+# a start allows, not what the loss alone would teach. The small model has no such head.
 
 # %% mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The committed models by the number of frames shown, inside (filled, solid) and at the last position (open, dotted), with two standard errors. Left: share of the next frame's noise in their predictions; a forecast has none (black). Right: error over exact floor (black)."}, "image": {"alt": "Two panels against the number of frames shown, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))

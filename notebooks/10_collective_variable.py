@@ -123,7 +123,7 @@ print(shown.round(2).to_string())
 # one standardised frame says little of where it is, whatever is made of it. Boosted trees with a
 # hundred hand-made features of the whole window are the baseline to beat there.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor in the transition region, weighted with the Boltzmann density, with bootstrap intervals over test trajectories. Left: methods that see standardised coordinates, as the model does. Right: methods that see raw coordinates. The exact answer has error zero; colour marks probes on the encodings of trained models. In the right panel, regression on x and y beats everything else: there the committor is a smooth function of two known numbers."}, "image": {"alt": "Two panels of error bars; encodings lead on the left, radial functions of the coordinates on the right.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor in the transition region, weighted with the Boltzmann density, with bootstrap intervals over test trajectories. Left: methods that see standardised coordinates, as the model does. Right: methods that see raw coordinates. The exact answer has error zero; colour marks probes on the encodings of trained models. In the right panel, regression on radial functions of x and y beats everything else: there the committor is a smooth function of two known numbers."}, "image": {"alt": "Two panels of error bars; encodings lead on the left, radial functions of the coordinates on the right.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
 for ax, view in zip(axes, ("standardised", "raw"), strict=True):
     reports = {name: report for (seen, name), report in rows.items() if seen == view}
@@ -180,8 +180,7 @@ glue("collective_variable_raw_baseline_name", raw_rival[0], display=False)
 # VAMPNet and Markov model. Weighted with the whole Boltzmann density:
 # {glue:text}`collective_variable_best_boltzmann:.3f`,
 # {glue:text}`collective_variable_trees_boltzmann:.3f` and
-# {glue:text}`collective_variable_baseline_boltzmann:.3f`. The trees are the serious rival, and they
-# do not lose everywhere. Their rank correlation in the transition region is
+# {glue:text}`collective_variable_baseline_boltzmann:.3f`. The trees' rank correlation in the transition region is
 # {glue:text}`collective_variable_trees_rank:.2f`, that of the encodings
 # {glue:text}`collective_variable_best_rank:.2f`; and if every part of the range of $q$ is given
 # the same weight, which moves the stress from the shallow basin to the saddle, the errors are
@@ -194,7 +193,7 @@ glue("collective_variable_raw_baseline_name", raw_rival[0], display=False)
 # frame's raw position beside its encoding reaches
 # {glue:text}`collective_variable_raw_best_transition:.3f`, against
 # {glue:text}`collective_variable_raw_untrained_transition:.3f` for the position and the encoding of
-# an untrained network; and radial functions of $x$ and $y$, a regression with no dynamics in it,
+# a network with the library's random weights; and radial functions of $x$ and $y$, a regression with no dynamics in it,
 # {glue:text}`collective_variable_raw_radial_transition:.3f`. Whoever knows the coordinates of this
 # system does not need a transformer.
 #
@@ -204,7 +203,8 @@ glue("collective_variable_raw_baseline_name", raw_rival[0], display=False)
 # shows what happens: layer by layer, the encoding of a frame comes to hold its *raw position*,
 # which standardisation took away and only the window as a whole can give back. This did not arise
 # by itself. For most of the training an auxiliary read-out asked for state and raw position of
-# each frame (see the chapter on training); the committor was never asked for.
+# each frame, and for its trajectory's shift and scale, and the larger models began with heads that see
+# displacements (see the chapter on training); the committor was never asked for.
 
 # %%
 layers = {size: record["layers"][max(record["layers"], key=int)] for size, record in models.items()}
@@ -424,11 +424,13 @@ print({name: bool(found[2]) for name, found in helps.items()})
 #
 # - The encodings hold much of the committor. Read linearly, they know more of it than PCA, TICA,
 #   VAMPNet and Markov model from the same standardised coordinates, which know next to nothing.
-#   Boosted trees with hand-made features of the whole window come close, and how they compare
-#   depends on the measure: see the numbers above.
+#   Boosted trees with hand-made features of the whole window are the rival from the same frames:
+#   {glue:text}`collective_variable_trees_transition:.3f` against
+#   {glue:text}`collective_variable_best_transition:.3f`.
 # - What the network does is to find out where it is. A standardised frame does not say; the window
-#   does. With raw coordinates there is nothing to find out, and PCA, TICA, a VAMPNet, a Markov
-#   model and above all a plain regression on $x$ and $y$ are better than the encodings alone.
+#   does. With raw coordinates there is nothing to find out: the best of PCA, TICA, VAMPNet and
+#   Markov model ({glue:text}`collective_variable_raw_baseline_transition:.3f`) and above all a
+#   regression on radial functions of $x$ and $y$ do better than the encodings alone.
 # - The classifier knows the basin of the first frame. It is no committor, and was not asked for one.
 # - In this overdamped problem no memory helps, by the Markov property. In underdamped dynamics a
 #   second frame does.

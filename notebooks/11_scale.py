@@ -90,9 +90,9 @@ glue("scale_simulator_closest_name", closest["name"], display=False)
 # ## Training: ours against the usual set-up
 #
 # "Plain" is what the libraries do unless told otherwise: PyTorch's fused attention, float32 and
-# attention dropout. "Ours" is what the recipes of {doc}`04_training` use: attention for heads of a
-# few dimensions, no dropout, and bfloat16 in the linear layers where it pays. A turn is a whole
-# optimisation step at full length.
+# attention dropout. "Ours" is attention for heads of a few dimensions, no dropout, and, for the larger
+# sizes as measured here, bfloat16 in the linear layers, which pays on processors that have it. A turn
+# is a whole optimisation step at full length.
 
 # %%
 against_plain = pd.DataFrame(training["ours_against_plain"]).set_index(["size", "threads"])

@@ -1,6 +1,7 @@
 """The book as built with small numbers; `make test` builds it first."""
 
 import json
+import re
 
 import chapters
 import check_book
@@ -10,6 +11,8 @@ import yaml
 from bs4 import BeautifulSoup
 from build_book import html_folder
 from conftest import ROOT
+from figures import figures
+from try_chapter import try_chapter
 
 pytestmark = pytest.mark.book
 HTML = html_folder("smoke")
@@ -110,3 +113,16 @@ def test_the_api_page_has_every_public_module():
         if path.name != "__init__.py" and not path.name.startswith("_")
     ]
     assert [name for name in modules if f"automodule:: {name}\n" not in text] == []
+
+
+def test_the_command_of_the_readme_changes_figures_and_leaves_the_book_alone():
+    command = re.search(r"make try CHAPTER=(\w+) SET=\"(.+)\"", (ROOT / "README.md").read_text())
+    name, assignment = command.groups()
+    built = chapters.notebook_path(name, "smoke").read_bytes()
+    before = figures(notebook(name))
+    folder = try_chapter(name, [assignment])
+    after = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+    assert set(after) == set(before)
+    assert after["fig-potential-committor.png"] != before["fig-potential-committor.png"]
+    assert after["fig-potential-surface.png"] == before["fig-potential-surface.png"]
+    assert chapters.notebook_path(name, "smoke").read_bytes() == built
