@@ -47,6 +47,7 @@ train: $(READY)  ## rebuild the checkpoints from nothing (hours; resumable); SIZ
 	@echo "Checkpoints: $(CURDIR)/checkpoints"
 
 study: $(READY)  ## measure what chapters keep anew, where settings or weights changed (hours)
+	@for size in $(SIZES); do $(RUN) -m mb_support.evaluation --size $$size || exit 1; done
 	@$(RUN) -m mb_support.leak_study
 	@$(RUN) -m mb_support.kinetics_study
 	@$(RUN) -m mb_support.ruler

@@ -317,8 +317,18 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    record = evaluate(options.size, options.checkpoints)
     path = options.output / f"evaluation_{options.size}.json"
+    model = load_checkpoint(options.size, options.checkpoints)
+    try:
+        missing = set(tasks(options.size)) - set(
+            Evaluation.load(options.size, model, path.parent).tasks
+        )
+    except ValueError:
+        missing = set(tasks(options.size))
+    if not missing:
+        print(f"{path.stem} is up to date")
+        return
+    record = evaluate(options.size, options.checkpoints)
     write_json(path, record)
     print(f"{options.size}: {len(record['predictions'])} sets of predictions in {path}")
 

@@ -152,3 +152,21 @@ def test_the_observer_is_calibrated_on_the_kept_trajectories(regime):
 def test_kept_observations_are_of_the_test_set(regime):
     record = json.loads((paths.RESULTS / f"ceiling_{regime}.json").read_text())
     assert record["data"] == ceiling.data_digest(make_dataset(20, "test", 0, regime))
+
+
+def test_what_is_there_is_not_evaluated_again(checkpoints, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluation, "N_TEST", 4)
+    monkeypatch.setattr(evaluation, "tasks", lambda size: [Task("metastable", n=4, length=40)])
+    arguments = ["--size", "small", "--checkpoints", str(checkpoints), "--output", str(tmp_path)]
+    evaluation.main(arguments)
+    written = (tmp_path / "evaluation_small.json").read_text()
+    assert "up to date" not in capsys.readouterr().out
+    evaluation.main(arguments)
+    assert "evaluation_small is up to date" in capsys.readouterr().out
+    assert (tmp_path / "evaluation_small.json").read_text() == written
+    monkeypatch.setattr(evaluation, "tasks", lambda size: [Task("metastable", n=4, length=50)])
+    evaluation.main(arguments)  # something new is asked for
+    assert (
+        json.loads((tmp_path / "evaluation_small.json").read_text())["predictions"][0]["length"]
+        == 50
+    )
