@@ -25,7 +25,6 @@ AUTHOR_RECIPE = {
     "precision": "float16, mixed",
     "extra supervision": "none",
     "first layer": "random",
-    "start of the branches": "random",
 }
 
 
@@ -75,8 +74,6 @@ def recipe_table(records):
             "precision": "bfloat16, mixed" if config.bf16 else "float32",
             "extra supervision": f"first {config.guided_fraction:.0%} of the trajectories",
             "first layer": "two neighbour heads" if config.neighbour_heads else "random",
-            "start of the branches": "random"
-            + (f", times {config.branch_scale:g}" if config.branch_scale != 1 else ""),
         }
     return pd.DataFrame(columns).loc[list(AUTHOR_RECIPE)]
 

@@ -58,7 +58,7 @@ recipes.recipe_table(records)
 # *Thinned trajectories first.* The cost of attention grows with the square of the length, and most
 # frames of a trajectory say the same: where its valley lies. So in most steps the encoder is shown
 # all of the beginning, which is asked for, and one random frame out of each stretch of the rest, or,
-# for the larger models, a block of neighbouring frames.
+# for the medium model, a block of neighbouring frames.
 # Each kept frame has its true position and stands for as many frames as its stretch has: so often
 # its key counts in attention, and its encoding in the mean that is classified. What the model
 # learns holds for whole trajectories, on which the accuracies below are taken, and the last steps
@@ -94,7 +94,7 @@ recipes.recipe_table(records)
 # *Neighbour heads.* Standardisation takes the scale of a trajectory away, and the noise between
 # neighbouring frames would give it back, as {ref}`chapter 6 <section-classification-ruler>` explains.
 # But heads of four or five dimensions do not learn to find one frame among a thousand. So in the
-# medium and large models two heads of the first layer *begin* there (`mb_support.initialisation`). Let
+# medium model two heads of the first layer *begin* there (`mb_support.initialisation`). Let
 # $\mathbf{p}_t$ run along a spiral on the unit sphere, a part of the position embedding, and let
 # $a_t$ be what the LayerNorm of the embeddings makes of a constant at frame $t$. Queries that hold
 # $\mathbf{p}_{t+1}$ and keys that hold $\mathbf{p}_s$, with one dimension for the constant, give the
@@ -107,9 +107,9 @@ recipes.recipe_table(records)
 # displacement. The second head does the same for the frame before. Position embeddings, the queries
 # and keys of these two heads and the dimensions that they read stay as they begin; everything else
 # learns, and a second read-out, also thrown away, asks the second layer how far each coordinate moves.
-# The large model's layers also begin by writing half as loudly into the residual stream; without that
-# it stayed on its first plateau. It is a choice of the start, within the poster's architecture and
-# parameter counts; the small model, whose heads have two dimensions, cannot have it.
+# It is a choice of the start, within the poster's architecture and
+# parameter counts. The small model, whose heads have two dimensions, cannot have it; the large one could,
+# and was trained before this was tried.
 #
 # ## The curves
 #
@@ -135,7 +135,7 @@ plt.show()
 
 # %% [markdown]
 # In the small model, scored often, the accuracy is unsteady while steps are large, and settles as the
-# learning rate falls. The larger ones were scored a few times only: their marks say where they ended.
+# learning rate falls. The larger ones were scored less often: their marks say where they ended.
 #
 # ## The cost
 #

@@ -312,9 +312,8 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # have $d / 2$ waves of that distance, and the heads of the poster have two to five dimensions: one
 # wave or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
 # scores become very large. No training of ours without such a start relied on the noise between
-# frames. The medium and large models were given two such heads at the start
-# ({eq}`eq-training-neighbour`); the small one, whose heads have two dimensions, has none. It is no
-# control, as it differs in size and recipe too.
+# frames. The medium model was given two such heads at the start ({eq}`eq-training-neighbour`); the
+# small and the large one have none. They are no controls, as they differ in size and recipe too.
 #
 # ## Later slices
 #
@@ -547,5 +546,5 @@ glue(
 #   {glue:text}`classification_metastable_view:.3f`: where that is negative, it makes slices easier.
 # - A model trained for one regime need not carry over to another: compare it in `wild` with trees
 #   that were fitted there.
-# - Not shown: the larger sizes without built heads, models trained for `wild` or for the last frame's state, and the poster's own
+# - Not shown: medium without built heads and large with them, models trained for `wild` or for the last frame's state, and the poster's own
 #   checkpoints, which are not public.
