@@ -1,12 +1,14 @@
 """What the training chapter says of the runs: frames seen, errors, chance, tables and curves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mb_support import recipes
-from mb_support.curriculum import TrainingConfig
+from mb_support.curriculum import RECIPES, TrainingConfig
 from mb_support.plotting import training as figures
-from mb_support.training import training_record
+from mb_support.training import FREE_SETTINGS, training_record
 
 CONFIG = TrainingConfig("small", stages=((10, 3), (20, 2)), batch_size=4, learning_rate=1e-3)
 LOG = [
@@ -72,3 +74,10 @@ def test_figures_draw_every_run(record):
         "small",
         "more frequent state",
     ]
+
+
+@pytest.mark.parametrize("size", RECIPES)
+def test_committed_checkpoints_were_made_by_the_recipes(size):
+    made_by = TrainingConfig.from_dict(recipes.load_records()[size]["config"])
+    free = {name: getattr(made_by, name) for name in FREE_SETTINGS if name != "stop_after"}
+    assert replace(RECIPES[size], **free) == made_by
