@@ -113,7 +113,7 @@ plt.show()
 
 # %%
 glue("leak_window", int(variants["bidirectional"]["settings"]["n_frames"]), display=False)
-whole = {size: max(rows, key=lambda row: row["n_frames"]) for size, rows in sizes.items()}
+whole = {size: rows[-1] for size, rows in sizes.items()}  # of full length
 for place, key in (("length", "interior"), ("length_last", "last")):
     words = [f"{size} {row[key]['ratio'][0]:.3f}" for size, row in whole.items()]
     glue(f"leak_full_{place}", ", ".join(words), display=False)

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from mb_support import training
+from mb_support.curriculum import TrainingConfig
 from mb_support.trainer import TrajectoryTrainer
 
-TINY = training.TrainingConfig(
+TINY = TrainingConfig(
     "small",
     stages=((16, 30), (24, 20)),
     batch_size=4,
