@@ -292,6 +292,9 @@ known_better = {
 opposite = {"confirmed": "refuted", "refuted": "confirmed", "undecided": "undecided"}
 words = cl.verdicts_in_words({size: opposite[found] for size, found in known_better.items()})
 glue("classification_ruler_verdicts", words, display=False)
+lost = {size: (read[size]["lost"], 2 * read[size]["lost_standard_error"]) for size in sizes}
+used = {size: cl.verdict((d - e, d + e), (0.0, 0.0)) for size, (d, e) in lost.items()}
+glue("classification_ruler_used", cl.verdicts_in_words(used), display=False)
 glue("classification_ruler_displacements", 100 * by_displacements[0], display=False)
 glue("classification_ruler_displacements_se", 100 * by_displacements[1], display=False)
 glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, worth)), display=False)
@@ -302,12 +305,13 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # {glue:text}`classification_ruler_displacements_se:.1f` with the displacements, for which nothing
 # has to be learned but six weights. {numref}`fig-classification-ruler` says what that is worth:
 # someone who knew all else would be right {glue:text}`classification_ruler_worth:.3f` of the time
-# with the displacements' scale.
+# with the displacements' scale. A model below the grey curve lacks more than the scale.
 #
 # How much the models use the ruler can be shown directly: put all frames but the first
 # thirty-two in random order, which leaves the valleys as they are and takes the noise between
 # neighbours away. The accuracy that they lose by it (validation seeds):
-# {glue:text}`classification_ruler_lost:s`. To lay the ruler, a frame has to find its neighbour among
+# {glue:text}`classification_ruler_lost:s`. That a model rests on the ruler is, by an interval of two
+# standard errors above zero, {glue:text}`classification_ruler_used:s`. To lay the ruler, a frame has to find its neighbour among
 # a thousand. A head of $d$ dimensions whose scores depend on the distance of two positions alone can
 # have $d / 2$ waves of that distance, and the heads of the poster have two to five dimensions: one
 # wave or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
