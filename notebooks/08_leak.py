@@ -173,6 +173,8 @@ plt.show()
 # the answer is shown, and at {glue:text}`leak_bidirectional_last:.3f` ±
 # {glue:text}`leak_bidirectional_last_se:.3f` where it is not.
 #
-# **Not shown.** Whether a longer training, or one of the large model, would copy the answer
-# entirely; how much other seeds differ, as each of the three was trained once; and how the leak
+# {numref}`fig-leak-sizes` shows how far a head that can fetch the next frame drives this, inside and
+# at the last position, where there is nothing to fetch.
+#
+# **Not shown.** Whether a longer training without such a head would copy the answer entirely; how much other seeds differ, as each of the three was trained once; and how the leak
 # works on other data than these.

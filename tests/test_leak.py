@@ -172,3 +172,18 @@ def test_below_the_floor_means_by_two_standard_errors():
 def test_impossible_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_kept_results_show_a_leak_inside_and_none_where_nothing_can_be_seen():
+    sizes = study.kept_sizes(["small", "medium", "large"])
+    at_full_length = sizes["medium"]["lengths"][-1]
+    ratio, error = at_full_length["interior"]["ratio"]
+    assert ratio + 5 * error < 1  # no forecaster can be there
+    for kept in sizes.values():
+        for row in kept["lengths"]:
+            ratio, error = row["last"]["ratio"]
+            assert ratio > 1 - 3 * error
+    end = study.kept_variants()["causal_fixed"]["curve"][-1]
+    for place in ("interior", "last"):
+        ratio, error = end[place]["ratio"]
+        assert ratio > 1 - 3 * error
