@@ -151,7 +151,7 @@ pd.DataFrame({c: {at: p[c][0] for at, p in places.items()} for c in columns}).ro
 # %% mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The committed models by the number of frames shown, inside (filled, solid) and at the last position (open, dotted), with two standard errors. Left: share of the next frame's noise in their predictions; a forecast has none (black). Right: error over exact floor (black)."}, "image": {"alt": "Two panels against the number of frames shown, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 plots.plot_by_length(sizes, "noise_seen", axes[0])
-plots.plot_by_length(sizes, "ratio", axes[1])
+plots.plot_by_length(sizes, "ratio", axes[1]).get_legend().remove()  # as on the left
 plt.show()
 
 # %% [markdown]
