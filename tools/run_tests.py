@@ -23,7 +23,8 @@ STEPS = {
     "stored outputs (nbval)": [
         *PYTEST,
         *("-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"),
-        *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300", COMPARISON),
+        *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300"),
+        *("--nbval-sanitize-with", "tests/nbval_sanitize.cfg", COMPARISON),
     ],
 }
 
