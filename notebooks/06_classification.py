@@ -276,6 +276,8 @@ words = [
     f"{size} {read[size]['lost']:.3f} ± {read[size]['lost_standard_error']:.3f}" for size in sizes
 ]
 glue("classification_ruler_lost", ", ".join(words), display=False)
+
+# %% tags=["remove-cell"]
 known_better = {
     size: cl.verdict(
         (
