@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.stats import norm
 
 from .simulation import REGIMES, sample_starts, simulate
 from .states import assign_states, separatrix_height
@@ -14,6 +15,8 @@ SEED_FAMILIES = {"train": 1, "test": 10_000, "validation": 20_000, "stream": 30_
 LABELS = ("first", "last")
 #: A start is near the ridge if it lies within this height of the separatrix, reduced length.
 NEAR_RIDGE = 0.35
+#: How starts are focused while a trained model is refined: nearer, hence more candidates.
+REFINING_FOCUS = {"near_ridge": 0.15, "n_candidates": 48}
 #: Frames at the beginning of a thinned trajectory that are all kept: starts are what is asked for.
 DENSE_FRAMES = 32
 
@@ -102,7 +105,24 @@ def height_above_ridge(positions):
     return positions[..., 1] - separatrix_height(positions[..., 0])
 
 
-def focused_starts(n, seed, first_trajectory=0, n_candidates=16):
+def distance_from_ridge(positions):
+    """Distance to the separatrix of the states, to first order: positive in A, negative in B.
+
+    Parameters
+    ----------
+    positions : (..., 2) ndarray of float
+
+    Returns
+    -------
+    (...) ndarray of float
+        In reduced length: the vertical distance, times the cosine of the separatrix's slope.
+    """
+    x, step = positions[..., 0], 1e-4
+    slope = (separatrix_height(x + step) - separatrix_height(x - step)) / (2 * step)
+    return height_above_ridge(positions) / np.hypot(1.0, slope)
+
+
+def focused_starts(n, seed, first_trajectory=0, n_candidates=16, near_ridge=NEAR_RIDGE):
     """Starts near the ridge, where the state of the first frame is hard to tell.
 
     Parameters
@@ -111,6 +131,8 @@ def focused_starts(n, seed, first_trajectory=0, n_candidates=16):
         As for `simulation.sample_starts`; start number i does not depend on the others.
     n_candidates : int
         Uniform candidates drawn for each; the first one near the ridge is taken.
+    near_ridge : float
+        Largest vertical distance to the separatrix, reduced length.
 
     Returns
     -------
@@ -119,7 +141,7 @@ def focused_starts(n, seed, first_trajectory=0, n_candidates=16):
     candidates = sample_starts(
         n * n_candidates, seed, first_trajectory=first_trajectory * n_candidates
     ).reshape(n, n_candidates, 2)
-    near = np.abs(height_above_ridge(candidates)) < NEAR_RIDGE
+    near = np.abs(height_above_ridge(candidates)) < near_ridge
     return candidates[np.arange(n), near.argmax(axis=1)]  # the first candidate if none is near
 
 
@@ -189,9 +211,16 @@ class FreshTrajectories(torch.utils.data.Dataset):
         "guidance", a weight that falls linearly from one to zero.
     block_length : int
         As for `thinned_frames`.
+    label_width : float, optional
+        If given, guided trajectories are made for refining instead. Three of four start near
+        the ridge, nearer than before, and instead of states they hold "soft_labels": the label
+        of a start is a step across the ridge, and these are the step blurred by a normal
+        distribution of this width, in reduced length.
     """
 
-    def __init__(self, stages, seed, regime="metastable", n_guided=0, block_length=1):
+    def __init__(
+        self, stages, seed, regime="metastable", n_guided=0, block_length=1, label_width=None
+    ):
         if regime not in REGIMES:
             raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
         self.stages = [tuple(int(number) for number in stage) for stage in stages]
@@ -201,7 +230,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
                 f"got {list(stages)}"
             )
         self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
-        self.block_length = block_length
+        self.block_length, self.label_width = block_length, label_width
         self._ends = np.cumsum([stage[1] for stage in self.stages])
 
     def __len__(self):
@@ -229,20 +258,30 @@ class FreshTrajectories(torch.utils.data.Dataset):
     def _simulate_run(self, items):
         first, n = int(items[0]), len(items)
         starts = sample_starts(n, self.seed, first_trajectory=first)
-        focused = (items < self.n_guided) & (items % 2 == 0)
+        if self.label_width is None:
+            focused, focus = items % 2 == 0, {}
+        else:
+            focused, focus = items % 4 != 3, REFINING_FOCUS
+        focused &= items < self.n_guided
         if focused.any():
-            starts[focused] = focused_starts(n, self.seed + 1, first_trajectory=first)[focused]
+            near = focused_starts(n, self.seed + 1, first_trajectory=first, **focus)
+            starts[focused] = near[focused]
         config = replace(REGIMES[self.regime], n_frames=max(self.n_frames(i) for i in items))
         trajectories = simulate(config, starts, self.seed, first_trajectory=first)
-        states = assign_states(trajectories if self.n_guided else trajectories[:, :1])
+        show_states = self.n_guided and self.label_width is None
+        states = assign_states(trajectories if show_states else trajectories[:, :1])
         for item, trajectory, state in zip(items, trajectories, states, strict=True):
             n_frames = self.n_frames(item)
             record = {
                 "trajectories": torch.from_numpy(trajectory[:n_frames].copy()),
                 "labels": torch.tensor(int(state[0])),
             }
-            if self.n_guided:
+            if show_states:
                 record["states"] = torch.from_numpy(state[:n_frames].copy())
+            elif self.n_guided:
+                share_of_a = norm.cdf(distance_from_ridge(trajectory[0]) / self.label_width)
+                record["soft_labels"] = torch.tensor([share_of_a, 1.0 - share_of_a])
+            if self.n_guided:
                 record["guidance"] = torch.tensor(max(0.0, 1.0 - item / self.n_guided))
             if len(self.stage(item)) > 2:
                 frames, counts = thinned_frames(

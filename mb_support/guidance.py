@@ -50,9 +50,19 @@ class GuidedTransformer(TrajectoryTransformer):
         self._layer_output = output
 
     def forward(
-        self, trajectories, labels=None, states=None, guidance=None, frames=None, counts=None
+        self,
+        trajectories,
+        labels=None,
+        states=None,
+        soft_labels=None,
+        guidance=None,
+        frames=None,
+        counts=None,
     ):
         """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too.
+
+        With `soft_labels` (batch, n_states), shares of the states take the place of the label, as
+        far as `guidance` (batch) says.
 
         With `frames` and `counts` (batch, n_kept), the encoder is shown these frames only, each
         standing for so many: its key counts that often in attention, its encoding in the mean.
@@ -67,6 +77,11 @@ class GuidedTransformer(TrajectoryTransformer):
             counts = torch.ones_like(frames, dtype=torch.float32)
         else:
             output = self._thinned_forward(trajectories, labels, frames, counts)
+        if soft_labels is not None:
+            moved = soft_labels - functional.one_hot(labels, self.config.n_states)
+            log_p = functional.log_softmax(output.state_logits.float(), dim=-1)
+            change = -(guidance * (moved * log_p).sum(dim=-1)).mean()
+            output.loss = output.loss + self.config.lambda_ * change
         weight = _batch_mean(guidance) if states is not None else 0.0
         if weight > 0:  # decided by all processes together
             output.loss = output.loss + weight * self._guidance_loss(
@@ -125,6 +140,11 @@ class GuidedTransformer(TrajectoryTransformer):
         )
         error = (after_error * weight_after + before_error * weight_before).sum(dim=(1, 2))
         return (error / (4 * together.sum(dim=(1, 2))).clamp_min(1.0)).mean()
+
+    def load_plain(self, model):
+        """Take the weights of a trained `TrajectoryTransformer`; the read-out begins anew."""
+        mine = {k: v for k, v in self.state_dict().items() if "guide." in k}
+        self.load_state_dict(model.state_dict() | mine)
 
     def plain(self):
         """The `TrajectoryTransformer` without the read-out, sharing no memory with this."""

@@ -23,14 +23,15 @@ from .checkpoints import (
     forget_run,
     newest_whole_checkpoint,
     read_json,
+    read_record,
     replace_folder,
     write_manifest,
 )
-from .curriculum import RECIPES
+from .curriculum import RECIPES, REFINEMENTS
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
 from .initialisation import add_neighbour_heads, scale_branches, start_as_waves
-from .model import SIZES, TrajectoryConfig, fastest_attention
+from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
@@ -54,6 +55,7 @@ def training_stream(config, data=None):
         regime=config.regime,
         n_guided=int(config.guided_fraction * config.n_steps * config.batch_size),
         block_length=config.block_length,
+        label_width=config.label_width,
     )
 
 
@@ -117,8 +119,8 @@ def new_model(config):
     return model
 
 
-def train(config, output_dir, resume=True, data=None, progress=True):
-    """Run a recipe, from nothing or from the newest whole checkpoint in `output_dir`.
+def train(config, output_dir, resume=True, data=None, progress=True, begin_with=None):
+    """Run a recipe, from its beginning or from the newest whole checkpoint in `output_dir`.
 
     Parameters
     ----------
@@ -132,6 +134,8 @@ def train(config, output_dir, resume=True, data=None, progress=True):
         piece, and gone through again when the run is longer. It gives no guidance.
     progress : bool
         Draw a progress bar and print the losses.
+    begin_with : TrajectoryTransformer, optional
+        Begin with the weights of this trained model, instead of new ones.
 
     Returns
     -------
@@ -149,9 +153,14 @@ def train(config, output_dir, resume=True, data=None, progress=True):
         After SIGTERM: a checkpoint of the last finished step has been written.
     """
     output_dir = Path(output_dir)
+    if (config.label_width is not None) != (begin_with is not None):
+        raise ValueError("a refinement begins with a trained model, and nothing else does")
     validation = make_dataset(config.n_validation, "validation", regime=config.regime)
+    model = new_model(config)
+    if begin_with is not None:
+        model.load_plain(begin_with)
     trainer = TrajectoryTrainer(
-        model=new_model(config),
+        model=model,
         args=training_arguments(config, output_dir, progress),
         train_dataset=training_stream(config, data),
         eval_dataset=Items(validation),
@@ -177,6 +186,48 @@ def train(config, output_dir, resume=True, data=None, progress=True):
     record |= {"processes": trainer.args.world_size, "data": str(data) if data else None}
     model = trainer.accelerator.unwrap_model(trainer.model)
     return model.plain(), record
+
+
+def train_and_refine(size, work, resume=True, data=None, begin_with=None):
+    """Run the recipe of a size, then its refinement if it has one.
+
+    Parameters
+    ----------
+    size : {"small", "medium", "large"}
+    work : path
+        Where checkpoints of the runs go; those of the refinement into ``refinement`` there.
+    resume : bool
+        If False, checkpoints in `work` are deleted first.
+    data : path, optional
+        As for `train`; then there is no refinement.
+    begin_with : path, optional
+        Checkpoint folder of a model that the recipe has made already: it is refined only.
+
+    Returns
+    -------
+    model : TrajectoryTransformer
+    record : dict
+        As `train` gives it, of the run that ended last; "before" is the record of the one before.
+
+    Raises
+    ------
+    ValueError
+        As `train`; or if there is nothing to refine by, or a model of another size to refine.
+    CheckpointError, TrainingStopped
+        As `train`.
+    """
+    if begin_with is None:
+        model, before = train(RECIPES[size], work, resume, data)
+    elif size not in REFINEMENTS or data is not None:
+        raise ValueError(f"{size!r} has no refinement on fresh trajectories to begin with a model")
+    else:
+        model, before = TrajectoryTransformer.from_pretrained(begin_with), read_record(begin_with)
+        if before["config"]["size"] != size or "before" in before:
+            raise ValueError(f"{begin_with} is no {size!r} model that has yet to be refined")
+    if size not in REFINEMENTS or data is not None:
+        return model, before
+    model, record = train(REFINEMENTS[size], Path(work) / "refinement", resume, begin_with=model)
+    return model, record | {"before": before}
 
 
 def _starting_point(config, output_dir, resume, data):
@@ -236,6 +287,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", required=True, help=f"one of {', '.join(SIZES)}")
     parser.add_argument("--output", type=Path, help="checkpoint folder to write")
+    parser.add_argument("--begin-with", type=Path, help="only refine the model in this folder")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
     parser.add_argument("--data", type=Path, help="train on this store of trajectories")
     parser.add_argument("--threads", type=int, help="of each process; by default all there are")
@@ -248,7 +300,9 @@ def main(arguments=None):
     work = options.work or paths.CACHE / "training" / options.size
     output = options.output or paths.CHECKPOINTS / options.size
     try:
-        model, record = train(RECIPES[options.size], work, not options.restart, options.data)
+        model, record = train_and_refine(
+            options.size, work, not options.restart, options.data, options.begin_with
+        )
     except TrainingStopped as stopped:
         print(stopped, file=sys.stderr)
         return 143  # what a shell reports of a command that SIGTERM ended
