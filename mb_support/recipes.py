@@ -25,6 +25,7 @@ AUTHOR_RECIPE = {
     "precision": "float16, mixed",
     "extra supervision": "none",
     "first layer": "random",
+    "refinement": "none",
 }
 
 
@@ -57,25 +58,55 @@ def recipe_table(records):
     """
     columns = {"author": AUTHOR_RECIPE}
     for size, record in records.items():
-        config = TrainingConfig.from_dict(record["config"])
+        first, *later = runs(record)
+        config = TrainingConfig.from_dict(first["config"])
+        seen = sum(run["trajectories_seen"] for run in (first, *later))
         columns[size] = {
             "optimiser": f"AdamW, weight decay {config.weight_decay:g}",
             "peak learning rate": f"{config.learning_rate:g}",
             "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay",
-            "trajectories": f"{record['trajectories_seen']:,}, all fresh",
-            "presentations": f"{record['trajectories_seen']:,}",
-            "frames per trajectory": ", then ".join(
-                f"{f'{kept[0]} of ' if kept else ''}{n_frames} ({n_steps:,} steps)"
-                for n_frames, n_steps, *kept in config.stages_done
-            ),
+            "trajectories": f"{seen:,}, all fresh",
+            "presentations": f"{seen:,}",
+            "frames per trajectory": _stages_in_words(config),
             "batch": str(config.batch_size),
             "gradient clip": f"{config.max_grad_norm:.1f}",
             "dropout": "none",
             "precision": "bfloat16, mixed" if config.bf16 else "float32",
             "extra supervision": f"first {config.guided_fraction:.0%} of the trajectories",
             "first layer": "two neighbour heads" if config.neighbour_heads else "random",
+            "refinement": "; ".join(map(_refinement_in_words, later)) or "none",
         }
     return pd.DataFrame(columns).loc[list(AUTHOR_RECIPE)]
+
+
+def _stages_in_words(config):
+    return ", then ".join(
+        f"{f'{kept[0]} of ' if kept else ''}{n_frames} ({n_steps:,} steps)"
+        for n_frames, n_steps, *kept in config.stages_done
+    )
+
+
+def _refinement_in_words(run):
+    config = TrainingConfig.from_dict(run["config"])
+    return (
+        f"{run['trajectories_seen']:,} of the trajectories; labels blurred over "
+        f"{config.label_width:g}; rate {config.learning_rate:g}; {_stages_in_words(config)}"
+    )
+
+
+def runs(record):
+    """The runs that made a model, in order: those that the last one began with, and itself.
+
+    Parameters
+    ----------
+    record : dict
+        Content of a ``training.json``.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [*runs(record["before"]), record] if "before" in record else [record]
 
 
 def accuracy_with_error(accuracy, n):
@@ -94,6 +125,21 @@ def accuracy_with_error(accuracy, n):
     return accuracy, np.sqrt(accuracy * (1 - accuracy) / n)
 
 
+def final_accuracy(record):
+    """Accuracy on the validation trajectories where a training ended, and its standard error.
+
+    Parameters
+    ----------
+    record : dict
+
+    Returns
+    -------
+    accuracy, standard_error : float
+    """
+    curve = learning_curve(record)
+    return curve["accuracy"][-1], curve["accuracy_error"][-1]
+
+
 def cost_table(records):
     """What each run saw and took, and where it ended on the validation trajectories.
 
@@ -108,16 +154,16 @@ def cost_table(records):
     """
     rows = {}
     for size, record in records.items():
-        curve = learning_curve(record)
-        accuracy, error = accuracy_with_error(
-            curve["accuracy"][-1], record["config"]["n_validation"]
+        accuracy, error = final_accuracy(record)
+        seconds, frames = (
+            sum(run[key] for run in runs(record)) for key in ("wall_time_s", "frames_seen")
         )
         rows[size] = {
-            "trajectories seen": f"{record['trajectories_seen']:,}",
-            "frames seen": f"{record['frames_seen']:,}",
-            "minutes": f"{record['wall_time_s'] / 60:.0f}",
-            "frames per second": f"{record['frames_seen'] / record['wall_time_s']:,.0f}",
-            "threads": record["threads"],
+            "trajectories seen": f"{sum(run['trajectories_seen'] for run in runs(record)):,}",
+            "frames seen": f"{frames:,}",
+            "minutes": f"{seconds / 60:.0f}",
+            "frames per second": f"{frames / seconds:,.0f}",
+            "threads": ", then ".join(dict.fromkeys(str(run["threads"]) for run in runs(record))),
             "machine": record["machine"],
             "validation accuracy": f"{accuracy:.3f} ± {error:.3f}",
         }
@@ -140,7 +186,7 @@ def frames_at(config, steps):
 
 
 def learning_curve(record):
-    """The curves of a run, against the frames seen.
+    """The curves of the runs that made a model, one after the other, against the frames seen.
 
     Parameters
     ----------
@@ -151,21 +197,33 @@ def learning_curve(record):
     -------
     dict of str to ndarray
         "frames", "trajectory_loss" and "classification_loss" (means since the entry before);
-        "scored_frames" and "accuracy", on the validation trajectories; "stage_ends" and
-        "guidance_end", in frames.
+        "scored_frames", "accuracy" and "accuracy_error", on the validation trajectories;
+        "stage_ends" and "guidance_ends", in frames.
     """
+    parts, began = [], 0
+    for run in runs(record):
+        parts.append(_curve_of_run(run, began))
+        began += run["frames_seen"]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _curve_of_run(record, began):
     config = TrainingConfig.from_dict(record["config"])
     losses = [entry for entry in record["curve"] if "trajectory_loss" in entry]
     scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
-    ends = np.cumsum([stage[1] for stage in config.stages_done])
+    guided = [int(config.guided_fraction * config.n_steps)]
+    accuracy, error = accuracy_with_error(
+        [entry["eval_accuracy"] for entry in scored], config.n_validation
+    )
     return {
-        "frames": frames_at(config, [entry["step"] for entry in losses]),
+        "frames": began + frames_at(config, [entry["step"] for entry in losses]),
         "trajectory_loss": np.array([entry["trajectory_loss"] for entry in losses]),
         "classification_loss": np.array([entry["classification_loss"] for entry in losses]),
-        "scored_frames": frames_at(config, [entry["step"] for entry in scored]),
-        "accuracy": np.array([entry["eval_accuracy"] for entry in scored]),
-        "stage_ends": frames_at(config, ends),
-        "guidance_end": float(frames_at(config, [int(config.guided_fraction * config.n_steps)])[0]),
+        "scored_frames": began + frames_at(config, [entry["step"] for entry in scored]),
+        "accuracy": accuracy,
+        "accuracy_error": error,
+        "stage_ends": began + frames_at(config, np.cumsum([s[1] for s in config.stages_done])),
+        "guidance_ends": began + frames_at(config, guided),
     }
 
 

@@ -119,10 +119,6 @@ recipes.recipe_table(records)
 
 # %%
 curves = {size: recipes.learning_curve(record) for size, record in records.items()}
-errors = {
-    size: recipes.accuracy_with_error(curves[size]["accuracy"], record["config"]["n_validation"])[1]
-    for size, record in records.items()
-}
 held_out = recipes.beginnings(settings.n_test_trajectories, settings.live_training[0])
 chance = recipes.majority_share(held_out.labels)
 
@@ -130,7 +126,7 @@ chance = recipes.majority_share(held_out.labels)
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.38))
 figures.plot_loss(curves, "trajectory_loss", ax=axes[0])
 figures.plot_loss(curves, "classification_loss", ax=axes[1])
-figures.plot_accuracy(curves, errors, chance, axes[2])
+figures.plot_accuracy(curves, chance, axes[2])
 plt.show()
 
 # %% [markdown]
@@ -146,9 +142,7 @@ recipes.cost_table(records).transpose()
 
 # %% tags=["remove-cell"]
 small = records["small"]
-accuracy, error = recipes.accuracy_with_error(
-    curves["small"]["accuracy"][-1], small["config"]["n_validation"]
-)
+accuracy, error = recipes.final_accuracy(small)
 glue("training_small_accuracy", float(accuracy), display=False)
 glue("training_small_error", float(error), display=False)
 glue("training_small_minutes", small["wall_time_s"] / 60, display=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mb_support import recipes
-from mb_support.curriculum import RECIPES, TrainingConfig
+from mb_support.curriculum import RECIPES, REFINEMENTS, TrainingConfig
 from mb_support.plotting import training as figures
 from mb_support.training import FREE_SETTINGS, training_record
 
@@ -69,15 +69,34 @@ def test_figures_draw_every_run(record):
     curves = {"small": recipes.learning_curve(record)}
     ax = figures.plot_loss(curves, "trajectory_loss")
     assert ax.get_yscale() == "log" and len(ax.lines) == 4  # twice the loss, stage, guidance
-    ax = figures.plot_accuracy(curves, {"small": np.array([0.01])}, 0.5)
+    ax = figures.plot_accuracy(curves, 0.5)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "small",
         "more frequent state",
     ]
 
 
+def test_a_refined_model_has_the_curve_and_cost_of_both_runs(record):
+    refining = replace(CONFIG, stages=((20, 1),), label_width=0.03, n_validation=100)
+    later = training_record(refining, [LOG[0] | {"step": 1}, LOG[2] | {"step": 1}])
+    refined = later | {"before": record}
+    assert recipes.runs(refined) == [record, later | {"before": record}]
+    curve = recipes.learning_curve(refined)
+    np.testing.assert_array_equal(curve["frames"], [80, 200, 280 + 80])
+    np.testing.assert_array_equal(curve["scored_frames"], [280, 360])
+    assert curve["accuracy_error"][-1] == pytest.approx(0.03)  # 0.9 of 100, not of 400
+    assert recipes.cost_table({"small": refined}).loc["small", "trajectories seen"] == "24"
+    table = recipes.recipe_table({"small": refined})
+    assert table.loc["refinement", "small"].startswith("4 of the trajectories")
+    assert table.loc["batch", "small"] == "4"
+
+
 @pytest.mark.parametrize("size", RECIPES)
 def test_committed_checkpoints_were_made_by_the_recipes(size):
-    made_by = TrainingConfig.from_dict(recipes.load_records()[size]["config"])
-    free = {name: getattr(made_by, name) for name in FREE_SETTINGS if name != "stop_after"}
-    assert replace(RECIPES[size], **free) == made_by
+    expected = [RECIPES[size], *([REFINEMENTS[size]] if size in REFINEMENTS else [])]
+    made_by = recipes.runs(recipes.load_records()[size])
+    assert len(made_by) == len(expected)
+    for recipe, run in zip(expected, made_by, strict=True):
+        config = TrainingConfig.from_dict(run["config"])
+        free = {name: getattr(config, name) for name in FREE_SETTINGS if name != "stop_after"}
+        assert replace(recipe, **free) == config

@@ -47,18 +47,17 @@ def mark_stages(curve, size, ax):
     """Mark where the windows get longer (dotted) and where guidance ends (dashed), by size."""
     for end in curve["stage_ends"][:-1]:
         ax.axvline(end, color=SIZE_COLORS[size], ls=":", lw=1)
-    ax.axvline(curve["guidance_end"], color=SIZE_COLORS[size], ls=(0, (4, 3)), lw=0.8)
+    for end in curve["guidance_ends"]:
+        ax.axvline(end, color=SIZE_COLORS[size], ls=(0, (4, 3)), lw=0.8)
 
 
-def plot_accuracy(curves, errors, chance, ax=None):
+def plot_accuracy(curves, chance, ax=None):
     """Validation accuracy against the frames seen, with standard errors as bands.
 
     Parameters
     ----------
     curves : dict of str to dict
         Size to `recipes.learning_curve`.
-    errors : dict of str to (n,) ndarray
-        Standard error of each point.
     chance : float
         Accuracy of guessing the more frequent state.
     ax : matplotlib.axes.Axes, optional
@@ -69,8 +68,9 @@ def plot_accuracy(curves, errors, chance, ax=None):
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for size, curve in curves.items():
-        x, y, color = curve["scored_frames"], curve["accuracy"], SIZE_COLORS[size]
-        ax.fill_between(x, y - errors[size], y + errors[size], color=color, alpha=0.25, lw=0)
+        x, y, error = curve["scored_frames"], curve["accuracy"], curve["accuracy_error"]
+        color = SIZE_COLORS[size]
+        ax.fill_between(x, y - error, y + error, color=color, alpha=0.25, lw=0)
         ax.plot(x, y, SIZE_LINES[size], color=color, marker=SIZE_MARKERS[size], ms=3.5, label=size)
         mark_stages(curve, size, ax)
     ax.axhline(chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
