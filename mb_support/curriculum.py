@@ -91,6 +91,8 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+        if self.label_width is not None and not self.label_width > 0:
+            raise ValueError(f"label_width must be positive, or None; got {self.label_width}")
         if self.stop_after is not None and self.stop_after < 1:
             raise ValueError(f"stop_after must be at least 1, or None; got {self.stop_after}")
 

@@ -1,0 +1,110 @@
+"""Refining: a trained model again, on starts near the ridge, with labels blurred across it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from scipy.stats import norm
+from training_runs import TINY
+
+from mb_support import training
+from mb_support.curriculum import RECIPES, REFINEMENTS
+from mb_support.datasets import (
+    REFINING_FOCUS,
+    FreshTrajectories,
+    distance_from_ridge,
+    focused_starts,
+    height_above_ridge,
+)
+from mb_support.states import assign_states, separatrix
+
+FIRST = replace(TINY, stages=((16, 3),))
+AFTER = replace(FIRST, stages=((40, 4, 36), (40, 1)), label_width=0.03, seed=1)
+
+
+@pytest.fixture
+def recipes(monkeypatch):
+    monkeypatch.setitem(RECIPES, "small", FIRST)
+    monkeypatch.setitem(REFINEMENTS, "small", AFTER)
+
+
+def stream(n_items=16, n_guided=12, **options):
+    return FreshTrajectories([(20, n_items)], 30_000, n_guided=n_guided, **options)
+
+
+def test_distances_are_those_to_the_nearest_point_of_the_separatrix():
+    points = focused_starts(200, seed=7, **REFINING_FOCUS)
+    points = points[np.abs(distance_from_ridge(points)) < 0.05]
+    x, y, _ = separatrix()
+    nearest = cdist(points, np.stack([x, y], axis=1)).min(axis=1)
+    assert len(points) > 50
+    assert np.abs(np.abs(distance_from_ridge(points)) - nearest).max() < 0.005
+    np.testing.assert_array_equal(distance_from_ridge(points) < 0, assign_states(points) == 1)
+
+
+def test_three_of_four_guided_items_start_near_the_ridge_and_the_rest_where_they_did():
+    items = stream(label_width=0.03).__getitems__(range(16))
+    plain = stream(n_guided=0).__getitems__(range(16))
+    starts = np.stack([item["trajectories"][0].numpy() for item in items])
+    focused = (np.arange(16) < 12) & (np.arange(16) % 4 != 3)
+    near = np.abs(height_above_ridge(starts)) < REFINING_FOCUS["near_ridge"]
+    assert near[focused].mean() > 0.8
+    for i in np.flatnonzero(~focused):
+        assert torch.equal(items[i]["trajectories"], plain[i]["trajectories"])
+
+
+def test_soft_labels_are_the_step_across_the_ridge_blurred():
+    for item in stream(label_width=0.05).__getitems__(range(16)):
+        shares, start = item["soft_labels"].numpy(), item["trajectories"][0].numpy()
+        assert shares.sum() == pytest.approx(1.0) and "states" not in item
+        assert shares[0] == pytest.approx(norm.cdf(distance_from_ridge(start), scale=0.05))
+        assert shares.argmax() == item["labels"]
+
+
+def test_soft_labels_take_the_place_of_labels_as_far_as_guidance_says():
+    model = training.new_model(FIRST).train()
+    items = stream(label_width=0.05).__getitems__(range(4))
+    batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+    shares = batch.pop("soft_labels")
+    plain = model(**batch)
+    log_p = torch.log_softmax(plain.state_logits, dim=-1)
+    for guidance in (0.0, 0.4, 1.0):
+        batch["guidance"] = torch.full((4,), guidance)
+        target = guidance * shares + (1 - guidance) * torch.eye(2)[batch["labels"]]
+        expected = plain.trajectory_loss - (target * log_p).sum(dim=-1).mean()
+        assert model(**batch, soft_labels=shares).loss.item() == pytest.approx(expected.item())
+
+
+def test_a_refinement_begins_with_the_trained_weights_and_the_record_tells_both_runs(
+    recipes, tmp_path
+):
+    first, record = training.train(FIRST, tmp_path / "first", progress=False)
+    whole, both = training.train_and_refine("small", tmp_path / "whole")
+    assert both["before"]["config"] == record["config"]
+    assert both["config"]["label_width"] == AFTER.label_width
+    training.save_checkpoint(first, record, tmp_path / "saved")
+    alone, refined = training.train_and_refine(
+        "small", tmp_path / "alone", begin_with=tmp_path / "saved"
+    )
+    assert refined["before"]["commit"] == record["commit"]
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, alone.state_dict()[name]), name
+        assert torch.isfinite(weight).all()
+    again, _ = training.train_and_refine("small", tmp_path / "whole")  # nothing left to do
+    assert torch.equal(again.inputs_to_hidden_dim.weight, whole.inputs_to_hidden_dim.weight)
+
+
+def test_what_cannot_be_refined_is_refused(recipes, tmp_path, monkeypatch):
+    model, record = training.train(FIRST, tmp_path / "run", progress=False)
+    training.save_checkpoint(model, record | {"before": record}, tmp_path / "refined")
+    with pytest.raises(ValueError, match="no 'small' model that has yet to be refined"):
+        training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "refined")
+    with pytest.raises(ValueError, match="a refinement begins with a trained model"):
+        training.train(AFTER, tmp_path / "work")
+    monkeypatch.delitem(REFINEMENTS, "small")
+    with pytest.raises(ValueError, match="'small' has no refinement"):
+        training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "run")
+    with pytest.raises(ValueError, match="label_width must be positive"):
+        replace(AFTER, label_width=0.0)
