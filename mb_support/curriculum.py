@@ -166,11 +166,12 @@ RECIPES = {
 REFINEMENTS = {
     "medium": replace(
         RECIPES["medium"],
-        stages=((1000, 3500, 160), (1000, 200, 320), (1000, 60)),
-        learning_rate=7e-4,
+        stages=((1000, 400, 320), (1000, 230)),
+        learning_rate=2e-4,
+        warmup_steps=30,
         label_width=0.03,
         seed=1,
-        stop_after=3730,
+        stop_after=None,
     ),
     "large": replace(
         RECIPES["large"],
