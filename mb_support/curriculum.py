@@ -35,14 +35,16 @@ class TrainingConfig:
     branch_scale : float
         Factor on the initial weights with which each layer writes into the residual stream.
         Twelve layers that write as loudly as they read drown what tells the frames apart.
+    grown_from : str, optional
+        Size whose recipe is followed first; the model begins as what that has trained (`growth`).
     neighbour_heads : bool
         Whether two heads of the first layer begin as differences to the frames beside a frame
         (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
     block_length : int
         Neighbouring frames that are shown together where trajectories are thinned.
     label_width : float, optional
-        If given, the run refines a trained model. Guided trajectories start nearer to the ridge,
-        three of four, and their labels are blurred over this width (see
+        If given, the run goes on with a trained model. Of its guided trajectories three of four
+        start nearer to the ridge, and labels are blurred over this width (see
         `datasets.FreshTrajectories`), by less and less; there is no other auxiliary loss.
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
@@ -68,6 +70,7 @@ class TrainingConfig:
     guided_fraction: float = 0.85
     position_scale: float = 0.7
     branch_scale: float = 1.0
+    grown_from: str | None = None
     neighbour_heads: bool = False
     block_length: int = 1
     label_width: float | None = None
@@ -83,8 +86,9 @@ class TrainingConfig:
     save_every: int = 100
 
     def __post_init__(self):
-        if self.size not in SIZES:
-            raise ValueError(f"unknown size {self.size!r}: choose one of {list(SIZES)}")
+        for size in (self.size, self.grown_from or self.size):
+            if size not in SIZES:
+                raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
         object.__setattr__(self, "stages", tuple(tuple(stage) for stage in self.stages))
         for name in ("batch_size", "eval_every", "save_every", "n_validation"):
             if getattr(self, name) < 1:
@@ -152,12 +156,17 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 4800, 96), (1000, 1800, 160), (1000, 240, 320), (1000, 60)),
+        stages=((1000, 300, 320), (1000, 110)),
         batch_size=16,
-        learning_rate=7e-4,
-        bf16=True,
-        eval_every=1200,
-        stop_after=6860,
+        learning_rate=2e-4,
+        warmup_steps=30,
+        weight_decay=0.0,
+        grown_from="medium",
+        neighbour_heads=True,
+        block_length=16,
+        label_width=0.03,
+        seed=1,
+        eval_every=8000,
     ),
 }
 
@@ -172,16 +181,5 @@ REFINEMENTS = {
         label_width=0.03,
         seed=1,
         stop_after=None,
-    ),
-    "large": replace(
-        RECIPES["large"],
-        stages=((1000, 1900, 160), (1000, 80, 320), (1000, 40)),
-        learning_rate=3e-4,
-        label_width=0.03,
-        weight_decay=0.0,
-        bf16=False,
-        seed=1,
-        eval_every=8000,
-        stop_after=2000,
     ),
 }

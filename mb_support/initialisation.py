@@ -180,19 +180,28 @@ def add_neighbour_heads(model):
             output.weight[place, rows.start + i] = -1.0
     attention.output.LayerNorm.weight[differences] = DIFFERENCE_GAIN
     positions.requires_grad_(False)
-    norm = model.embeddings.LayerNorm
-    for module, n_rows in (
-        (query, 2 * head_size),
-        (key, 2 * head_size),
-        (projection, N_POSITION),
-        (norm, N_POSITION),
-    ):
-        _hold_rows(module, n_rows)
+    for linear in (query, key):
+        _hold_rows(linear, slice(2 * head_size))
+    hold_positions(model)
 
 
-def _hold_rows(module, n_rows):
-    # no gradient for the first rows of a module's weights and bias
+def hold_positions(model, first=0):
+    """Let the dimensions that tell positions learn nothing of the coordinates.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+        Changed in place.
+    first : int
+        The first of these `N_POSITION` dimensions.
+    """
+    for module in (model.inputs_to_hidden_dim, model.embeddings.LayerNorm):
+        _hold_rows(module, slice(first, first + N_POSITION))
+
+
+def _hold_rows(module, rows):
+    # no gradient for these rows of a module's weights and bias
     for weights in (module.weight, module.bias):
         free = torch.ones(len(weights), *[1] * (weights.ndim - 1))
-        free[:n_rows] = 0.0
+        free[rows] = 0.0
         weights.register_hook(lambda gradient, free=free: gradient * free.to(gradient.device))

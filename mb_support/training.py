@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -29,8 +29,9 @@ from .checkpoints import (
 )
 from .curriculum import RECIPES, REFINEMENTS
 from .datasets import FreshTrajectories, family_seed, make_dataset
+from .growth import grow
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
-from .initialisation import add_neighbour_heads, scale_branches, start_as_waves
+from .initialisation import add_neighbour_heads, hold_positions, scale_branches, start_as_waves
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
@@ -154,11 +155,11 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
     """
     output_dir = Path(output_dir)
     if (config.label_width is not None) != (begin_with is not None):
-        raise ValueError("a refinement begins with a trained model, and nothing else does")
+        raise ValueError("with a label_width a run begins with a trained model, and only then")
     validation = make_dataset(config.n_validation, "validation", regime=config.regime)
     model = new_model(config)
     if begin_with is not None:
-        model.load_plain(begin_with)
+        model.load_plain(_grown(begin_with, model, config))
     trainer = TrajectoryTrainer(
         model=model,
         args=training_arguments(config, output_dir, progress),
@@ -188,20 +189,30 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
     return model.plain(), record
 
 
+def _grown(small, model, config):
+    # the weights that `model` begins with: those of `small`, grown if it is of another size
+    if small.config.hidden_size == model.config.hidden_size:
+        return small
+    if config.neighbour_heads:  # the copies of what holds still hold still
+        hold_positions(model, first=small.config.hidden_size)
+    typical = make_dataset(4, "train", regime=config.regime).trajectories
+    return grow(small, model.plain(), torch.from_numpy(typical).float())
+
+
 def train_and_refine(size, work, resume=True, data=None, begin_with=None):
-    """Run the recipe of a size, then its refinement if it has one.
+    """Run the recipe of a size: that of the size it grows from first, its refinement last.
 
     Parameters
     ----------
     size : {"small", "medium", "large"}
     work : path
-        Where checkpoints of the runs go; those of the refinement into ``refinement`` there.
+        Where checkpoints of the runs go: of the first here, of later ones in ``run-1``, ...
     resume : bool
         If False, checkpoints in `work` are deleted first.
     data : path, optional
-        As for `train`; then there is no refinement.
+        As for `train`; then the model begins from nothing, and there is no refinement.
     begin_with : path, optional
-        Checkpoint folder of a model that the recipe has made already: it is refined only.
+        Checkpoint folder of a model as the first run leaves it: only the others are made.
 
     Returns
     -------
@@ -212,22 +223,28 @@ def train_and_refine(size, work, resume=True, data=None, begin_with=None):
     Raises
     ------
     ValueError
-        As `train`; or if there is nothing to refine by, or a model of another size to refine.
+        As `train`; or if no run begins with a model, or with another one than that given.
     CheckpointError, TrainingStopped
         As `train`.
     """
+    later = [] if data else [config for config in (REFINEMENTS.get(size),) if config]
+    first = RECIPES[size] if data is None else replace(RECIPES[size], grown_from=None)
+    if first.grown_from:
+        first, later = RECIPES[first.grown_from], [first, *later]
     if begin_with is None:
-        model, before = train(RECIPES[size], work, resume, data)
-    elif size not in REFINEMENTS or data is not None:
-        raise ValueError(f"{size!r} has no refinement on fresh trajectories to begin with a model")
+        model, record = train(first, work, resume, data)
+    elif not later:
+        raise ValueError(f"{size!r} is trained from nothing only: there is no model to begin with")
     else:
-        model, before = TrajectoryTransformer.from_pretrained(begin_with), read_record(begin_with)
-        if before["config"]["size"] != size or "before" in before:
-            raise ValueError(f"{begin_with} is no {size!r} model that has yet to be refined")
-    if size not in REFINEMENTS or data is not None:
-        return model, before
-    model, record = train(REFINEMENTS[size], Path(work) / "refinement", resume, begin_with=model)
-    return model, record | {"before": before}
+        model, record = TrajectoryTransformer.from_pretrained(begin_with), read_record(begin_with)
+        if record["config"]["size"] != first.size or "before" in record:
+            raise ValueError(f"{begin_with} is no {first.size!r} model as its recipe leaves it")
+    for number, config in enumerate(later, start=1):
+        before = record
+        folder = Path(work) / f"run-{number}"
+        model, record = train(config, folder, resume, begin_with=model)
+        record["before"] = before
+    return model, record
 
 
 def _starting_point(config, output_dir, resume, data):
