@@ -183,3 +183,20 @@ REFINEMENTS = {
         stop_after=None,
     ),
 }
+
+
+def recipe_runs(size):
+    """The runs that make a model of a size, in order; each begins with the model of the last.
+
+    Parameters
+    ----------
+    size : {"small", "medium", "large"}
+
+    Returns
+    -------
+    list of TrainingConfig
+        Of the size that it grows from if it does, its own, and its refinement if it has one.
+    """
+    own = RECIPES[size]
+    first = [RECIPES[own.grown_from]] if own.grown_from else []
+    return [*first, own, *([REFINEMENTS[size]] if size in REFINEMENTS else [])]

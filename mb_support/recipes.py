@@ -88,8 +88,9 @@ def _stages_in_words(config):
 
 def _refinement_in_words(run):
     config = TrainingConfig.from_dict(run["config"])
+    grown = f"grown from the {config.grown_from} model, then " if config.grown_from else ""
     return (
-        f"{run['trajectories_seen']:,} of the trajectories; labels blurred over "
+        f"{grown}{run['trajectories_seen']:,} of the trajectories; labels blurred over "
         f"{config.label_width:g}; rate {config.learning_rate:g}; {_stages_in_words(config)}"
     )
 

@@ -27,7 +27,7 @@ from .checkpoints import (
     replace_folder,
     write_manifest,
 )
-from .curriculum import RECIPES, REFINEMENTS
+from .curriculum import RECIPES, recipe_runs
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .growth import grow
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
@@ -227,10 +227,9 @@ def train_and_refine(size, work, resume=True, data=None, begin_with=None):
     CheckpointError, TrainingStopped
         As `train`.
     """
-    later = [] if data else [config for config in (REFINEMENTS.get(size),) if config]
-    first = RECIPES[size] if data is None else replace(RECIPES[size], grown_from=None)
-    if first.grown_from:
-        first, later = RECIPES[first.grown_from], [first, *later]
+    first, *later = recipe_runs(size)
+    if data is not None:
+        first, later = replace(RECIPES[size], grown_from=None, label_width=None), []
     if begin_with is None:
         model, record = train(first, work, resume, data)
     elif not later:

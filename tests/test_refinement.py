@@ -99,12 +99,12 @@ def test_a_refinement_begins_with_the_trained_weights_and_the_record_tells_both_
 def test_what_cannot_be_refined_is_refused(recipes, tmp_path, monkeypatch):
     model, record = training.train(FIRST, tmp_path / "run", progress=False)
     training.save_checkpoint(model, record | {"before": record}, tmp_path / "refined")
-    with pytest.raises(ValueError, match="no 'small' model that has yet to be refined"):
+    with pytest.raises(ValueError, match="no 'small' model as its recipe leaves it"):
         training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "refined")
-    with pytest.raises(ValueError, match="a refinement begins with a trained model"):
+    with pytest.raises(ValueError, match="with a label_width a run begins with a trained model"):
         training.train(AFTER, tmp_path / "work")
     monkeypatch.delitem(REFINEMENTS, "small")
-    with pytest.raises(ValueError, match="'small' has no refinement"):
+    with pytest.raises(ValueError, match="'small' is trained from nothing only"):
         training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "run")
     with pytest.raises(ValueError, match="label_width must be positive"):
         replace(AFTER, label_width=0.0)

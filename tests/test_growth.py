@@ -1,0 +1,100 @@
+"""A grown model answers as the small one did, and all of it can learn."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from training_runs import TINY
+
+from mb_support import TrajectoryConfig, TrajectoryTransformer, growth, make_dataset, training
+from mb_support.curriculum import RECIPES
+from mb_support.inference import load_checkpoint
+from mb_support.initialisation import N_POSITION
+
+
+@pytest.fixture(scope="module")
+def trajectories():
+    return torch.from_numpy(make_dataset(6, "validation", 41, n_frames=200).trajectories)
+
+
+@pytest.fixture(scope="module")
+def medium():
+    return load_checkpoint("medium")
+
+
+@pytest.fixture(scope="module")
+def grown(medium, trajectories):
+    config = RECIPES["large"]
+    model = training.new_model(config)
+    model.load_plain(training._grown(medium, model, config))
+    return model.eval()
+
+
+def model_of(size, **settings):
+    torch.manual_seed(0)
+    return TrajectoryTransformer(TrajectoryConfig.of_size(size, **settings)).eval()
+
+
+def test_a_grown_model_has_the_size_of_the_large_one_and_the_answers_of_the_small_one(
+    medium, grown, trajectories
+):
+    assert grown.config.num_hidden_layers == 12 and grown.config.hidden_size == 120
+    with torch.no_grad():
+        before, after = medium(trajectories), grown(trajectories)
+    odds = [out.state_logits[:, 1] - out.state_logits[:, 0] for out in (before, after)]
+    assert (odds[0] - odds[1]).abs().max() < 0.1 * odds[0].abs().mean()
+    assert torch.equal(odds[0] > 0, odds[1] > 0)
+    error = (before.next_frames - trajectories[:, 1:].mean()).std()
+    assert (before.next_frames - after.next_frames).abs().mean() < 0.1 * error
+
+
+def test_twice_the_width_changes_nothing_at_all(trajectories):
+    small = model_of("small")
+    double = dict(hidden_size=32, num_hidden_layers=4, num_attention_heads=16)
+    large = growth.grow(small, model_of("small", **double, intermediate_size=200), trajectories)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            large(trajectories).next_frames, small(trajectories).next_frames, rtol=1e-3, atol=1e-4
+        )
+
+
+def test_copies_do_not_stay_copies_and_new_layers_learn(grown, trajectories):
+    model = grown.train()
+    model.zero_grad()
+    model(trajectories, labels=torch.tensor([0, 1, 0, 1, 0, 1])).loss.backward()
+    gradient = model.encoder.layer[2].output.dense.weight.grad  # of what writes into two copies
+    assert not torch.allclose(gradient[20], gradient[64 + 20], rtol=0.1)
+    for layer in model.encoder.layer[8:]:
+        assert layer.output.dense.weight.grad.abs().max() > 0
+        assert layer.attention.output.dense.weight.grad.abs().max() > 0
+
+
+def test_what_tells_positions_holds_still_in_copies_too(grown, trajectories):
+    model = grown.train()
+    model.zero_grad()
+    model(trajectories, labels=torch.tensor([0, 1, 0, 1, 0, 1])).loss.backward()
+    for first in (0, 64):
+        held = slice(first, first + N_POSITION)
+        for module in (model.inputs_to_hidden_dim, model.embeddings.LayerNorm):
+            assert not module.weight.grad[held].any()
+            assert module.weight.grad[held.stop].any()
+
+
+@pytest.mark.parametrize(("small", "large"), [("medium", "small"), ("small", "large")])
+def test_a_model_cannot_shrink_nor_grow_more_than_twice_as_wide(small, large, trajectories):
+    with pytest.raises(ValueError, match="cannot grow into one"):
+        growth.grow(model_of(small), model_of(large), trajectories)
+
+
+def test_a_size_that_grows_is_trained_from_what_its_recipe_says(monkeypatch, tmp_path):
+    first = replace(TINY, size="medium", stages=((16, 1),))
+    own = replace(TINY, size="large", stages=((40, 1),), grown_from="medium", label_width=0.03)
+    monkeypatch.setitem(RECIPES, "medium", first)
+    monkeypatch.setitem(RECIPES, "large", own)
+    model, record = training.train_and_refine("large", tmp_path)
+    assert model.config.hidden_size == 120
+    assert [record["before"]["config"]["size"], record["config"]["size"]] == ["medium", "large"]
+    small, _ = training.train(first, tmp_path / "medium")
+    training.save_checkpoint(model, record, tmp_path / "large")
+    with pytest.raises(ValueError, match="no 'medium' model as its recipe leaves it"):
+        training.train_and_refine("large", tmp_path / "new", begin_with=tmp_path / "large")
