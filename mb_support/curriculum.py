@@ -167,6 +167,7 @@ RECIPES = {
         label_width=0.03,
         seed=1,
         eval_every=8000,
+        stop_after=350,
     ),
 }
 
@@ -180,7 +181,7 @@ REFINEMENTS = {
         warmup_steps=30,
         label_width=0.03,
         seed=1,
-        stop_after=None,
+        stop_after=530,
     ),
 }
 
