@@ -181,7 +181,7 @@ REFINEMENTS = {
         warmup_steps=30,
         label_width=0.03,
         seed=1,
-        stop_after=530,
+        stop_after=531,
     ),
 }
 
