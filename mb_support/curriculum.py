@@ -167,7 +167,7 @@ RECIPES = {
         label_width=0.03,
         seed=1,
         eval_every=8000,
-        stop_after=350,
+        stop_after=351,
     ),
 }
 
