@@ -156,18 +156,12 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 300, 320), (1000, 110)),
+        stages=((1000, 4800, 96), (1000, 1800, 160), (1000, 240, 320), (1000, 60)),
         batch_size=16,
-        learning_rate=2e-4,
-        warmup_steps=30,
-        weight_decay=0.0,
-        grown_from="medium",
-        neighbour_heads=True,
-        block_length=16,
-        label_width=0.03,
-        seed=1,
-        eval_every=8000,
-        stop_after=351,
+        learning_rate=7e-4,
+        bf16=True,
+        eval_every=1200,
+        stop_after=6860,
     ),
 }
 

@@ -212,7 +212,7 @@ def _curve_of_run(record, began):
     config = TrainingConfig.from_dict(record["config"])
     losses = [entry for entry in record["curve"] if "trajectory_loss" in entry]
     scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
-    guided = [int(config.guided_fraction * config.n_steps)]
+    guided = [min(int(config.guided_fraction * config.n_steps), config.n_steps_done)]
     accuracy, error = accuracy_with_error(
         [entry["eval_accuracy"] for entry in scored], config.n_validation
     )

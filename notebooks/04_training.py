@@ -57,8 +57,8 @@ recipes.recipe_table(records)
 #
 # *Thinned trajectories first.* The cost of attention grows with the square of the length, and most
 # frames of a trajectory say the same: where its valley lies. So in most steps the encoder is shown
-# all of the beginning, which is asked for, and a block of neighbouring frames
-# out of each stretch of the rest.
+# all of the beginning, which is asked for, and one random frame out of each stretch of the rest, or,
+# for the medium model, a block of neighbouring frames.
 # Each kept frame has its true position and stands for as many frames as its stretch has: so often
 # its key counts in attention, and its encoding in the mean that is classified. What the model
 # learns holds for whole trajectories, on which the accuracies below are taken, and the last steps
@@ -108,28 +108,23 @@ recipes.recipe_table(records)
 # and keys of these two heads and the dimensions that they read stay as they begin; everything else
 # learns, and a second read-out, also thrown away, asks the second layer how far each coordinate moves.
 # It is a choice of the start, within the poster's architecture and
-# parameter counts. The small model, whose heads have two dimensions, cannot have it; the large one has it from the
-# medium model.
-#
-# *Growth.* The large model does not begin from random weights, but as a trained medium one
-# (`mb_support.growth`), an idea of Net2Net {cite}`chen2016` that was carried over to BERT
-# {cite}`chen2022`. Dimensions are copied, and the two copies share what the original passed on; new
-# heads and neurons read at random and write nothing; new layers pass on what they get. It answers
-# as the medium model does before its first step, and every weight of it can learn.
+# parameter counts. The small model, whose heads have two dimensions, cannot have it; the large one could,
+# and was trained before this was tried.
 #
 # *Refinement.* Nearly all errors of these models that an ideal observer would not make are of starts
 # very near the ridge, where the label is a step: one bit, which does not say how far away the step
-# is. So the trained medium model, and the large one that has grown from it, are trained further, on
-# more frames and with a smaller rate. For most of this run three of four trajectories start nearer still to the ridge, and
-# the label gives way to shares: with $d$ the signed distance of the start from the separatrix of the
+# is. So the medium model, once trained, is trained further, with a fresh optimiser, on more frames
+# and with a smaller rate. In this second run three of four trajectories start nearer still to the
+# ridge, and the label gives way to shares: with $d$ the signed distance of the start from the separatrix of the
 # states, positive in A, the target of the cross-entropy is
 #
 # $$ q_A = (1 - w) \, [y = A] + w \, \Phi(d / \sigma) , \qquad q_B = 1 - q_A , $$ (eq-training-refinement)
 #
 # with $\Phi$ the normal distribution and $w$ falling linearly from one to zero. It is the step,
 # blurred: it changes nothing about which side is right, and tells of every trajectory how far it is
-# from the other side. This too is a privilege of whoever owns the simulator, and the end of the run is
-# again the data set's own starts and labels.
+# from the other side. This too is a privilege of whoever owns the simulator. The run ends, before
+# its schedule does, where $w$ has all but reached zero: the last steps see plain labels, but starts
+# that crowd around the ridge.
 #
 # ## The curves
 #
@@ -151,13 +146,11 @@ plt.show()
 
 # %% [markdown]
 # In the small model, scored often, the accuracy is unsteady while steps are large, and settles as the
-# learning rate falls. The larger ones were scored less often: their marks say where they ended. The
-# curves of the large model begin with those of the medium one that it grew from.
+# learning rate falls. The larger ones were scored less often: their marks say where they ended.
 #
 # ## The cost
 #
-# Standard errors are binomial, over the validation trajectories. All that led to a model is counted:
-# for the large one, the run of the medium model as well.
+# Standard errors are binomial, over the validation trajectories.
 
 # %%
 recipes.cost_table(records).transpose()

@@ -7,9 +7,20 @@ import torch
 from training_runs import TINY
 
 from mb_support import TrajectoryConfig, TrajectoryTransformer, growth, make_dataset, training
-from mb_support.curriculum import RECIPES
+from mb_support.curriculum import RECIPES, TrainingConfig
 from mb_support.inference import load_checkpoint
 from mb_support.initialisation import N_POSITION
+
+GROWING = TrainingConfig(
+    "large",
+    stages=((1000, 1),),
+    batch_size=1,
+    learning_rate=2e-4,
+    grown_from="medium",
+    neighbour_heads=True,
+    block_length=16,
+    label_width=0.03,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +35,8 @@ def medium():
 
 @pytest.fixture(scope="module")
 def grown(medium, trajectories):
-    config = RECIPES["large"]
-    model = training.new_model(config)
-    model.load_plain(training._grown(medium, model, config))
+    model = training.new_model(GROWING)
+    model.load_plain(training._grown(medium, model, GROWING))
     return model.eval()
 
 
