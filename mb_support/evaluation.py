@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,43 @@ def classify_set(model, data, task):
         return predict_states(model, task.frames(data.trajectories))[0]
 
     return cached_predictions("states", model, data, compute, **asdict(task))
+
+
+def checked_states(model, data, kept, task, n_live):
+    """Kept states of a whole test set's first trajectories, some of them predicted again.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    data : TrajectorySet
+        The test set of the task.
+    kept : Evaluation
+        Of this model.
+    task : Task
+        Whole trajectories; of `task.n` of them states are returned.
+    n_live : int
+        How many are classified again, the first ones.
+
+    Returns
+    -------
+    (task.n,) ndarray of int64
+
+    Raises
+    ------
+    ValueError
+        If more than one in a hundred of those come out otherwise: rounding may turn a coin on edge.
+    """
+    stored = kept.states(replace(task, n=N_TEST))[: task.n]
+    n_live = min(n_live, task.n)
+    again = classify_set(model, data, replace(task, n=n_live))
+    differing = int((again != stored[:n_live]).sum())
+    if differing > 0.01 * n_live:
+        size = kept.record["size"]
+        raise ValueError(
+            f"{differing} of {n_live} states of {size!r} are not those that were kept: run "
+            f"python -m mb_support.evaluation --size {size}"
+        )
+    return stored
 
 
 def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):

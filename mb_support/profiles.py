@@ -21,6 +21,7 @@ class Profile:
     n_probed: tuple  # fresh trajectories on which the kept probe of each of `sizes` is repeated
     n_arrivals: int  # windows of each kind of dynamics from which memory is learned and scored
     n_shots: tuple  # points, and simulations from each, for the exact limits of memory
+    n_classified: tuple  # test trajectories classified live, for each of `sizes`; the rest is kept
     n_attended: tuple  # trajectories whose attention is summed up, for each of `sizes`
     n_passages: int  # simulated first passages of each kind
     n_equilibrium: int  # trajectories from which equilibrium averages are taken
@@ -42,6 +43,7 @@ PROFILES = {
         n_probed=(12,),
         n_arrivals=2000,
         n_shots=(150, 50),
+        n_classified=(48,),
         n_attended=(8,),
         n_passages=64,
         n_equilibrium=64,
@@ -61,6 +63,7 @@ PROFILES = {
         n_probed=(60, 30, 10),
         n_arrivals=12_000,
         n_shots=(500, 100),
+        n_classified=(1000, 200, 200),
         n_attended=(48, 24, 12),
         n_passages=2560,
         n_equilibrium=1024,

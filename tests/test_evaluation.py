@@ -170,3 +170,23 @@ def test_what_is_there_is_not_evaluated_again(checkpoints, tmp_path, monkeypatch
         json.loads((tmp_path / "evaluation_small.json").read_text())["predictions"][0]["length"]
         == 50
     )
+
+
+def test_kept_states_are_checked_against_some_predicted_again(checkpoints, monkeypatch):
+    monkeypatch.setattr(evaluation, "N_TEST", 6)
+    model, data = inference.load_checkpoint("small", checkpoints), make_dataset(6, "test")
+    whole = Task("metastable", n=6)
+    states = evaluation.classify_set(model, data, whole)
+    record = {"size": "small", "predictions": []}
+
+    def kept(of):
+        entry = dict(vars(whole)) | {"states": evaluation.pack(of)}
+        return Evaluation(record | {"predictions": [entry]})
+
+    task = Task("metastable", n=5)
+    found = evaluation.checked_states(model, data, kept(states), task, n_live=3)
+    np.testing.assert_array_equal(found, states[:5])
+    wrong = states.copy()
+    wrong[2] = 1 - wrong[2]
+    with pytest.raises(ValueError, match="1 of 3 states of 'small' are not those that were kept"):
+        evaluation.checked_states(model, data, kept(wrong), task, n_live=3)
