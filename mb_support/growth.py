@@ -1,14 +1,10 @@
 """A larger model that begins as a trained smaller one: wider and deeper, with the same answers.
 
-Much of what a large model learns a smaller one learns as well, in a fraction of the time.
-Net2Net [1]_ widens a network by copying its units and sharing out what they pass on, and deepens
-it by layers that do nothing yet; bert2BERT [2]_ does so for transformers. What is new here begins
-silent: it has random weights where it reads, and zeros where it writes.
-
-References
-----------
-.. [1] T. Chen, I. Goodfellow, J. Shlens, "Net2Net", ICLR (2016).
-.. [2] C. Chen et al., "bert2BERT: Towards Reusable Pretrained Language Models", ACL (2022).
+Much of what a large model learns a smaller one learns as well, in a fraction of the time. Net2Net
+(Chen, Goodfellow and Shlens, ICLR 2016) widens a network by copying its units and sharing out what
+they pass on, and deepens it by layers that do nothing yet; bert2BERT (Chen et al., ACL 2022) does
+so for transformers. What is new here begins silent: it has random weights where it reads, and
+zeros where it writes.
 """
 
 import math
