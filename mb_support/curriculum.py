@@ -165,8 +165,7 @@ RECIPES = {
     ),
 }
 
-#: What follows for some: the trained model again, on what it finds hardest. Almost all errors
-#: that an ideal observer would not make are of starts within a few hundredths of the ridge.
+#: What follows for some: the trained model again, on what it finds hardest, starts near the ridge.
 REFINEMENTS = {
     "medium": replace(
         RECIPES["medium"],

@@ -111,9 +111,9 @@ recipes.recipe_table(records)
 # parameter counts. The small model, whose heads have two dimensions, cannot have it; the large one could,
 # and was trained before this was tried.
 #
-# *Refinement.* Nearly all errors of these models that an ideal observer would not make are of starts
-# very near the ridge, where the label is a step: one bit, which does not say how far away the step
-# is. So the medium model, once trained, is trained further, with a fresh optimiser, on more frames
+# *Refinement.* Most errors of these models are of starts close to the ridge
+# ({numref}`fig-classification-errors`), where the label is a step: one bit, which does not say how
+# far away the step is. So the medium model, once trained, is trained further, with a fresh optimiser, on more frames
 # and with a smaller rate. In this second run three of four trajectories start nearer still to the
 # ridge, and the label gives way to shares: with $d$ the signed distance of the start from the separatrix of the
 # states, positive in A, the target of the cross-entropy is
