@@ -108,6 +108,24 @@ def test_a_failing_chapter_is_named_with_its_cell_and_error(project):
     assert not chapters.is_current("01_first", "any", "smoke", project)
 
 
+def test_a_kernel_that_does_not_start_is_started_again_but_not_for_ever(project, monkeypatch):
+    run, tried = chapters.papermill.execute_notebook, []
+
+    def loses_its_ports(*args, **options):
+        tried.append(args)
+        if len(tried) < n_lost + 1:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return run(*args, **options)
+
+    monkeypatch.setattr(chapters.papermill, "execute_notebook", loses_its_ports)
+    target, n_lost = chapters.notebook_path("01_first", "poster", project), 2
+    chapters.execute("01_first", target, {"profile": "poster"}, project)
+    assert printed(project, "01_first", "poster") == "poster 7\n" and len(tried) == 3
+    tried, n_lost = [], 3
+    with pytest.raises(chapters.ChapterError, match="01_first.*\n.*did not start 3 times"):
+        chapters.execute("01_first", target, {"profile": "poster"}, project)
+
+
 def test_an_unknown_chapter_is_refused(project):
     with pytest.raises(ValueError, match="unknown chapters.*09_none"):
         chapters.run("smoke", only=["09_none"], root=project)

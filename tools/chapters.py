@@ -30,10 +30,16 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "tools/chapters.py")
 #: Chapters executed at the same time; they share the cores evenly.
 AT_A_TIME = min(2, os.cpu_count() or 1)
+#: How often a kernel is started that does not come up.
+N_STARTS = 3
 
 
 class ChapterError(Exception):
     """A chapter failed; the message says which, where and why."""
+
+
+class KernelNotStarted(RuntimeError):
+    """The kernel of a chapter did not come up."""
 
 
 def chapter_names(root=ROOT):
@@ -217,27 +223,40 @@ def execute(name, target, parameters, root=ROOT):
     nbformat.write(to_notebook(root / "notebooks" / f"{name}.py"), running)
     try:
         with patch.dict(os.environ, kernel_environment(root), clear=True):
-            papermill.execute_notebook(
-                running,
-                running,
-                parameters=parameters,
-                kernel_name="python3",
-                cwd=root / "notebooks",
-                progress_bar=False,
-            )
+            _run_notebook(running, parameters, root / "notebooks")
     except PapermillExecutionError as error:
         lines = [line for line in error.source.strip().split("\n") if line.strip()]
         raise ChapterError(
             f"chapter {name} failed\n  cell:  {lines[0] if lines else '(empty)'}\n"
             f"  error: {error.ename}: {error.evalue}\n  notebook up to there: {running}"
         ) from error
-    except DeadKernelError as error:
+    except (DeadKernelError, KernelNotStarted) as error:
         raise ChapterError(f"chapter {name} failed\n  the kernel died: {error}") from error
     notebook = nbformat.read(running, as_version=4)
     cells = tidy(notebook)
     nbformat.write(notebook, target)
     running.unlink()
     return round(time.perf_counter() - started, 1), cells
+
+
+def _run_notebook(path, parameters, folder):
+    for attempt in range(N_STARTS):
+        try:
+            return papermill.execute_notebook(
+                path,
+                path,
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=folder,
+                progress_bar=False,
+            )
+        except RuntimeError as error:
+            # A kernel's ports are picked first and bound later: another one that starts at the
+            # same time may have taken them. No cell has run yet.
+            if "before replying to kernel_info" not in str(error):
+                raise
+            if attempt == N_STARTS - 1:
+                raise KernelNotStarted(f"it did not start {N_STARTS} times: {error}") from error
 
 
 def run(profile, only=(), force=False, root=ROOT):
