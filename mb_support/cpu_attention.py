@@ -44,6 +44,22 @@ def _float_from_bits(typing_context, bits):
     return types.float32(types.int32), codegen
 
 
+@intrinsic
+def _bits_of_float(typing_context, number):
+    """The bit pattern of a float32 as an int32."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), codegen
+
+
+# Adding it to a float32 below 2**22 leaves the nearest integer in the lowest bits. A conversion
+# of floor() would go through int64, for which AVX2 has no instruction: four times slower.
+_ROUNDER = np.float32(1.5 * 2**23)
+_ROUNDER_BITS = np.int32(_ROUNDER.view(np.int32))
+
+
 @njit(inline="always", fastmath=True)
 def _exp2(t):
     """2**t for float32 t in [-64, 127], relative error below 3e-7; 2**-64 for all smaller t.
@@ -52,10 +68,10 @@ def _exp2(t):
     cycles each; next to sums above `SMALLEST_SUM` it is far below float32 rounding.
     """
     t = max(t, np.float32(-64.0))
-    n = np.float32(math.floor(t + np.float32(0.5)))
-    f = t - n
+    n = np.int32(_bits_of_float(t + _ROUNDER) - _ROUNDER_BITS)
+    f = t - np.float32(n)
     p = _C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * _C5))))
-    return p * _float_from_bits(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)))
+    return p * _float_from_bits(np.int32((n + np.int32(127)) << np.int32(23)))
 
 
 @functools.cache
