@@ -7,9 +7,8 @@ bootstrap interval.
 import numpy as np
 from scipy.stats import rankdata
 
-from .datasets import height_above_ridge
 from .potential import potential
-from .states import assign_states
+from .states import assign_states, height_above_ridge
 
 
 def pairs_by_difference(n_frames):

@@ -42,10 +42,10 @@ class TrainingConfig:
         (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
     block_length : int
         Neighbouring frames that are shown together where trajectories are thinned.
-    label_width : float, optional
-        If given, the run goes on with a trained model. Of its guided trajectories three of four
-        start nearer to the ridge, and labels are blurred over this width (see
-        `datasets.FreshTrajectories`), by less and less; there is no other auxiliary loss.
+    taught : bool
+        If True, the run goes on with a trained model. Of its guided trajectories three of four
+        start nearer to the ridge, and what a `teacher` knows takes the place of their labels;
+        there is no other auxiliary loss.
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
         bfloat16 autocast in the linear layers.
@@ -73,7 +73,7 @@ class TrainingConfig:
     grown_from: str | None = None
     neighbour_heads: bool = False
     block_length: int = 1
-    label_width: float | None = None
+    taught: bool = False
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
@@ -95,8 +95,6 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
-        if self.label_width is not None and not self.label_width > 0:
-            raise ValueError(f"label_width must be positive, or None; got {self.label_width}")
         if self.stop_after is not None and self.stop_after < 1:
             raise ValueError(f"stop_after must be at least 1, or None; got {self.stop_after}")
 
@@ -169,12 +167,15 @@ RECIPES = {
 REFINEMENTS = {
     "medium": replace(
         RECIPES["medium"],
-        stages=((1000, 400, 320), (1000, 230)),
-        learning_rate=2e-4,
-        warmup_steps=30,
-        label_width=0.03,
+        stages=((1000, 1600, 160), (1000, 800, 320), (1000, 300)),
+        batch_size=8,
+        learning_rate=5e-4,
+        warmup_steps=50,
+        guided_fraction=0.95,
+        block_length=32,
+        taught=True,
         seed=1,
-        stop_after=531,
+        stop_after=None,
     ),
 }
 
@@ -189,8 +190,8 @@ def recipe_runs(size):
     Returns
     -------
     list of TrainingConfig
-        Of the size that it grows from if it does, its own, and its refinement if it has one.
+        Those of the size that it grows from if it does, its own, and its refinement if it has one.
     """
     own = RECIPES[size]
-    first = [RECIPES[own.grown_from]] if own.grown_from else []
+    first = recipe_runs(own.grown_from) if own.grown_from else []
     return [*first, own, *([REFINEMENTS[size]] if size in REFINEMENTS else [])]

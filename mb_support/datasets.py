@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.stats import norm
 
 from .simulation import REGIMES, sample_starts, simulate
-from .states import assign_states, separatrix_height
+from .states import assign_states, height_above_ridge
+from .teacher import Teacher
 
 #: First seed of each family. Seeds of different families never meet, so a trajectory used for
 #: a choice (train, validation) is never one that is scored (test).
@@ -88,38 +88,6 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", la
     trajectories = simulate(config, sample_starts(n_trajectories, seed), seed)
     labels = assign_states(trajectories[:, 0 if label == "first" else -1])
     return TrajectorySet(trajectories, labels, config, seed)
-
-
-def height_above_ridge(positions):
-    """Vertical distance to the separatrix of the states: positive in A, negative in B.
-
-    Parameters
-    ----------
-    positions : (..., 2) ndarray of float
-
-    Returns
-    -------
-    (...) ndarray of float
-        In reduced length.
-    """
-    return positions[..., 1] - separatrix_height(positions[..., 0])
-
-
-def distance_from_ridge(positions):
-    """Distance to the separatrix of the states, to first order: positive in A, negative in B.
-
-    Parameters
-    ----------
-    positions : (..., 2) ndarray of float
-
-    Returns
-    -------
-    (...) ndarray of float
-        In reduced length: the vertical distance, times the cosine of the separatrix's slope.
-    """
-    x, step = positions[..., 0], 1e-4
-    slope = (separatrix_height(x + step) - separatrix_height(x - step)) / (2 * step)
-    return height_above_ridge(positions) / np.hypot(1.0, slope)
 
 
 def focused_starts(n, seed, first_trajectory=0, n_candidates=16, near_ridge=NEAR_RIDGE):
@@ -211,16 +179,13 @@ class FreshTrajectories(torch.utils.data.Dataset):
         "guidance", a weight that falls linearly from one to zero.
     block_length : int
         As for `thinned_frames`.
-    label_width : float, optional
-        If given, guided trajectories are made for refining instead. Three of four start near
-        the ridge, nearer than before, and instead of states they hold "soft_labels": the label
-        of a start is a step across the ridge, and these are the step blurred by a normal
-        distribution of this width, in reduced length.
+    taught : bool
+        If True, guided trajectories are made for refining instead. Three of four start near the
+        ridge, nearer than before, and instead of states they hold "soft_labels": what the
+        `Teacher` concludes from the frames shown. "guidance" stays one.
     """
 
-    def __init__(
-        self, stages, seed, regime="metastable", n_guided=0, block_length=1, label_width=None
-    ):
+    def __init__(self, stages, seed, regime="metastable", n_guided=0, block_length=1, taught=False):
         if regime not in REGIMES:
             raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
         self.stages = [tuple(int(number) for number in stage) for stage in stages]
@@ -230,7 +195,8 @@ class FreshTrajectories(torch.utils.data.Dataset):
                 f"got {list(stages)}"
             )
         self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
-        self.block_length, self.label_width = block_length, label_width
+        self.block_length = block_length
+        self.teacher = Teacher(REGIMES[regime]) if taught else None
         self._ends = np.cumsum([stage[1] for stage in self.stages])
 
     def __len__(self):
@@ -258,7 +224,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
     def _simulate_run(self, items):
         first, n = int(items[0]), len(items)
         starts = sample_starts(n, self.seed, first_trajectory=first)
-        if self.label_width is None:
+        if self.teacher is None:
             focused, focus = items % 2 == 0, {}
         else:
             focused, focus = items % 4 != 3, REFINING_FOCUS
@@ -268,7 +234,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
             starts[focused] = near[focused]
         config = replace(REGIMES[self.regime], n_frames=max(self.n_frames(i) for i in items))
         trajectories = simulate(config, starts, self.seed, first_trajectory=first)
-        show_states = self.n_guided and self.label_width is None
+        show_states = self.n_guided and self.teacher is None
         states = assign_states(trajectories if show_states else trajectories[:, :1])
         for item, trajectory, state in zip(items, trajectories, states, strict=True):
             n_frames = self.n_frames(item)
@@ -278,14 +244,16 @@ class FreshTrajectories(torch.utils.data.Dataset):
             }
             if show_states:
                 record["states"] = torch.from_numpy(state[:n_frames].copy())
-            elif self.n_guided:
-                share_of_a = norm.cdf(distance_from_ridge(trajectory[0]) / self.label_width)
-                record["soft_labels"] = torch.tensor([share_of_a, 1.0 - share_of_a])
             if self.n_guided:
-                record["guidance"] = torch.tensor(max(0.0, 1.0 - item / self.n_guided))
+                share = 1.0 if self.teacher is not None else 1.0 - item / self.n_guided
+                record["guidance"] = torch.tensor(share if item < self.n_guided else 0.0)
+            frames = None
             if len(self.stage(item)) > 2:
                 frames, counts = thinned_frames(
                     n_frames - 1, self.stage(item)[2], (self.seed, int(item)), self.block_length
                 )
                 record |= {"frames": torch.from_numpy(frames), "counts": torch.from_numpy(counts)}
+            if self.teacher is not None and self.n_guided:
+                shares = self.teacher.shares(trajectory[: n_frames - 1], frames)
+                record["soft_labels"] = torch.from_numpy(shares)
             yield record

@@ -10,6 +10,7 @@ from .checkpoints import read_record
 from .curriculum import RECIPES, TrainingConfig
 from .datasets import make_dataset
 from .inference import checkpoint_sizes
+from .records import runs
 
 #: The author's recipe: what DESIGN.md and the poster's code say of it.
 AUTHOR_RECIPE = {
@@ -90,24 +91,9 @@ def _refinement_in_words(run):
     config = TrainingConfig.from_dict(run["config"])
     grown = f"grown from the {config.grown_from} model, then " if config.grown_from else ""
     return (
-        f"{grown}{run['trajectories_seen']:,} of the trajectories; labels blurred over "
-        f"{config.label_width:g}; rate {config.learning_rate:g}; {_stages_in_words(config)}"
+        f"{grown}{run['trajectories_seen']:,} of the trajectories; taught by the "
+        f"ideal observer; rate {config.learning_rate:g}; {_stages_in_words(config)}"
     )
-
-
-def runs(record):
-    """The runs that made a model, in order: those that the last one began with, and itself.
-
-    Parameters
-    ----------
-    record : dict
-        Content of a ``training.json``.
-
-    Returns
-    -------
-    list of dict
-    """
-    return [*runs(record["before"]), record] if "before" in record else [record]
 
 
 def accuracy_with_error(accuracy, n):

@@ -74,6 +74,21 @@ def rounded(values, digits=6):
     return values
 
 
+def runs(record):
+    """The runs that made a model, in order: those that the last one began with, and itself.
+
+    Parameters
+    ----------
+    record : dict
+        Content of a ``training.json``.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [*runs(record["before"]), record] if "before" in record else [record]
+
+
 def write_json(path, content, indent=1):
     """Write beside `path`, then move into its place: there is never half a file."""
     path = Path(path)

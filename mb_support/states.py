@@ -81,6 +81,38 @@ def separatrix_height(x):
     return height + (x - inside) * np.where(x < 0, table_slope[0], table_slope[-1])
 
 
+def height_above_ridge(positions):
+    """Vertical distance to the separatrix of the states: positive in A, negative in B.
+
+    Parameters
+    ----------
+    positions : (..., 2) ndarray of float
+
+    Returns
+    -------
+    (...) ndarray of float
+        In reduced length.
+    """
+    return positions[..., 1] - separatrix_height(positions[..., 0])
+
+
+def distance_from_ridge(positions):
+    """Distance to the separatrix of the states, to first order: positive in A, negative in B.
+
+    Parameters
+    ----------
+    positions : (..., 2) ndarray of float
+
+    Returns
+    -------
+    (...) ndarray of float
+        In reduced length: the vertical distance, times the cosine of the separatrix's slope.
+    """
+    x, step = positions[..., 0], 1e-4
+    slope = (separatrix_height(x + step) - separatrix_height(x - step)) / (2 * step)
+    return height_above_ridge(positions) / np.hypot(1.0, slope)
+
+
 def assign_states(positions):
     """State of each point: 0 in the basin of A, 1 in that of B or of the shallow minimum C.
 

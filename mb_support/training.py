@@ -56,7 +56,7 @@ def training_stream(config, data=None):
         regime=config.regime,
         n_guided=int(config.guided_fraction * config.n_steps * config.batch_size),
         block_length=config.block_length,
-        label_width=config.label_width,
+        taught=config.taught,
     )
 
 
@@ -154,8 +154,8 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
         After SIGTERM: a checkpoint of the last finished step has been written.
     """
     output_dir = Path(output_dir)
-    if (config.label_width is not None) != (begin_with is not None):
-        raise ValueError("with a label_width a run begins with a trained model, and only then")
+    if config.taught != (begin_with is not None):
+        raise ValueError("a taught run begins with a trained model, and only then")
     validation = make_dataset(config.n_validation, "validation", regime=config.regime)
     model = new_model(config)
     if begin_with is not None:
@@ -212,7 +212,7 @@ def train_and_refine(size, work, resume=True, data=None, begin_with=None):
     data : path, optional
         As for `train`; then the model begins from nothing, and there is no refinement.
     begin_with : path, optional
-        Checkpoint folder of a model as the first run leaves it: only the others are made.
+        Checkpoint folder of a model as one of the runs leaves it: only later ones are made.
 
     Returns
     -------
@@ -223,27 +223,35 @@ def train_and_refine(size, work, resume=True, data=None, begin_with=None):
     Raises
     ------
     ValueError
-        As `train`; or if no run begins with a model, or with another one than that given.
+        As `train`; or if no run begins with the model given.
     CheckpointError, TrainingStopped
         As `train`.
     """
-    first, *later = recipe_runs(size)
+    configs = recipe_runs(size)
     if data is not None:
-        first, later = replace(RECIPES[size], grown_from=None, label_width=None), []
-    if begin_with is None:
-        model, record = train(first, work, resume, data)
-    elif not later:
-        raise ValueError(f"{size!r} is trained from nothing only: there is no model to begin with")
-    else:
+        configs = [replace(RECIPES[size], grown_from=None, taught=False)]
+    model, record, n_done = None, None, 0
+    if begin_with is not None:
         model, record = TrajectoryTransformer.from_pretrained(begin_with), read_record(begin_with)
-        if record["config"]["size"] != first.size or "before" in record:
-            raise ValueError(f"{begin_with} is no {first.size!r} model as its recipe leaves it")
-    for number, config in enumerate(later, start=1):
+        n_done = len(records.runs(record))
+        if n_done >= len(configs) or record["config"]["size"] != configs[n_done - 1].size:
+            raise ValueError(
+                f"{begin_with} is no model that the recipe of {size!r} goes on with: "
+                + (" or ".join(_in_words(configs[:-1])) or "it begins from nothing only")
+            )
+    for number, config in enumerate(configs[n_done:], start=n_done):
         before = record
-        folder = Path(work) / f"run-{number}"
-        model, record = train(config, folder, resume, begin_with=model)
-        record["before"] = before
+        folder = Path(work) / f"run-{number}" if number else Path(work)
+        model, record = train(config, folder, resume, data, begin_with=model)
+        if before is not None:
+            record["before"] = before
     return model, record
+
+
+def _in_words(configs):
+    # what the models are that the runs leave
+    sizes = [config.size for config in configs]
+    return [f"a {size} one after {n} run{'s'[: n > 1]}" for n, size in enumerate(sizes, 1)]
 
 
 def _starting_point(config, output_dir, resume, data):
@@ -303,7 +311,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", required=True, help=f"one of {', '.join(SIZES)}")
     parser.add_argument("--output", type=Path, help="checkpoint folder to write")
-    parser.add_argument("--begin-with", type=Path, help="only refine the model in this folder")
+    parser.add_argument("--begin-with", type=Path, help="go on with the model in this folder")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
     parser.add_argument("--data", type=Path, help="train on this store of trajectories")
     parser.add_argument("--threads", type=int, help="of each process; by default all there are")

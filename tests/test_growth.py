@@ -7,9 +7,10 @@ import torch
 from training_runs import TINY
 
 from mb_support import TrajectoryConfig, TrajectoryTransformer, growth, make_dataset, training
-from mb_support.curriculum import RECIPES, TrainingConfig
+from mb_support.curriculum import RECIPES, REFINEMENTS, TrainingConfig
 from mb_support.inference import load_checkpoint
 from mb_support.initialisation import N_POSITION
+from mb_support.records import runs
 
 GROWING = TrainingConfig(
     "large",
@@ -19,7 +20,7 @@ GROWING = TrainingConfig(
     grown_from="medium",
     neighbour_heads=True,
     block_length=16,
-    label_width=0.03,
+    taught=True,
 )
 
 
@@ -98,13 +99,16 @@ def test_a_model_cannot_shrink_nor_grow_more_than_twice_as_wide(small, large, tr
 
 def test_a_size_that_grows_is_trained_from_what_its_recipe_says(monkeypatch, tmp_path):
     first = replace(TINY, size="medium", stages=((16, 1),))
-    own = replace(TINY, size="large", stages=((40, 1),), grown_from="medium", label_width=0.03)
+    own = replace(TINY, size="large", stages=((40, 1),), grown_from="medium", taught=True)
     monkeypatch.setitem(RECIPES, "medium", first)
     monkeypatch.setitem(RECIPES, "large", own)
+    monkeypatch.setitem(REFINEMENTS, "medium", replace(first, taught=True, stages=((40, 1),)))
+    monkeypatch.delitem(REFINEMENTS, "large", raising=False)
     model, record = training.train_and_refine("large", tmp_path)
     assert model.config.hidden_size == 120
-    assert [record["before"]["config"]["size"], record["config"]["size"]] == ["medium", "large"]
-    small, _ = training.train(first, tmp_path / "medium")
+    made_by = [run["config"] for run in runs(record)]
+    assert [config["size"] for config in made_by] == ["medium", "medium", "large"]
+    assert [config["taught"] for config in made_by] == [False, True, True]
     training.save_checkpoint(model, record, tmp_path / "large")
-    with pytest.raises(ValueError, match="no 'medium' model as its recipe leaves it"):
+    with pytest.raises(ValueError, match="a medium one after 1 run or a medium one after 2 runs"):
         training.train_and_refine("large", tmp_path / "new", begin_with=tmp_path / "large")

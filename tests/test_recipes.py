@@ -8,6 +8,7 @@ import pytest
 from mb_support import recipes
 from mb_support.curriculum import RECIPES, TrainingConfig, recipe_runs
 from mb_support.plotting import training as figures
+from mb_support.records import runs
 from mb_support.training import FREE_SETTINGS, training_record
 
 CONFIG = TrainingConfig("small", stages=((10, 3), (20, 2)), batch_size=4, learning_rate=1e-3)
@@ -77,10 +78,10 @@ def test_figures_draw_every_run(record):
 
 
 def test_a_refined_model_has_the_curve_and_cost_of_both_runs(record):
-    refining = replace(CONFIG, stages=((20, 1),), label_width=0.03, n_validation=100)
+    refining = replace(CONFIG, stages=((20, 1),), taught=True, n_validation=100)
     later = training_record(refining, [LOG[0] | {"step": 1}, LOG[2] | {"step": 1}])
     refined = later | {"before": record}
-    assert recipes.runs(refined) == [record, later | {"before": record}]
+    assert runs(refined) == [record, later | {"before": record}]
     curve = recipes.learning_curve(refined)
     np.testing.assert_array_equal(curve["frames"], [80, 200, 280 + 80])
     np.testing.assert_array_equal(curve["scored_frames"], [280, 360])
@@ -93,7 +94,7 @@ def test_a_refined_model_has_the_curve_and_cost_of_both_runs(record):
 
 @pytest.mark.parametrize("size", RECIPES)
 def test_committed_checkpoints_were_made_by_the_recipes(size):
-    made_by = recipes.runs(recipes.load_records()[size])
+    made_by = runs(recipes.load_records()[size])
     for recipe, run in zip(recipe_runs(size), made_by, strict=True):
         config = TrainingConfig.from_dict(run["config"])
         free = {name: getattr(config, name) for name in FREE_SETTINGS if name != "stop_after"}

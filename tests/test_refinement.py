@@ -1,4 +1,4 @@
-"""Refining: a trained model again, on starts near the ridge, with labels blurred across it."""
+"""Refining: a trained model again, on starts near the ridge, taught what can be known."""
 
 from dataclasses import replace
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
-from scipy.stats import norm
 from training_runs import TINY
 
 from mb_support import training
@@ -14,14 +13,20 @@ from mb_support.curriculum import RECIPES, REFINEMENTS
 from mb_support.datasets import (
     REFINING_FOCUS,
     FreshTrajectories,
-    distance_from_ridge,
     focused_starts,
-    height_above_ridge,
+    thinned_frames,
 )
-from mb_support.states import assign_states, separatrix
+from mb_support.simulation import REGIMES
+from mb_support.states import (
+    assign_states,
+    distance_from_ridge,
+    height_above_ridge,
+    separatrix,
+)
+from mb_support.teacher import Teacher
 
 FIRST = replace(TINY, stages=((16, 3),))
-AFTER = replace(FIRST, stages=((40, 4, 36), (40, 1)), label_width=0.03, seed=1)
+AFTER = replace(FIRST, stages=((40, 4, 36), (40, 1)), taught=True, seed=1)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def test_distances_are_those_to_the_nearest_point_of_the_separatrix():
 
 
 def test_three_of_four_guided_items_start_near_the_ridge_and_the_rest_where_they_did():
-    items = stream(label_width=0.03).__getitems__(range(16))
+    items = stream(taught=True).__getitems__(range(16))
     plain = stream(n_guided=0).__getitems__(range(16))
     starts = np.stack([item["trajectories"][0].numpy() for item in items])
     focused = (np.arange(16) < 12) & (np.arange(16) % 4 != 3)
@@ -55,17 +60,23 @@ def test_three_of_four_guided_items_start_near_the_ridge_and_the_rest_where_they
         assert torch.equal(items[i]["trajectories"], plain[i]["trajectories"])
 
 
-def test_soft_labels_are_the_step_across_the_ridge_blurred():
-    for item in stream(label_width=0.05).__getitems__(range(16)):
-        shares, start = item["soft_labels"].numpy(), item["trajectories"][0].numpy()
-        assert shares.sum() == pytest.approx(1.0) and "states" not in item
-        assert shares[0] == pytest.approx(norm.cdf(distance_from_ridge(start), scale=0.05))
-        assert shares.argmax() == item["labels"]
+def test_soft_labels_are_what_the_teacher_says_of_the_frames_that_are_shown():
+    teacher = Teacher(REGIMES["metastable"])
+    stages = [(120, 2, 96), (20, 2)]
+    items = FreshTrajectories(stages, 30_000, n_guided=3, block_length=16, taught=True)
+    for number, item in enumerate(items[k] for k in range(4)):
+        shown = item["trajectories"].numpy()[:-1]  # the last frame is there to be predicted
+        frames = None
+        if number < 2:
+            frames, _ = thinned_frames(119, 96, (30_000, number), 16)
+            np.testing.assert_array_equal(item["frames"].numpy(), frames)
+        np.testing.assert_allclose(item["soft_labels"], teacher.shares(shown, frames))
+        assert item["guidance"] == (number < 3) and "states" not in item
 
 
 def test_soft_labels_take_the_place_of_labels_as_far_as_guidance_says():
     model = training.new_model(FIRST).train()
-    items = stream(label_width=0.05).__getitems__(range(4))
+    items = stream(taught=True).__getitems__(range(4))
     batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
     shares = batch.pop("soft_labels")
     plain = model(**batch)
@@ -83,7 +94,7 @@ def test_a_refinement_begins_with_the_trained_weights_and_the_record_tells_both_
     first, record = training.train(FIRST, tmp_path / "first", progress=False)
     whole, both = training.train_and_refine("small", tmp_path / "whole")
     assert both["before"]["config"] == record["config"]
-    assert both["config"]["label_width"] == AFTER.label_width
+    assert both["config"]["taught"] and not record["config"]["taught"]
     training.save_checkpoint(first, record, tmp_path / "saved")
     alone, refined = training.train_and_refine(
         "small", tmp_path / "alone", begin_with=tmp_path / "saved"
@@ -99,12 +110,10 @@ def test_a_refinement_begins_with_the_trained_weights_and_the_record_tells_both_
 def test_what_cannot_be_refined_is_refused(recipes, tmp_path, monkeypatch):
     model, record = training.train(FIRST, tmp_path / "run", progress=False)
     training.save_checkpoint(model, record | {"before": record}, tmp_path / "refined")
-    with pytest.raises(ValueError, match="no 'small' model as its recipe leaves it"):
+    with pytest.raises(ValueError, match="no model that the recipe of 'small' goes on with: a sma"):
         training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "refined")
-    with pytest.raises(ValueError, match="with a label_width a run begins with a trained model"):
+    with pytest.raises(ValueError, match="a taught run begins with a trained model"):
         training.train(AFTER, tmp_path / "work")
     monkeypatch.delitem(REFINEMENTS, "small")
-    with pytest.raises(ValueError, match="'small' is trained from nothing only"):
-        training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "run")
-    with pytest.raises(ValueError, match="label_width must be positive"):
-        replace(AFTER, label_width=0.0)
+    with pytest.raises(ValueError, match="it begins from nothing only"):
+        training.train_and_refine("small", tmp_path / "work", begin_with=tmp_path / "refined")
