@@ -154,22 +154,28 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 4800, 96), (1000, 1800, 160), (1000, 240, 320), (1000, 60)),
-        batch_size=16,
-        learning_rate=7e-4,
-        bf16=True,
-        eval_every=1200,
-        stop_after=6860,
+        stages=((1000, 600, 160), (1000, 500, 320), (1000, 160)),
+        batch_size=8,
+        learning_rate=4e-4,
+        warmup_steps=50,
+        guided_fraction=0.95,
+        weight_decay=0.0,
+        grown_from="medium",
+        neighbour_heads=True,
+        block_length=32,
+        taught=True,
+        seed=1,
+        eval_every=8000,
     ),
 }
 
-#: What follows for some: the trained model again, on what it finds hardest, starts near the ridge.
+#: What follows for some: the trained model again, taught where it errs most, near the ridge.
 REFINEMENTS = {
     "medium": replace(
         RECIPES["medium"],
-        stages=((1000, 1600, 160), (1000, 800, 320), (1000, 300)),
+        stages=((1000, 3600, 160), (1000, 1000, 320), (1000, 160)),
         batch_size=8,
-        learning_rate=5e-4,
+        learning_rate=6e-4,
         warmup_steps=50,
         guided_fraction=0.95,
         block_length=32,

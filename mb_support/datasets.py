@@ -181,8 +181,9 @@ class FreshTrajectories(torch.utils.data.Dataset):
         As for `thinned_frames`.
     taught : bool
         If True, guided trajectories are made for refining instead. Three of four start near the
-        ridge, nearer than before, and instead of states they hold "soft_labels": what the
-        `Teacher` concludes from the frames shown. "guidance" stays one.
+        ridge, nearer than before, and they hold what the `Teacher` concludes from the frames
+        shown: "soft_labels" for the state of the first one, "located", where all but the last
+        frame lie, and "states" there. "guidance" stays one.
     """
 
     def __init__(self, stages, seed, regime="metastable", n_guided=0, block_length=1, taught=False):
@@ -254,6 +255,8 @@ class FreshTrajectories(torch.utils.data.Dataset):
                 )
                 record |= {"frames": torch.from_numpy(frames), "counts": torch.from_numpy(counts)}
             if self.teacher is not None and self.n_guided:
-                shares = self.teacher.shares(trajectory[: n_frames - 1], frames)
+                shares, located = self.teacher.judge(trajectory[: n_frames - 1], frames)
                 record["soft_labels"] = torch.from_numpy(shares)
+                record["located"] = torch.from_numpy(located.astype(np.float32))
+                record["states"] = torch.from_numpy(assign_states(located))
             yield record

@@ -7,8 +7,9 @@ from torch.nn import functional
 from .losses import total_loss
 from .model import TrajectoryOutput, TrajectoryTransformer
 
-#: Scale of the read-out's errors, in reduced length (in log length for the scales): a basin.
-READ_OUT_SCALE = 0.3
+#: Scale of the read-out's errors, in reduced length (in log length for the scales): a basin, and
+#: for models that are taught, what an ideal observer leaves open.
+READ_OUT_SCALE, TAUGHT_SCALE = 0.3, 0.02
 #: The read-out counts frame t with weight 1 + 20 exp(-t / 4): starts are what is asked for.
 EARLY_WEIGHT, EARLY_FRAMES = 20.0, 4.0
 #: With neighbour heads: the layer that tells displacements, and the finer scale of errors of the
@@ -32,14 +33,20 @@ class GuidedTransformer(TrajectoryTransformer):
         A layer, counted from one, whose output has to tell how far each coordinate moved since
         the frame before and will move until the next one, in size: the noise that serves as a
         ruler for the whole trajectory.
-    shape_scale : float
-        Scale of errors of mean and log scales.
+    shape_scale, position_scale : float
+        Scale of errors of mean and log scales, and of positions.
     """
 
-    def __init__(self, config, displacement_layer=None, shape_scale=READ_OUT_SCALE):
+    def __init__(
+        self,
+        config,
+        displacement_layer=None,
+        shape_scale=READ_OUT_SCALE,
+        position_scale=READ_OUT_SCALE,
+    ):
         super().__init__(config)
         self.guide = nn.Linear(config.hidden_size, config.n_states + 3 * config.n_features)
-        self.shape_scale = shape_scale
+        self.shape_scale, self.position_scale = shape_scale, position_scale
         self.displacement_guide = None
         if displacement_layer is not None:
             self.displacement_guide = nn.Linear(config.hidden_size, 2 * config.n_features)
@@ -55,12 +62,14 @@ class GuidedTransformer(TrajectoryTransformer):
         labels=None,
         states=None,
         soft_labels=None,
+        located=None,
         guidance=None,
         frames=None,
         counts=None,
     ):
         """As `TrajectoryTransformer`; with `states` (batch, n_frames), the auxiliary loss too.
 
+        With `located` (batch, n_frames - 1, 2), that is what is to be told, not `trajectories`.
         With `soft_labels` (batch, n_states), shares of the states take the place of the label, as
         far as `guidance` (batch) says.
 
@@ -84,8 +93,9 @@ class GuidedTransformer(TrajectoryTransformer):
             output.loss = output.loss + self.config.lambda_ * change
         weight = _batch_mean(guidance) if states is not None else 0.0
         if weight > 0:  # decided by all processes together
+            told = trajectories if located is None else located
             output.loss = output.loss + weight * self._guidance_loss(
-                output.encodings, trajectories, states.gather(1, frames), frames, counts
+                output.encodings, told, states.gather(1, frames), frames, counts
             )
         return output
 
@@ -110,7 +120,7 @@ class GuidedTransformer(TrajectoryTransformer):
             state_logits.transpose(1, 2), states, reduction="none"
         )
         _, true_mean, true_std = self.standardise(trajectories)
-        position_error = _squared_error(position, _at(trajectories, frames))
+        position_error = _squared_error(position, _at(trajectories, frames), self.position_scale)
         shape_error = _squared_error(mean, true_mean, self.shape_scale) + _squared_error(
             log_std, true_std.log(), self.shape_scale
         )
@@ -140,6 +150,32 @@ class GuidedTransformer(TrajectoryTransformer):
         )
         error = (after_error * weight_after + before_error * weight_before).sum(dim=(1, 2))
         return (error / (4 * together.sum(dim=(1, 2))).clamp_min(1.0)).mean()
+
+    @torch.no_grad()
+    def fit_guide(self, batches):
+        """Let the read-out of positions, mean and log scales begin as a least-squares fit.
+
+        Parameters
+        ----------
+        batches : iterable of dict of Tensor
+            Each with "trajectories", "labels", "located", "frames" and "counts", as for
+            `forward`: together several times as many trajectories as an encoding has dimensions.
+        """
+        gram, moment = 0.0, 0.0
+        for batch in batches:
+            shown, located = {key: batch.get(key) for key in ("frames", "counts")}, batch["located"]
+            encodings = self(batch["trajectories"], batch["labels"], **shown).encodings.double()
+            positions = located if shown["frames"] is None else _at(located, shown["frames"])
+            _, mean, std = self.standardise(located)
+            shape = torch.cat([mean, std.log()], dim=-1).expand(-1, encodings.shape[1], -1)
+            wanted = torch.cat([positions, shape], dim=-1).flatten(0, 1).double()
+            known = functional.pad(encodings, (0, 1), value=1.0).flatten(0, 1)
+            gram, moment = gram + known.T @ known, moment + known.T @ wanted
+        ridge = 1e-6 * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
+        fitted = torch.linalg.solve(gram + ridge, moment)
+        first = self.config.n_states
+        self.guide.weight[first:] = fitted[:-1].T
+        self.guide.bias[first:] = fitted[-1]
 
     def load_plain(self, model):
         """Take the weights of a trained `TrajectoryTransformer`; the read-out begins anew."""

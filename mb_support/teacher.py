@@ -38,8 +38,8 @@ class Teacher:
     def __init__(self, config):
         self._density = transition_density(config)
 
-    def shares(self, trajectory, frames=None):
-        """Probabilities of the states of the first frame, given the standardised frames.
+    def judge(self, trajectory, frames=None):
+        """What the standardised frames tell: the state of the first one, and where all lie.
 
         Parameters
         ----------
@@ -52,8 +52,10 @@ class Teacher:
 
         Returns
         -------
-        (2,) ndarray of float
-            Of A and of B.
+        shares : (2,) ndarray of float
+            Probabilities of A and of B for the first frame.
+        located : (n_frames, 2) ndarray of float
+            The trajectory with the shift and scale at the mode of the posterior.
 
         Raises
         ------
@@ -77,7 +79,8 @@ class Teacher:
         gradient /= 2e-4
         width = np.sqrt(gradient @ covariance[:2, :2] @ gradient)
         share_of_a = norm.cdf(distance_from_ridge(start) / width)
-        return np.array([share_of_a, 1.0 - share_of_a])
+        located = start + np.exp(moved[2:]) * (trajectory - trajectory[0])
+        return np.array([share_of_a, 1.0 - share_of_a]), located
 
     def _posterior(self, trajectory, begins):
         # mode and covariance of (shift of the start, changes of the log scales), the truth being 0

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list
-from transformers import PrinterCallback, TrainingArguments
+from transformers import PrinterCallback, TrainingArguments, default_data_collator
 
 from . import paths, records
 from .checkpoints import (
@@ -30,13 +30,17 @@ from .checkpoints import (
 from .curriculum import RECIPES, recipe_runs
 from .datasets import FreshTrajectories, family_seed, make_dataset
 from .growth import grow
-from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, GuidedTransformer
+from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, TAUGHT_SCALE, GuidedTransformer
 from .initialisation import add_neighbour_heads, hold_positions, scale_branches, start_as_waves
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
 FREE_SETTINGS = ("n_validation", "eval_every", "save_every", "stop_after")
+
+
+#: Trajectories that the read-out of a taught run is fitted to before it begins.
+N_FITTED = 320
 
 
 class TrainingStopped(RuntimeError):
@@ -110,6 +114,8 @@ def new_model(config):
         initializer_range=hidden_size**-0.5,
     )
     guided = (DISPLACEMENT_LAYER, SHAPE_SCALE) if config.neighbour_heads else ()
+    if config.taught:
+        guided = (None, TAUGHT_SCALE, TAUGHT_SCALE)
     model = GuidedTransformer(settings, *guided)
     scale_branches(model, config.branch_scale)
     if config.neighbour_heads:
@@ -158,12 +164,17 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
         raise ValueError("a taught run begins with a trained model, and only then")
     validation = make_dataset(config.n_validation, "validation", regime=config.regime)
     model = new_model(config)
+    stream = training_stream(config, data)
     if begin_with is not None:
         model.load_plain(_grown(begin_with, model, config))
+        model.fit_guide(
+            default_data_collator(stream.__getitems__(range(first, first + config.batch_size)))
+            for first in range(0, min(N_FITTED, stream.n_guided), config.batch_size)
+        )
     trainer = TrajectoryTrainer(
         model=model,
         args=training_arguments(config, output_dir, progress),
-        train_dataset=training_stream(config, data),
+        train_dataset=stream,
         eval_dataset=Items(validation),
         compute_metrics=scores,
         n_scheduled=config.n_steps,

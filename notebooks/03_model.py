@@ -65,7 +65,7 @@ plt.show()
 # classification computes how much that leaves.
 #
 # **Embedding.** Frames are projected to $h$ dimensions, a vector $p_t$ is added for each of
-# `1024` positions (learned, but for the medium model, which keeps them as they began), and the sum is normalised,
+# `1024` positions (learned by the small model; the others keep them as they began), and the sum is normalised,
 #
 # $$ e_t^{0} = \operatorname{LayerNorm}(W z_t + b + p_t). $$ (eq-model-embedding)
 #

@@ -57,8 +57,8 @@ recipes.recipe_table(records)
 #
 # *Thinned trajectories first.* The cost of attention grows with the square of the length, and most
 # frames of a trajectory say the same: where its valley lies. So in most steps the encoder is shown
-# all of the beginning, which is asked for, and one random frame out of each stretch of the rest, or,
-# for the medium model, a block of neighbouring frames.
+# all of the beginning, which is asked for, and a block of neighbouring frames
+# out of each stretch of the rest.
 # Each kept frame has its true position and stands for as many frames as its stretch has: so often
 # its key counts in attention, and its encoding in the mean that is classified. What the model
 # learns holds for whole trajectories, on which the accuracies below are taken, and the last steps
@@ -108,23 +108,36 @@ recipes.recipe_table(records)
 # and keys of these two heads and the dimensions that they read stay as they begin; everything else
 # learns, and a second read-out, also thrown away, asks the second layer how far each coordinate moves.
 # It is a choice of the start, within the poster's architecture and
-# parameter counts. The small model, whose heads have two dimensions, cannot have it; the large one could,
-# and was trained before this was tried.
+# parameter counts. The small model, whose heads have two dimensions, cannot have it; the large one has it from the
+# medium model.
 #
-# *Refinement.* Most errors of these models are of starts close to the ridge
-# ({numref}`fig-classification-errors`), where the label is a step: one bit, which does not say how
-# far away the step is. So the medium model, once trained, is trained further, with a fresh optimiser, on more frames
-# and with a smaller rate. In this second run three of four trajectories start nearer still to the
-# ridge, and the label gives way to shares: with $d$ the signed distance of the start from the separatrix of the
-# states, positive in A, the target of the cross-entropy is
+# *Growth.* The large model does not begin from random weights, but as the trained medium one
+# (`mb_support.growth`), an idea of Net2Net {cite}`chen2016` that was carried over to BERT
+# {cite}`chen2022`. Dimensions are copied, and the two copies share what the original passed on; new
+# heads and neurons read at random and write nothing; new layers pass on what they get. Before its
+# first step it answers as the medium model does, and every weight of it can learn.
 #
-# $$ q_A = (1 - w) \, [y = A] + w \, \Phi(d / \sigma) , \qquad q_B = 1 - q_A , $$ (eq-training-refinement)
+# *A teacher.* Most errors of these models are of starts close to the ridge
+# ({numref}`fig-classification-errors`). There the label is a coin that even an observer who knows
+# the dynamics exactly sees from one side only: with what the frames tell of shift and scale, the
+# start lies in A with some probability, and the label is one draw from it. A model that is shown
+# the probability itself need not average over draws, an idea known as distillation
+# {cite}`hinton2015`. So the medium model, once trained, is trained further with a fresh optimiser,
+# three of four trajectories starting nearer still to the ridge, and the large one from its first
+# step. The target of the cross-entropy is
 #
-# with $\Phi$ the normal distribution and $w$ falling linearly from one to zero. It is the step,
-# blurred: it changes nothing about which side is right, and tells of every trajectory how far it is
-# from the other side. This too is a privilege of whoever owns the simulator. The run ends, before
-# its schedule does, where $w$ has all but reached zero: the last steps see plain labels, but starts
-# that crowd around the ridge.
+# $$ q_A = \Phi(\hat d / \hat\sigma) , \qquad q_B = 1 - q_A , $$ (eq-training-teacher)
+#
+# with $\Phi$ the normal distribution, $\hat d$ the signed distance of the start from the
+# separatrix at the mode of the posterior of shift and scale, and $\hat\sigma$ its standard
+# deviation there. The posterior is that of the ideal observer of
+# {ref}`chapter 6 <section-classification-ceiling>`, who has to search for it; the teacher
+# (`mb_support.teacher`) knows the truth and needs two Newton steps from there. Of thinned
+# trajectories each step between neighbours counts as many times as it stands for. Whatever
+# trajectory is shown, $q_A$ depends on its standardised frames only, and is right on average: what
+# is learned is what the labels would teach as well, given many more of them. The last twentieth of
+# the run sees the data set's own starts and labels. This too is a privilege of whoever owns the
+# simulator.
 #
 # ## The curves
 #
@@ -137,7 +150,7 @@ curves = {size: recipes.learning_curve(record) for size, record in records.items
 held_out = recipes.beginnings(settings.n_test_trajectories, settings.live_training[0])
 chance = recipes.majority_share(held_out.labels)
 
-# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "The committed trainings: both terms of the poster's loss (thin: as logged, thick: running mean), and the accuracy on validation trajectories (band: one standard error) against the frames seen, with refinement as their last part. Dotted lines mark where more frames of a trajectory are shown, dashed ones where guidance or soft labels have ended. While most starts lie near the ridge, the cross-entropy is that of a harder task than the accuracy."}, "image": {"alt": "Three panels of curves against frames seen: trajectory loss, cross-entropy, both falling, and validation accuracy, unsteady at first and high at the end.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "The committed trainings: both terms of the poster's loss (thin: as logged, thick: running mean), and the accuracy on validation trajectories (band: one standard error) against the frames seen, with refinement as their last part. Dotted lines mark where more frames of a trajectory are shown, dashed ones where guidance or the teacher has ended. While most starts lie near the ridge, the cross-entropy is that of a harder task than the accuracy."}, "image": {"alt": "Three panels of curves against frames seen: trajectory loss, cross-entropy, both falling, and validation accuracy, unsteady at first and high at the end.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.38))
 figures.plot_loss(curves, "trajectory_loss", ax=axes[0])
 figures.plot_loss(curves, "classification_loss", ax=axes[1])
@@ -146,11 +159,13 @@ plt.show()
 
 # %% [markdown]
 # In the small model, scored often, the accuracy is unsteady while steps are large, and settles as the
-# learning rate falls. The larger ones were scored less often: their marks say where they ended.
+# learning rate falls. The larger ones were scored less often: their marks say where they ended. The
+# curves of the large model begin with those of the medium one that it grew from.
 #
 # ## The cost
 #
-# Standard errors are binomial, over the validation trajectories.
+# Standard errors are binomial, over the validation trajectories. All that led to a model is counted:
+# for the large one, the runs of the medium model as well.
 
 # %%
 recipes.cost_table(records).transpose()
@@ -177,8 +192,8 @@ glue("training_small_trajectories", small["trajectories_seen"], display=False)
 # make train SIZES="small"
 # ```
 #
-# or, with all that can be chosen, `python -m mb_support.training --size small` (a refinement, where the
-# recipe has one, follows by itself; `--begin-with` refines a model that is trained already); shared by several
+# or, with all that can be chosen, `python -m mb_support.training --size small` (all runs of
+# the recipe follow each other; `--begin-with` goes on with a model that some of them have made); shared by several
 # processes or graphics cards, `torchrun --nproc-per-node 2 -m mb_support.training --size small`.
 # The batch is split, not enlarged, so the optimisation stays the same. Interrupted at any moment,
 # the same command goes on from the newest whole checkpoint; damaged ones are named and moved aside.
@@ -235,5 +250,5 @@ glue("training_live_frames", record["frames_seen"] / 1e6, display=False)
 #
 # **Takeaway.** The poster's models can be trained on the processor of an ordinary computer, from
 # nothing but a simulator, and every run can be repeated, shared and interrupted.
-# Not shown: how much guidance, thinned trajectories, neighbour heads, refinement and the larger learning rate contribute each; how far
+# Not shown: how much guidance, thinned trajectories, neighbour heads, the teacher, growth and the larger learning rate contribute each; how far
 # results scatter over seeds; and how the author's own recipe would score on these data.

@@ -303,6 +303,6 @@ glue("generation_boltzmann_actual", float(boltzmann_actual), display=False)
 # - A mean is not a trajectory. Even the perfect forecaster of this loss would draw the smooth
 #   black line of {numref}`fig-generation-continuations`: to generate trajectories with the right
 #   fluctuations and rates, a model has to be causal and has to draw from a distribution.
-# - Not shown: how much the head of the medium model that was built to look at the next
-#   frame, of which there is none at the last position, costs or helps there; whether longer training of the forecast alone would help, other prompts than the
+# - Not shown: how much the head of the medium and large models that was built to look at the
+#   next frame, of which there is none at the last position, costs or helps there; whether longer training of the forecast alone would help, other prompts than the
 #   beginning of a trajectory, and the `wild` regime.

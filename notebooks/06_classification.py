@@ -128,6 +128,7 @@ glue("classification_n", n, display=False)
 # {glue:text}`classification_trees_value:.3f`, logistic regression
 # {glue:text}`classification_logistic_value:.3f`.
 #
+# (section-classification-ceiling)=
 # ## The ceiling
 #
 # Nobody can do better than Bayes' rule. The *ideal observer* knows the potential, the temperature
@@ -324,8 +325,9 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # have $d / 2$ waves of that distance, and the heads of the poster have two to five dimensions: one
 # wave or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
 # scores become very large. No training of ours without such a start relied on the noise between
-# frames. The medium model was given two such heads at the start ({eq}`eq-training-neighbour`); the
-# small and the large one have none. They are no controls, as they differ in size and recipe too.
+# frames. The medium model was given two such heads at the start ({eq}`eq-training-neighbour`), and
+# the large one grew from it; the small one has none. It is no control, as it differs in size and
+# recipe too.
 #
 # ## Later slices
 #

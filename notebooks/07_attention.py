@@ -66,9 +66,9 @@ print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
 # training step* ("untrained"): random queries and keys are not uniform either, and what they do
 # needs no explanation by learning. Intervals are 95% bootstrap intervals over held-out trajectories; a whole trajectory is one observation, its frames are not.
 #
-# In the medium model two heads of the first layer were *built* to look at the next and the
+# In the medium and large models two heads of the first layer were *built* to look at the next and the
 # previous frame (see {eq}`eq-training-neighbour`): what is found there, in measures of neighbourhood
-# above all, was put there, in the untrained control as well. The small and large models have none.
+# above all, was put there, in the untrained control as well. The small model has none.
 #
 # The weights of the large model on one trajectory take more than a gigabyte. The sums behind the
 # figures are formed row by row and never store a matrix; a test compares them with the weights
@@ -248,8 +248,8 @@ plt.show()
 # later and earlier frames, lies within a tenth of zero; *no local blocks* if the mean weight within
 # fifty frames lies within a tenth of the uniform one; *few targets* if more heads than before
 # training attend to less than a tenth of the frames (the table gives their number). A claim is
-# undecided if the interval crosses the border. On local blocks, the verdict of the medium
-# model judges its start as well: two heads with all their weight on neighbours are enough to raise
+# undecided if the interval crosses the border. On local blocks, the verdicts of the medium
+# and large models judge their start as well: two heads with all their weight on neighbours are enough to raise
 # the mean weight within fifty frames.
 
 # %%

@@ -144,9 +144,9 @@ pd.DataFrame({c: {at: p[c][0] for at, p in places.items()} for c in columns}).ro
 #
 # {numref}`fig-leak-sizes` gives the same for each committed size, by the number of frames shown. At
 # full length error over floor is, inside: {glue:text}`leak_full_length:s`; at the last position:
-# {glue:text}`leak_full_length_last:s`. In the medium model a head of the first layer was
+# {glue:text}`leak_full_length_last:s`. In the medium and large models a head of the first layer was
 # built to fetch the next frame ({eq}`eq-training-neighbour`): how much they see inside says what such
-# a start allows, not what the loss alone would teach. The small and the large model have no such head.
+# a start allows, not what the loss alone would teach. The small model has no such head.
 
 # %% mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The committed models by the number of frames shown, inside (filled, solid) and at the last position (open, dotted), with two standard errors. Left: share of the next frame's noise in their predictions; a forecast has none (black). Right: error over exact floor (black)."}, "image": {"alt": "Two panels against the number of frames shown, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))

@@ -203,8 +203,8 @@ glue("collective_variable_raw_baseline_name", raw_rival[0], display=False)
 # shows what happens: layer by layer, the encoding of a frame comes to hold its *raw position*,
 # which standardisation took away and only the window as a whole can give back. This did not arise
 # by itself. For most of the training an auxiliary read-out asked for state and raw position of
-# each frame, and for its trajectory's shift and scale, and the medium model began with heads that see
-# displacements (see the chapter on training); the committor was never asked for.
+# each frame, and for its trajectory's shift and scale, and the two larger models began with heads that
+# see displacements (see the chapter on training); the committor was never asked for.
 
 # %%
 layers = {size: record["layers"][max(record["layers"], key=int)] for size, record in models.items()}

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from training_runs import TINY
+from transformers import default_data_collator
 
 from mb_support import training
 from mb_support.curriculum import RECIPES, REFINEMENTS
@@ -70,8 +71,11 @@ def test_soft_labels_are_what_the_teacher_says_of_the_frames_that_are_shown():
         if number < 2:
             frames, _ = thinned_frames(119, 96, (30_000, number), 16)
             np.testing.assert_array_equal(item["frames"].numpy(), frames)
-        np.testing.assert_allclose(item["soft_labels"], teacher.shares(shown, frames))
-        assert item["guidance"] == (number < 3) and "states" not in item
+        shares, located = teacher.judge(shown, frames)
+        np.testing.assert_allclose(item["soft_labels"], shares)
+        np.testing.assert_allclose(item["located"], located, rtol=1e-6)
+        np.testing.assert_array_equal(item["states"], assign_states(located))
+        assert item["guidance"] == (number < 3)
 
 
 def test_soft_labels_take_the_place_of_labels_as_far_as_guidance_says():
@@ -79,6 +83,7 @@ def test_soft_labels_take_the_place_of_labels_as_far_as_guidance_says():
     items = stream(taught=True).__getitems__(range(4))
     batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
     shares = batch.pop("soft_labels")
+    batch = {key: batch[key] for key in ("trajectories", "labels")}
     plain = model(**batch)
     log_p = torch.log_softmax(plain.state_logits, dim=-1)
     for guidance in (0.0, 0.4, 1.0):
@@ -86,6 +91,25 @@ def test_soft_labels_take_the_place_of_labels_as_far_as_guidance_says():
         target = guidance * shares + (1 - guidance) * torch.eye(2)[batch["labels"]]
         expected = plain.trajectory_loss - (target * log_p).sum(dim=-1).mean()
         assert model(**batch, soft_labels=shares).loss.item() == pytest.approx(expected.item())
+
+
+def test_the_read_out_of_a_taught_run_begins_as_a_least_squares_fit():
+    model = training.new_model(replace(AFTER, seed=0)).eval()
+    taught = FreshTrajectories([(120, 96, 64)], 30_000, n_guided=96, block_length=16, taught=True)
+    batches = [default_data_collator(taught.__getitems__(range(i, i + 8))) for i in range(0, 96, 8)]
+    model.fit_guide(batches)
+    errors, spreads = [], []
+    for batch in batches:
+        shown = {key: batch[key] for key in ("frames", "counts")}
+        with torch.no_grad():
+            output = model(batch["trajectories"], batch["labels"], **shown)
+            told = model.guide(output.encodings)[..., 2:4]
+        where = batch["located"].gather(1, batch["frames"][..., None].expand(-1, -1, 2))
+        errors.append(told - where)
+        spreads.append(where - where.mean(dim=(0, 1)))
+    errors, spreads = torch.cat(errors), torch.cat(spreads)
+    assert errors.mean(dim=(0, 1)).abs().max() < 1e-3  # a fit with a constant has no bias
+    assert (errors.square().mean() < 0.8 * spreads.square().mean()).item()
 
 
 def test_a_refinement_begins_with_the_trained_weights_and_the_record_tells_both_runs(

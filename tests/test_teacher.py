@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mb_support.datasets import focused_starts, thinned_frames
-from mb_support.observer import IdealObserver
+from mb_support.observer import IdealObserver, standardise
 from mb_support.simulation import REGIMES, simulate
 from mb_support.states import assign_states, distance_from_ridge
 from mb_support.teacher import Teacher
@@ -27,7 +27,7 @@ def trajectories():
 
 @pytest.fixture(scope="module")
 def shares(teacher, trajectories):
-    return np.array([teacher.shares(trajectory)[1] for trajectory in trajectories])
+    return np.array([teacher.judge(trajectory)[0][1] for trajectory in trajectories])
 
 
 def test_it_agrees_with_the_ideal_observer_who_knows_no_coordinates(trajectories, shares):
@@ -54,18 +54,28 @@ def test_its_answer_does_not_depend_on_where_it_starts_from(teacher, trajectorie
     few = trajectories[:60].astype(float)
     moved = few.mean(axis=1, keepdims=True) + 0.005 + 1.02 * (few - few.mean(axis=1, keepdims=True))
     assert np.abs(distance_from_ridge(moved[:, 0]) - distance_from_ridge(few[:, 0])).max() > 0.005
-    again = np.array([teacher.shares(trajectory)[1] for trajectory in moved])
+    again = np.array([teacher.judge(trajectory)[0][1] for trajectory in moved])
     assert np.abs(again - shares[:60]).max() < 0.1 and np.abs(again - shares[:60]).mean() < 0.01
+
+
+def test_it_locates_trajectories_as_precisely_as_the_ideal_observer(teacher, trajectories):
+    few = trajectories[:24]
+    seen = IdealObserver(CONFIG).observe(few).location
+    located = standardise([teacher.judge(trajectory)[1] for trajectory in few])[1]
+    truth = standardise(few)[1]
+    # the posterior means scatter about the truth, the modes about the posterior means much less
+    assert np.abs(located - seen).mean() < 0.3 * np.abs(seen - truth).mean()
 
 
 def test_frames_that_stand_for_all_say_less_but_as_surely(teacher, trajectories, shares):
     frames, _ = thinned_frames(300, 96, seed=3, block_length=16)
-    few = np.array([teacher.shares(trajectory, frames)[1] for trajectory in trajectories[:300]])
+    few = np.array([teacher.judge(trajectory, frames)[0][1] for trajectory in trajectories[:300]])
     states = assign_states(trajectories[:300, 0])
     assert np.abs(few - states).mean() > np.abs(shares[:300] - states).mean() + 0.01
     assert np.abs(few - 0.5).mean() == pytest.approx(np.abs(shares[:300] - 0.5).mean(), abs=0.03)
-    everything = teacher.shares(trajectories[0], np.arange(300))
-    np.testing.assert_array_equal(everything, teacher.shares(trajectories[0]))
+    everything = teacher.judge(trajectories[0], np.arange(300))
+    for known, plain in zip(everything, teacher.judge(trajectories[0]), strict=True):
+        np.testing.assert_array_equal(known, plain)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,7 @@ def test_frames_that_stand_for_all_say_less_but_as_surely(teacher, trajectories,
 )
 def test_what_it_cannot_judge_is_refused(teacher, trajectory, frames, message):
     with pytest.raises(ValueError, match=message):
-        teacher.shares(trajectory, frames)
+        teacher.judge(trajectory, frames)
 
 
 def test_it_knows_the_overdamped_simulation_only():
