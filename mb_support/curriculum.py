@@ -154,7 +154,7 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 600, 160), (1000, 500, 320), (1000, 160)),
+        stages=((1000, 400, 160), (1000, 500, 320), (1000, 120)),
         batch_size=8,
         learning_rate=4e-4,
         warmup_steps=50,
