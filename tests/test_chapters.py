@@ -91,6 +91,14 @@ def test_profiles_do_not_overwrite_each_other(project):
     assert printed(project, "01_first", "poster") == "poster 7\n"
 
 
+def test_the_longest_chapters_begin_first_and_are_chapters_of_the_book():
+    names = chapters.chapter_names()
+    assert set(chapters.LONGEST) < set(names)
+    begun = sorted(names, key=chapters._priority)
+    assert begun[: len(chapters.LONGEST)] == list(chapters.LONGEST)
+    assert begun[len(chapters.LONGEST) :] == sorted(set(names) - set(chapters.LONGEST))
+
+
 def test_equal_runs_give_equal_files(project):
     chapters.run("smoke", only=["01_first"], root=project)
     first = chapters.notebook_path("01_first", "smoke", project).read_bytes()

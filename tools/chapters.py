@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "tools/chapters.py")
 #: Chapters executed at the same time; they share the cores evenly.
 AT_A_TIME = min(2, os.cpu_count() or 1)
+#: Chapters that take longest: they begin first, so that none is left alone at the end.
+LONGEST = ("07_attention", "05_generation", "04_training", "03_model", "06_classification")
 #: How often a kernel is started that does not come up.
 N_STARTS = 3
 
@@ -299,7 +301,7 @@ def run(profile, only=(), force=False, root=ROOT):
             pool.submit(
                 execute, name, notebook_path(name, profile, root), {"profile": profile}, root
             ): name
-            for name in stale
+            for name in sorted(stale, key=_priority)
         }
         for number, job in enumerate(as_completed(jobs), start=1):
             name = jobs[job]
@@ -313,6 +315,10 @@ def run(profile, only=(), force=False, root=ROOT):
             print(f"{label} {seconds:6.1f} s   ({elapsed:.0f} s so far)", flush=True)
             _write_record(name, profile, digests[name], seconds, cells, root)
     return stale
+
+
+def _priority(name):
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST), name
 
 
 def _write_record(name, profile, digest, seconds, cells, root):
