@@ -185,7 +185,7 @@ def learning_curve(record):
     dict of str to ndarray
         "frames", "trajectory_loss" and "classification_loss" (means since the entry before);
         "scored_frames", "accuracy" and "accuracy_error", on the validation trajectories;
-        "stage_ends" and "guidance_ends", in frames.
+        "run_ends", and "guidance_ends" of those runs that are guided by more than a teacher.
     """
     parts, began = [], 0
     for run in runs(record):
@@ -209,8 +209,8 @@ def _curve_of_run(record, began):
         "scored_frames": began + frames_at(config, [entry["step"] for entry in scored]),
         "accuracy": accuracy,
         "accuracy_error": error,
-        "stage_ends": began + frames_at(config, np.cumsum([s[1] for s in config.stages_done])),
-        "guidance_ends": began + frames_at(config, guided),
+        "run_ends": began + frames_at(config, [config.n_steps_done]),
+        "guidance_ends": began + frames_at(config, [] if config.taught else guided),
     }
 
 

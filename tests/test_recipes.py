@@ -33,7 +33,7 @@ def test_frames_are_counted_through_the_stages():
 def test_the_curve_ends_at_the_frames_of_the_record(record):
     curve = recipes.learning_curve(record)
     np.testing.assert_array_equal(curve["frames"], [80, 200])
-    np.testing.assert_array_equal(curve["stage_ends"], [120, 280])
+    np.testing.assert_array_equal(curve["run_ends"], [280])
     assert curve["scored_frames"][-1] == record["frames_seen"] == 280
     np.testing.assert_array_equal(curve["trajectory_loss"], [2.0, 1.0])
     np.testing.assert_array_equal(curve["accuracy"], [0.9])
@@ -69,7 +69,7 @@ def test_beginnings_are_those_of_the_test_trajectories():
 def test_figures_draw_every_run(record):
     curves = {"small": recipes.learning_curve(record)}
     ax = figures.plot_loss(curves, "trajectory_loss")
-    assert ax.get_yscale() == "log" and len(ax.lines) == 4  # twice the loss, stage, guidance
+    assert ax.get_yscale() == "log" and len(ax.lines) == 3  # twice the loss, guidance
     ax = figures.plot_accuracy(curves, 0.5)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "small",
@@ -85,6 +85,8 @@ def test_a_refined_model_has_the_curve_and_cost_of_both_runs(record):
     curve = recipes.learning_curve(refined)
     np.testing.assert_array_equal(curve["frames"], [80, 200, 280 + 80])
     np.testing.assert_array_equal(curve["scored_frames"], [280, 360])
+    np.testing.assert_array_equal(curve["run_ends"], [280, 360])
+    assert len(curve["guidance_ends"]) == 1  # that of the first
     assert curve["accuracy_error"][-1] == pytest.approx(0.03)  # 0.9 of 100, not of 400
     assert recipes.cost_table({"small": refined}).loc["small", "trajectories seen"] == "24"
     table = recipes.recipe_table({"small": refined})

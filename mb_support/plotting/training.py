@@ -28,24 +28,32 @@ def plot_loss(curves, term, window=8, ax=None):
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for size, curve in curves.items():
-        frames, values, color = curve["frames"], curve[term], SIZE_COLORS[size]
-        n = min(window, len(values))
-        smooth = np.convolve(values, np.ones(n) / n, mode="valid")
-        ax.plot(frames, values, color=color, alpha=0.3, lw=0.7)
-        mark = "o" if len(smooth) == 1 else None  # a line through one point is invisible
-        ax.plot(
-            frames[n - 1 :], smooth, SIZE_LINES[size], color=color, label=size, marker=mark, ms=4
-        )
-        mark_stages(curve, size, ax)
+        color = SIZE_COLORS[size]
+        ax.plot(curve["frames"], curve[term], color=color, alpha=0.3, lw=0.7)
+        run = np.searchsorted(curve["run_ends"], curve["frames"])
+        for number in np.unique(run):  # each is another task, with a mean of its own
+            frames, values = curve["frames"][run == number], curve[term][run == number]
+            n = min(window, len(values))
+            smooth = np.convolve(values, np.ones(n) / n, mode="valid")
+            ax.plot(
+                frames[n - 1 :],
+                smooth,
+                SIZE_LINES[size],
+                color=color,
+                label=size if number == run[0] else None,
+                marker="o" if len(smooth) == 1 else None,  # a line through one point is invisible
+                ms=4,
+            )
+        mark_runs(curve, size, ax)
     ax.set_xlabel("frames seen")
     ax.set_ylabel(LOSS_LABELS[term])
     ax.set_yscale("log")
     return ax
 
 
-def mark_stages(curve, size, ax):
-    """Mark where the windows get longer (dotted) and where guidance ends (dashed), by size."""
-    for end in curve["stage_ends"][:-1]:
+def mark_runs(curve, size, ax):
+    """Mark where one run ends and the next begins (dotted), and where guidance ends (dashed)."""
+    for end in curve["run_ends"][:-1]:
         ax.axvline(end, color=SIZE_COLORS[size], ls=":", lw=1)
     for end in curve["guidance_ends"]:
         ax.axvline(end, color=SIZE_COLORS[size], ls=(0, (4, 3)), lw=0.8)
@@ -72,7 +80,6 @@ def plot_accuracy(curves, chance, ax=None):
         color = SIZE_COLORS[size]
         ax.fill_between(x, y - error, y + error, color=color, alpha=0.25, lw=0)
         ax.plot(x, y, SIZE_LINES[size], color=color, marker=SIZE_MARKERS[size], ms=3.5, label=size)
-        mark_stages(curve, size, ax)
     ax.axhline(chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
     ax.set_xlabel("frames seen")
     ax.set_ylabel("validation accuracy")
