@@ -154,11 +154,11 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 400, 160), (1000, 500, 320), (1000, 120)),
+        stages=((1000, 300, 160), (1000, 400, 320), (1000, 120)),
         batch_size=8,
         learning_rate=4e-4,
         warmup_steps=50,
-        guided_fraction=0.95,
+        guided_fraction=1.0,
         weight_decay=0.0,
         grown_from="medium",
         neighbour_heads=True,
