@@ -135,8 +135,10 @@ recipes.recipe_table(records)
 # (`mb_support.teacher`) knows the truth and needs two Newton steps from there. Of thinned
 # trajectories each step between neighbours counts as many times as it stands for. Whatever
 # trajectory is shown, $q_A$ depends on its standardised frames only, and is right on average: what
-# is learned is what the labels would teach as well, given many more of them. The last twentieth of
-# the run sees the data set's own starts and labels. This too is a privilege of whoever owns the
+# is learned is what the labels would teach as well, given many more of them. With the teacher comes
+# a read-out as above, fitted before the run begins, that asks for what the teacher found: where the
+# frames lie. In the last twentieth of its run the medium model sees the data set's own starts and
+# labels alone. This too is a privilege of whoever owns the
 # simulator.
 #
 # ## The curves
