@@ -132,10 +132,11 @@ recipes.recipe_table(records)
 # separatrix at the mode of the posterior of shift and scale, and $\hat\sigma$ its standard
 # deviation there. The posterior is that of the ideal observer of
 # {ref}`chapter 6 <section-classification-ceiling>`, who has to search for it; the teacher
-# (`mb_support.teacher`) knows the truth and needs two Newton steps from there. Of thinned
-# trajectories each step between neighbours counts as many times as it stands for. Whatever
-# trajectory is shown, $q_A$ depends on its standardised frames only, and is right on average: what
-# is learned is what the labels would teach as well, given many more of them. With the teacher comes
+# (`mb_support.teacher`) knows the truth and needs two Newton steps from there. Of whole
+# trajectories $q_A$ is, but for the approximation, a function of the standardised frames and right
+# on average: it teaches what labels would, given many more of them. Of thinned ones each step between
+# neighbours counts as many times as it stands for, so that $q_A$ is as sure as a whole trajectory
+# allows, and surer than the frames shown. With the teacher comes
 # a read-out as above, fitted before the run begins, that asks for what the teacher found: where the
 # frames lie. In the last twentieth of its run the medium model sees the data set's own starts and
 # labels alone. This too is a privilege of whoever owns the
