@@ -17,11 +17,13 @@ samples are weighted against the mixture of both proposals.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numba
 import numpy as np
 from scipy.optimize import minimize
 
+from . import laplace
 from .forecast import label_posterior, state_share
 from .grid import checked_count
 from .reference import GridSolver
@@ -36,6 +38,7 @@ _APART = 0.2  # at least, between the means of two starts, reduced length
 _N_FRAMES_SAMPLED = 100_000  # at least: samples times frames
 _DEGREES = 5.0  # of freedom of the proposals' t distributions
 _LOG_FLOOR = -300.0
+_WIDEST = 0.3  # of a mode along a direction that is flat, or rises at the edge of the box
 
 
 @dataclass(frozen=True)
@@ -270,9 +273,8 @@ class IdealObserver:
 
     def _climb(self, start, z):
         def descent(location):
-            probes = location + np.concatenate([np.zeros((1, 4)), _PROBE, -_PROBE])
-            values = self._log_posterior(probes, z)
-            return -values[0], -(values[1:5] - values[5:]) / (2 * _PROBE_STEP)
+            height, slope = laplace.value_and_slope(partial(self._log_posterior, z=z), location)
+            return -height, -slope
 
         found = minimize(
             descent, start, jac=True, method="BFGS", options={"gtol": 0.5, "maxiter": 60}
@@ -281,19 +283,8 @@ class IdealObserver:
 
     def _spread(self, mode, z):
         """Cholesky factor of the inverse Hessian of minus the log posterior."""
-        pairs = [(i, j) for i in range(4) for j in range(i + 1)]
-        probes = [mode]
-        for i, j in pairs:
-            for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-                probes.append(mode + a * _PROBE[i] + b * _PROBE[j])
-        values = self._log_posterior(np.array(probes), z)[1:].reshape(-1, 4)
-        curvature = np.zeros((4, 4))
-        for (i, j), (pp, pm, mp, mm) in zip(pairs, values, strict=True):
-            curvature[i, j] = curvature[j, i] = -(pp - pm - mp + mm) / (4 * _PROBE_STEP**2)
-        sizes, axes = np.linalg.eigh(curvature)
-        # A flat or rising direction (a start at the edge of the box) gets a width of 0.3.
-        widths = 1 / np.sqrt(np.maximum(sizes, 1 / 0.3**2))
-        return np.linalg.cholesky((axes * widths**2) @ axes.T)
+        covariance = laplace.covariance(partial(self._log_posterior, z=z), mode, _WIDEST)
+        return np.linalg.cholesky(covariance)
 
 
 class _Mixture:
@@ -335,10 +326,6 @@ class _Mixture:
         log_t = -(_DEGREES + 4) / 2 * np.log1p((scaled**2).sum(axis=-1) / _DEGREES)
         log_size = np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
         return np.logaddexp.reduce(log_t + (self.log_shares - log_size)[:, None], axis=0)
-
-
-_PROBE_STEP = 2e-3
-_PROBE = _PROBE_STEP * np.eye(4)
 
 
 def _same(mode, other, factor):

@@ -12,11 +12,10 @@ import numba
 import numpy as np
 from scipy.stats import norm
 
+from . import laplace
 from .states import distance_from_ridge
 from .transition_density import log_density_of_step, transition_density
 
-_PROBE_STEP = 2e-3  # of finite differences, in reduced length and in log length
-_PAIRS = [(i, j) for i in range(4) for j in range(i + 1)]
 _WIDEST = 0.3  # of the posterior along any direction, reduced length: about a basin
 _LONGEST_STEP = 0.15
 
@@ -90,22 +89,11 @@ class Teacher:
                 moves, trajectory, begins, density.coefficients, density.origin, density.step
             )
 
-        probes = _PROBE_STEP * np.eye(4)
-        corners = [
-            a * probes[i] + b * probes[j]
-            for i, j in _PAIRS
-            for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))
-        ]
-        values = log_posterior(np.array(corners)).reshape(-1, 4)
-        curvature = np.empty((4, 4))
-        for (i, j), (pp, pm, mp, mm) in zip(_PAIRS, values, strict=True):
-            curvature[i, j] = curvature[j, i] = -(pp - pm - mp + mm) / (4 * _PROBE_STEP**2)
-        sizes, axes = np.linalg.eigh(curvature)
-        covariance = (axes / np.maximum(sizes, _WIDEST**-2)) @ axes.T
+        covariance = laplace.covariance(log_posterior, np.zeros(4), _WIDEST)
         mode = np.zeros(4)
         for _ in range(2):
-            up, down = log_posterior(np.concatenate([mode + probes, mode - probes])).reshape(2, 4)
-            step = covariance @ (up - down) / (2 * _PROBE_STEP)
+            _, slope = laplace.value_and_slope(log_posterior, mode)
+            step = covariance @ slope
             mode = mode + step * min(1.0, _LONGEST_STEP / max(np.abs(step).max(), 1e-12))
         return mode, covariance
 
