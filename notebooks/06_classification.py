@@ -74,9 +74,8 @@ print(f"profile {settings.name}; {n} test trajectories; sizes {', '.join(sizes)}
 # intervals at the usual level of one in twenty, Wilson's {cite}`wilson1927` for the accuracy and
 # bootstrap percentiles for the rest. The two baselines see hand-made features of the standardised
 # trajectory (early frames, means of ten parts, quantiles, autocorrelations) and were fitted to the
-# fixed training set. The small model classifies the whole test set while this page is built; the larger
-# ones its first part, which has to agree with the predictions kept of all of it
-# (`python -m mb_support.evaluation`).
+# fixed training set. The models classify these trajectories again while this page is built, and what
+# they say has to agree with the predictions that are kept (`python -m mb_support.evaluation`).
 
 # %% tags=["remove-stderr"]
 labels = tests["metastable"].labels

@@ -31,7 +31,7 @@ SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "t
 #: Chapters executed at the same time; they share the cores evenly.
 AT_A_TIME = min(2, os.cpu_count() or 1)
 #: Chapters that take longest: they begin first, so that none is left alone at the end.
-LONGEST = ("07_attention", "05_generation", "04_training", "03_model", "06_classification")
+LONGEST = ("06_classification", "07_attention", "05_generation", "03_model", "04_training")
 #: How often a kernel is started that does not come up.
 N_STARTS = 3
 
