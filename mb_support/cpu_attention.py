@@ -17,11 +17,11 @@ import math
 import numba
 import numpy as np
 import torch
-from llvmlite import ir
-from numba import njit, prange, types
-from numba.extending import intrinsic
+from numba import njit, prange
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from .compiled import bits32, float32
 
 LOG2_E = 1.4426950408889634
 #: A row whose shifted sum falls below this is recomputed with its true maximum.
@@ -32,26 +32,6 @@ _nodes = 0.5 * np.cos(np.pi * (np.arange(6) + 0.5) / 6)
 _C0, _C1, _C2, _C3, _C4, _C5 = (
     np.float32(c) for c in np.polynomial.polynomial.polyfit(_nodes, 2.0**_nodes, 5)
 )
-
-
-@intrinsic
-def _float_from_bits(typing_context, bits):
-    """The float32 with the bit pattern of an int32."""
-
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.FloatType())
-
-    return types.float32(types.int32), codegen
-
-
-@intrinsic
-def _bits_of_float(typing_context, number):
-    """The bit pattern of a float32 as an int32."""
-
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.IntType(32))
-
-    return types.int32(types.float32), codegen
 
 
 # Adding it to a float32 below 2**22 leaves the nearest integer in the lowest bits. A conversion
@@ -68,10 +48,10 @@ def _exp2(t):
     cycles each; next to sums above `SMALLEST_SUM` it is far below float32 rounding.
     """
     t = max(t, np.float32(-64.0))
-    n = np.int32(_bits_of_float(t + _ROUNDER) - _ROUNDER_BITS)
+    n = np.int32(bits32(t + _ROUNDER) - _ROUNDER_BITS)
     f = t - np.float32(n)
     p = _C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * _C5))))
-    return p * _float_from_bits(np.int32((n + np.int32(127)) << np.int32(23)))
+    return p * float32(np.int32((n + np.int32(127)) << np.int32(23)))
 
 
 @functools.cache

@@ -16,6 +16,9 @@ FRAMES_PER_BATCH = 16_000
 #: Modules whose text decides what a model with given weights predicts of given seeds.
 PREDICTION_MODULES = (
     "potential",
+    "compiled",
+    "random_numbers",
+    "forces",
     "kernels",
     "simulation",
     "states",

@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 
-from . import kernels
+from . import forces, kernels, random_numbers
 from .potential import AMPLITUDE, MINIMA, X0, Y0, A, B, C
 from .regimes import REGIMES, SimulationConfig, require_integer
 
@@ -78,7 +78,7 @@ def _words(seed, stream, first_trajectory, n):
     counter[:, 1], counter[:, 3] = index & np.uint64(0xFFFFFFFF), index >> np.uint64(32)
     key = np.empty((n, 2), np.uint32)
     key[:] = seed & 0xFFFFFFFF, seed >> 32
-    kernels.philox_words(counter, key, words)
+    random_numbers.philox_words(counter, key, words)
     return words
 
 
@@ -107,7 +107,7 @@ def sample_starts(n, seed, *, first_trajectory=0):
     n = require_integer("n", n, 1, 10**12)
     seed = require_integer("seed", seed, 0, MAX_SEED)
     first_trajectory = require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
-    words = _words(seed, kernels.STARTS, first_trajectory, n).astype(np.uint64)
+    words = _words(seed, random_numbers.STARTS, first_trajectory, n).astype(np.uint64)
     # 53 random bits for each coordinate
     fraction = (words[:, 0::2] * 2**21 + (words[:, 1::2] >> np.uint64(11))) * 2.0**-53
     return START_BOX[0] + (START_BOX[1] - START_BOX[0]) * fraction
@@ -115,9 +115,9 @@ def sample_starts(n, seed, *, first_trajectory=0):
 
 def _initial_velocities(config, seed, first_trajectory, n):
     # Maxwell-Boltzmann, from a stream of its own
-    words = _words(seed, kernels.VELOCITIES, first_trajectory, n)[:, :2].T.ravel()
+    words = _words(seed, random_numbers.VELOCITIES, first_trajectory, n)[:, :2].T.ravel()
     normals = np.empty(2 * n, np.float32)
-    kernels.normals_of_words(words, normals, n)
+    random_numbers.normals_of_words(words, normals, n)
     return normals.reshape(2, n).T / math.sqrt(config.beta * config.mass)
 
 
@@ -126,7 +126,7 @@ def mueller_brown_field(scale, real):
     log2_e = math.log2(math.e)
     offset = np.log2(np.abs(AMPLITUDE) * 2 * math.log(2) * scale)
     largest = 126 if real is np.float32 else 1022
-    values = kernels.MuellerBrown(
+    values = forces.MuellerBrown(
         x1=X0[0],
         y2=Y0[1],
         s3=X0[2] + Y0[2],
@@ -144,7 +144,7 @@ def mueller_brown_field(scale, real):
         lowest=-largest,
         highest=largest,
     )
-    return kernels.MuellerBrown(*(real(v) for v in values))
+    return forces.MuellerBrown(*(real(v) for v in values))
 
 
 def well_field(stiffness_x, stiffness_y, quartic=0.0):
@@ -154,7 +154,7 @@ def well_field(stiffness_x, stiffness_y, quartic=0.0):
     """
 
     def make(scale, real):
-        return kernels.Well(*(real(v * scale) for v in (stiffness_x, stiffness_y, quartic)))
+        return forces.Well(*(real(v * scale) for v in (stiffness_x, stiffness_y, quartic)))
 
     return make
 
@@ -341,8 +341,13 @@ def _workspace():
     normals = _aligned(2 * batch * lanes, np.float32)
     stage = _aligned(2 * kernels.STAGE * lanes, np.float32)
     return kernels.Workspace(
-        packed, packed.view(np.uint32), kernels.MULTIPLIERS, normals, stage, stage.view(np.uint64)
-    )  # fmt: skip
+        packed,
+        packed.view(np.uint32),
+        random_numbers.MULTIPLIERS,
+        normals,
+        stage,
+        stage.view(np.uint64),
+    )
 
 
 def run_blocks(
