@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/training.py [--quick] [--rounds 3]
 
 "plain" is how such a model is usually set up: `sdpa`, float32, attention dropout of 0.1. "ours"
-is what the recipes use: attention for tiny heads, no dropout, bfloat16 for the larger models.
+is what the recipes use: attention for tiny heads, no dropout, their precision.
 Candidates are tried in turns, so that a disturbance hits all alike; medians are kept, and ratios
 are taken within a round. Every training turn is a whole step: loss, gradients, clipping, AdamW.
 

@@ -174,20 +174,6 @@ RECIPES = {
 
 #: What follows for some: the trained model again, taught where it errs most, near the ridge.
 REFINEMENTS = {
-    "small": replace(
-        RECIPES["small"],
-        stages=((1000, 9000, 160), (1000, 1500, 320), (1000, 400)),
-        batch_size=8,
-        learning_rate=2e-3,
-        warmup_steps=50,
-        guided_fraction=1.0,
-        focused_fraction=0.95,
-        weight_decay=0.0,
-        block_length=32,
-        taught=True,
-        seed=1,
-        eval_every=8000,
-    ),
     "medium": replace(
         RECIPES["medium"],
         stages=((1000, 3600, 160), (1000, 1000, 320), (1000, 160)),

@@ -179,6 +179,22 @@ def skill(forecast, reference, actual):
     return float(value), float(low), float(high)
 
 
+def is_off_the_map(solver, frames):
+    """Whether frames lie outside the rectangle of the solver's nodes.
+
+    Parameters
+    ----------
+    solver : GridSolver
+    frames : (..., 2) ndarray
+
+    Returns
+    -------
+    (...) ndarray of bool
+    """
+    inside = (frames >= [solver.x[0], solver.y[0]]) & (frames <= [solver.x[-1], solver.y[-1]])
+    return ~inside.all(axis=-1)
+
+
 def long_run_table(solver, runs, n_last=100, bin_width=0.08):
     """What long trajectories do, one row for each kind.
 
@@ -207,11 +223,10 @@ def long_run_table(solver, runs, n_last=100, bin_width=0.08):
         states = assign_states(frames)
         crossings = (states[:, 1:] != states[:, :-1]).mean() * 1000
         spread = np.median(np.sqrt(frames[:, -n_last:].var(axis=1).sum(axis=-1)))
-        inside = (frames >= [solver.x[0], solver.y[0]]) & (frames <= [solver.x[-1], solver.y[-1]])
         rows[name] = {
             "spread": float(spread),
             "standing still": float(is_standing_still(frames, n_last).mean()),
-            "off the map": float(1 - inside.all(axis=-1).mean()),
+            "off the map": float(is_off_the_map(solver, frames).mean()),
             "crossings": float(crossings),
             "share of B": float((states == STATE_B).mean()),
             "distance from Boltzmann": distance_from_boltzmann(solver, frames, coarsening),

@@ -119,8 +119,8 @@ def markov_kinetics(counts, lag_time, weights=None):
     Returns
     -------
     dict
-        "passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b" (share of disk
-        B in the two disks); NaN where the counts do not connect.
+        "passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b" (share of time
+        since the last visit of disk B rather than A); NaN where the counts do not connect.
     """
     nothing = ("passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b")
     try:
@@ -133,11 +133,10 @@ def markov_kinetics(counts, lag_time, weights=None):
     disks = [np.flatnonzero(cells == k) for k in (0, 1)]
     if not all(map(len, disks)):
         return dict.fromkeys(nothing, np.nan)
-    shares = model.stationary_distribution[np.concatenate(disks)]
     second = np.sort(np.abs(np.linalg.eigvals(model.transition_matrix)))[-2]
     return {
         "passage_time_ab": float(model.mfpt(*disks) * lag_time),
         "passage_time_ba": float(model.mfpt(*disks[::-1]) * lag_time),
         "slowest_timescale": float(-lag_time / np.log(second)),
-        "population_b": float(shares[1] / shares.sum()),
+        "population_b": float(1 - model.stationary_distribution @ model.committor_backward(*disks)),
     }

@@ -228,6 +228,27 @@ def make_part(part, folder=RESULTS):
     keep(folder / f"{part}.json", *_make(part), packages=("torch", "transformers", "deeptime"))
 
 
+def with_error(value, error):
+    """An estimate in words: to the second digit of its standard error, such as "175 ± 12".
+
+    Parameters
+    ----------
+    value, error : float
+
+    Returns
+    -------
+    str
+        "no passage" where the error is not a number.
+    """
+    if not np.isfinite(error):
+        return "no passage"
+    if 0 < error < 1e-3:
+        return f"{value:.1e} ± {error:.1e}"
+    digits = 1 - int(np.floor(np.log10(error))) if error > 0 else 3
+    shown = max(0, digits)
+    return f"{round(value, digits):.{shown}f} ± {round(error, digits):.{shown}f}"
+
+
 def load_results(folder=RESULTS):
     """All parts that have been made, as {part: content}; estimates as `Estimate`.
 

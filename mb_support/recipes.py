@@ -175,6 +175,8 @@ def frames_at(config, steps):
 def learning_curve(record):
     """The curves of the runs that made a model, one after the other, against the frames seen.
 
+    Runs of another size, which it grew from, count as frames seen and have their own curves.
+
     Parameters
     ----------
     record : dict
@@ -189,7 +191,8 @@ def learning_curve(record):
     """
     parts, began = [], 0
     for run in runs(record):
-        parts.append(_curve_of_run(run, began))
+        if run["config"]["size"] == record["config"]["size"]:
+            parts.append(_curve_of_run(run, began))
         began += run["frames_seen"]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -190,7 +190,8 @@ glue("potential_flux_error", float(100 * abs(flux_error)), display=False)
 # ## Refinement
 #
 # Agreement with others is one check; the other is that results stop changing. Each halving of the
-# grid step should divide the change by four.
+# grid step should divide the change by four where a result is smooth, and by less for the committor,
+# whose disks have edges that no grid meets.
 
 # %% mystnb={"figure": {"name": "fig-potential-convergence", "caption": "Change of four results when the grid step is halved (relative; for the committor, root mean square over points), at kT = 10. The black line has the slope of second order."}, "image": {"alt": "Four lines on logarithmic axes fall in parallel with a reference line of slope two.", "classes": "dark-light"}}
 first = 4 * settings.grid_step if settings.name == "poster" else 2 * settings.grid_step
@@ -280,7 +281,7 @@ glue("potential_floor_data", float(metastable_floors["data, as simulated"]), dis
 # coordinates). For the data, whose trajectories begin anywhere in the box and whose time step is
 # finite, it is {glue:text}`potential_floor_data:.4f`; both effects are computed, not simulated.
 # {numref}`fig-potential-floor` shows the floor at longer horizons. In the metastable regime it stays
-# far below the variance for hundreds of frames, because the valley is remembered; in the wild one it
+# below the variance for hundreds of frames, because the valley is remembered; in the wild one it
 # has reached it, and there "the particle stays" ends up worse than a constant.
 #
 # ## What a later frame knows of the first

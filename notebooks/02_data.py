@@ -182,7 +182,7 @@ glue("data_bins_within", float(100 * within.mean()), display=False)
 #
 # The mean first passage time is the severest test: it depends exponentially on barriers, and a
 # biased simulator gets it wrong. Particles start in one minimum and run until they come within a
-# tenth of the other, which is looked for at every second step.
+# tenth of a length of the other, which is looked for at every second step.
 
 # %%
 passages = sampling.passage_table(
@@ -256,7 +256,7 @@ glue("data_bias_error", float(second.loc[1.6e-3, "error"]), display=False)
 # The bars of {numref}`fig-data-speed` come from a committed measurement (`make benchmark`), in which
 # the programs took turns on one machine.
 
-# %% mystnb={"figure": {"name": "fig-data-speed", "caption": "Simulated steps of one trajectory per second and core, in processor time, for one task (one thousand trajectories, every fiftieth step saved), median of the turns. Orange: this book's simulator."}, "image": {"alt": "Horizontal bars on a logarithmic axis; the book's simulator in both precisions leads.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-speed", "caption": "Simulated steps of one trajectory per second and core, in processor time, for one task (one thousand trajectories, every fiftieth step saved), median of the turns. Orange: this book's simulator. The table below gives millions of steps per second."}, "image": {"alt": "Horizontal bars on a logarithmic axis; the book's simulator in both precisions leads.", "classes": "dark-light"}}
 speed, record = sampling.speed_table()
 figures.plot_speed(speed, "per core")
 plt.show()
@@ -269,12 +269,12 @@ print(f"{machine['processor']}, {machine['cores']} cores, {machine['date']}")
 print(f"load average up to {load:.1f}; each program by elapsed time, and by processor time")
 glue("data_speed", float(speed["per core"][0]), display=False)
 glue("data_load", float(load), display=False)
+glue("data_cores", machine["cores"], display=False)
 
 # %% [markdown]
 # On that machine ours makes {glue:text}`data_speed:.0f` million steps per second of a core's time.
-# The load average reached {glue:text}`data_load:.0f` during the measurement: where it is above the
-# number of cores, elapsed times are those of a crowded machine, and only processor times compare
-# fairly. What makes the difference is written at the top of `mb_support/kernels.py`.
+# It had {glue:text}`data_cores:d` cores and a load average of up to {glue:text}`data_load:.1f`; had
+# the load passed the number of cores, elapsed times would be those of a crowded machine. What makes the difference is written at the top of `mb_support/kernels.py`.
 #
 # ## Takeaway
 #

@@ -73,12 +73,12 @@ plt.show()
 # each frame alone, with a residual connection and a LayerNorm behind both steps,
 #
 # $$ \begin{aligned}
-# u_t &= \operatorname{LayerNorm}\Bigl(e_t + O \,\bigl[\textstyle\sum_j A^{h}_{tj} v^{h}_j\bigr]_{h}
+# u_t &= \operatorname{LayerNorm}\Bigl(e_t + O \,\bigl[\textstyle\sum_j A^{k}_{tj} v^{k}_j\bigr]_{k}
 # \Bigr), \\
 # e'_t &= \operatorname{LayerNorm}\bigl(u_t + W_2 \operatorname{GELU}(W_1 u_t)\bigr),
 # \end{aligned} $$ (eq-model-layer)
 #
-# with softmax weights $A^h_{tj}$ over all frames $j$, earlier *and later* {cite}`vaswani2017`. The
+# with softmax weights $A^k_{tj}$ of head $k$ over all frames $j$, earlier *and later* {cite}`vaswani2017`. The
 # model is bidirectional: position $t$ of the encoder has seen $x_{t+1}$ before it is asked to predict
 # it. A chapter of its own measures what that does to the loss.
 #
@@ -92,8 +92,8 @@ plt.show()
 # ## The poster's table
 #
 # The poster prints its counts abbreviated, in the style of PyTorch Lightning: one decimal below a
-# hundred of the unit, cut off from there on. Beside our exact counts stand the same abbreviation of
-# ours and of those behind the poster's table.
+# hundred of the unit, cut off from there on. The table has our exact counts, the same abbreviation of
+# them ("printed"), and the poster's.
 
 # %%
 # NBVAL_CHECK_OUTPUT

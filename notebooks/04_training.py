@@ -14,7 +14,7 @@
 # # Training
 #
 # How were the models of this book trained, at what cost, and can the reader do it again? With
-# trajectories that no model has seen before, made while they are learnt from, and for most of a run
+# trajectories that no model has seen before, made as they are needed, and for most of a run
 # with help from the simulator that is taken away before the end: on two processor cores instead of
 # a graphics card. A short training of the small model is part of this page, and tells the states of
 # unseen trajectories far better than chance.
@@ -45,7 +45,7 @@ print(f"profile {settings.name}; committed trainings: {', '.join(records)}")
 #
 # The author's code {cite}`leban2025` goes through a fixed set of trajectories a thousand times, on
 # a graphics card. Ours has to be content with two cores, and differs in what the next table shows.
-# The models and the poster's loss are the same; what differs of the start and of the training is:
+# The models and the poster's loss are the same; start and training differ:
 
 # %%
 recipes.recipe_table(records)
@@ -163,7 +163,7 @@ plt.show()
 # %% [markdown]
 # In the small model, scored often, the accuracy is unsteady while steps are large, and settles as the
 # learning rate falls. The larger ones were scored less often: their marks say where they ended. The
-# curves of the large model begin with those of the medium one that it grew from.
+# curves of the large model begin where those of the medium one had ended that it grew from.
 #
 # ## The cost
 #
@@ -210,14 +210,15 @@ glue("training_small_trajectories", small["trajectories_seen"], display=False)
 # %%
 # NBVAL_CHECK_OUTPUT
 config = recipes.live_config(settings.live_training, seed)
-print(f"{config.size}: trajectories of {config.stages[0][0]} frames, {config.n_steps} steps")
+n_whole, _, n_shown = config.stages[0]
+print(f"{config.size}: {n_shown} of {n_whole} frames shown, {config.n_steps} steps")
 print(f"{config.n_steps * config.batch_size} trajectories, seed {config.seed}")
 
 # %% tags=["remove-stderr"]
 with tempfile.TemporaryDirectory() as folder:
     model, record = train(config, folder, progress=False)
 live = recipes.learning_curve(record)
-print(f"{record['wall_time_s']:.0f} s with {record['threads']} threads on {record['machine']}")
+print(f"{record['wall_time_s']:.0f} s on {record['machine']}, threads: {record['threads']}")
 
 # %% mystnb={"figure": {"name": "fig-training-live", "caption": "The training made with this page: both terms of the poster's loss. The dashed line marks the end of guidance."}, "image": {"alt": "Two falling curves against frames seen: trajectory loss and cross-entropy of the short training.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(0.9, 0.38))
@@ -251,7 +252,10 @@ glue("training_live_frames", record["frames_seen"] / 1e6, display=False)
 # {glue:text}`training_live_n:d` unseen trajectories; chance is {glue:text}`training_live_chance:.3f`,
 # {glue:text}`training_live_above_chance:.0f` standard errors below.
 #
-# **Takeaway.** The poster's models can be trained on the processor of an ordinary computer, from
+# ## Takeaway
+#
+# The poster's models can be trained on the processor of an ordinary computer, from
 # nothing but a simulator, and every run can be repeated, shared and interrupted.
+#
 # Not shown: how much guidance, thinned trajectories, neighbour heads, the teacher, growth and the larger learning rate contribute each; how far
 # results scatter over seeds; and how the author's own recipe would score on these data.

@@ -99,7 +99,7 @@ exact = fs.exact_forecast(solver, prompt[:, -1], data.config.frame_time, horizon
 # {numref}`fig-generation-continuations` shows the first trajectory of the test set, not a chosen
 # one.
 
-# %% mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuation (colour) from a prompt of 100 frames (shaded), for each size and for one and several frames per step. Black: the exact conditional mean, with a band of one standard deviation, known from the last frame of the prompt alone. One frame per step settles into a line without noise; several frames per step look livelier because they repeat the end of the prompt."}, "image": {"alt": "Coordinates x and y against frame number; generated curves leave the actual one soon after the prompt.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuation (colour) from a prompt of 100 frames (shaded), for each size and for one and several frames per step. Black: the exact conditional mean, with a band of one standard deviation, known from the last frame of the prompt alone; x and y in reduced length. What runs away leaves the panel. Several frames per step look livelier because they repeat the end of the prompt."}, "image": {"alt": "Coordinates x and y against frame number; generated curves leave the actual one soon after the prompt.", "classes": "dark-light"}}
 height = 0.24 * len(runs) if len(runs) > 2 else 0.6
 fig, axes = plt.subplots(len(runs), 2, figsize=figure_size(1, height), sharex=True, squeeze=False)
 first = {key: frames[0] for key, frames in runs.items()}
@@ -111,8 +111,11 @@ plt.show()
 # %% [markdown]
 # ## How fast errors grow
 #
+# One frame per step either settles into a line without noise or runs away: the share of generated
+# frames that lie off the map, outside the rectangle on which the potential was drawn, is
+# {glue:text}`generation_runaways:s` with one frame per step, over all prompts.
 # {numref}`fig-generation-error-growth` averages the squared distance to the actual frames over many
-# prompts. A forecast is worth something where it lies below both grey lines.
+# prompts, fewer for the larger models. A forecast is worth something where it lies below both grey lines.
 
 # %%
 growth = {
@@ -128,7 +131,12 @@ cheap = {
 }
 floor = exact.variances.sum(axis=-1).mean(axis=0)
 
-# %% mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error against horizon, one frame per step (left) and several (right), with bootstrap bands over prompts. Black: the exact floor; grey: the prompt's last frame and its mean, repeated for ever. No forecaster can lie below the black line on average."}, "image": {"alt": "Two panels of errors rising with the number of frames ahead; models lie above the exact floor.", "classes": "dark-light"}}
+# %% tags=["remove-cell"]
+gone = {size: fs.is_off_the_map(solver, runs[size, 1][:, n_prompt:]).mean() for size in sizes}
+words = [f"{size} {share:.2f} ({len(runs[size, 1])} prompts)" for size, share in gone.items()]
+glue("generation_runaways", ", ".join(words), display=False)
+
+# %% mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error against horizon, one frame per step (left) and several (right), with bootstrap bands over prompts. Black: the exact floor; grey: the prompt's last frame and its mean, repeated for ever. No forecaster can lie below the black line on average; where prompts are few, a band may. Errors that leave the panel are those of runaways."}, "image": {"alt": "Two panels of errors rising with the number of frames ahead; models lie above the exact floor.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), sharey=True)
 for ax, k in zip(axes, blocks, strict=True):
     forecasts.plot_error_growth(horizons, growth[k], cheap, floor, ax)
@@ -139,10 +147,11 @@ plt.show()
 
 # %%
 # NBVAL_CHECK_OUTPUT
-table = pd.DataFrame({"exact floor": floor, **cheap}, index=pd.Index(horizons, name="frames ahead"))
+errors = pd.DataFrame({"exact floor": floor, **cheap}, index=pd.Index(horizons))
 for size, k in runs:
-    table[f"{size}, {k} per step"] = growth[k][size][0]
-print(table.iloc[[0, len(horizons) // 2, -1]].round(2).to_string())
+    errors[f"{size}, {k} per step"] = growth[k][size][0]
+table = errors.iloc[[0, len(horizons) // 2, -1]].T.rename_axis(columns="frames ahead")
+print(table.to_string(float_format="{:.2g}".format))
 
 # %% [markdown]
 # ## One step, looked at closely
@@ -222,7 +231,7 @@ glue("generation_echo_several", float(echoes.iloc[0, 0]), display=False)
 glue("generation_echo_many", float(echoes.iloc[1, 0]), display=False)
 
 # %% [markdown]
-# For the smallest model the correlation with the frames sat on is
+# For the smallest model the correlation with the frames that the outputs sit on is
 # {glue:text}`generation_echo_several:.2f` at {glue:text}`generation_several:d` frames per step and
 # {glue:text}`generation_echo_many:.2f` at {glue:text}`generation_many:d`. The appended block is a
 # smoothed echo of the end of the window, and the next one an echo of that: its wiggles are the
@@ -296,13 +305,15 @@ glue("generation_boltzmann_actual", float(boltzmann_actual), display=False)
 #
 # ## Takeaway
 #
-# - The poster's procedure works as a mechanism: any prompt is continued, for every size. As a
-#   forecast it has to be compared with the last frame and the exact mean, and
-#   {numref}`fig-generation-error-growth` does so.
+# - The poster's procedure works as a mechanism: any prompt is continued, for every size. But nothing
+#   holds what it makes on the map, where its frames lie except for shares of
+#   {glue:text}`generation_runaways:s`; and as a
+#   forecast it has to be compared with the last frame and the exact mean, as in
+#   {numref}`fig-generation-error-growth`.
 # - Several frames per step buy speed with copies: the livelier curves are echoes of the prompt.
 # - A mean is not a trajectory. Even the perfect forecaster of this loss would draw the smooth
 #   black line of {numref}`fig-generation-continuations`: to generate trajectories with the right
 #   fluctuations and rates, a model has to be causal and has to draw from a distribution.
-# - Not shown: how much the head of the medium and large models that was built to look at the
-#   next frame, of which there is none at the last position, costs or helps there; whether longer training of the forecast alone would help, other prompts than the
-#   beginning of a trajectory, and the `wild` regime.
+# - Not shown: whether the head that was built to look at the next frame helps or harms the medium and
+#   large models at the last position, which has none; whether longer training of the forecast alone
+#   would help; other prompts than the beginning of a trajectory, and the `wild` regime.

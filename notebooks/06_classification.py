@@ -71,7 +71,7 @@ print(f"profile {settings.name}; {n} test trajectories; sizes {', '.join(sizes)}
 #
 # Scores are accuracy and the averages of precision, recall and F1 weighted by class, as the
 # poster's table has them: weighted recall is then the same number as accuracy. Brackets hold
-# intervals at the usual level of one in twenty, Wilson's {cite}`wilson1927` for the accuracy and
+# 95% intervals, Wilson's {cite}`wilson1927` for the accuracy and
 # bootstrap percentiles for the rest. The two baselines see hand-made features of the standardised
 # trajectory (early frames, means of ten parts, quantiles, autocorrelations) and were fitted to the
 # fixed training set. The models classify these trajectories again while this page is built, and what
@@ -182,7 +182,7 @@ for ax, name in zip(axes, shown, strict=True):
 plt.show()
 
 # %% [markdown]
-# {numref}`fig-classification-confusion` shows that errors are not all of one kind. The same models
+# {numref}`fig-classification-confusion` tells errors of the one kind from those of the other. The same models
 # on other test sets, from kept predictions (`python -m mb_support.evaluation`):
 
 # %%
@@ -247,7 +247,7 @@ glue("classification_slow_accuracy", float(is_right[slow].mean()), display=False
 # (section-classification-ruler)=
 # ## What limits them
 #
-# Nearly all errors start close to the ridge. There the raw position of the first frame decides, and
+# Most errors start close to the ridge. There the raw position of the first frame decides, and
 # standardisation has taken shift and scale away. The scale can be had from two sources: the shape
 # of the valleys, and the noise between neighbouring frames, which the temperature fixes and which
 # lies like a ruler along the whole trajectory. How much of it did the encodings take up? A linear
@@ -318,13 +318,13 @@ glue("classification_ruler_worth", float(np.interp(by_displacements[0], off, wor
 # How much the models use the ruler can be shown directly: put all frames but the first
 # thirty-two in random order, which leaves the valleys as they are and takes the noise between
 # neighbours away. The accuracy that they lose by it (validation seeds):
-# {glue:text}`classification_ruler_lost:s`. That a model rests on the ruler is, by an interval of two
-# standard errors above zero, {glue:text}`classification_ruler_used:s`. To lay the ruler, a frame has to find its neighbour among
+# {glue:text}`classification_ruler_lost:s`. If two standard errors do not reach zero, the model rests
+# on the ruler: {glue:text}`classification_ruler_used:s`. To lay the ruler, a frame has to find its neighbour among
 # a thousand. A head of $d$ dimensions whose scores depend on the distance of two positions alone can
 # have $d / 2$ waves of that distance, and the heads of the poster have two to five dimensions: one
 # wave or two, which either hardly tell neighbours apart or repeat along the trajectory, unless their
 # scores become very large. No training of ours without such a start relied on the noise between
-# frames. The medium model was given two such heads at the start ({eq}`eq-training-neighbour`), and
+# frames. The medium model was given two such heads at the start, {eq}`eq-training-neighbour`, and
 # the large one grew from it; the small one has none. It is no control, as it differs in size and
 # recipe too.
 #
@@ -355,7 +355,7 @@ tables = {
     for size in kept
 }
 
-# %% mystnb={"figure": {"name": "fig-classification-slices", "caption": "Accuracy for the trajectory's label against the first frame of the slice, for slices of three lengths (columns) in both regimes (rows), with Wilson intervals. Black line: the exact limit. Open circles, where it was computed: the ideal observer, who sees what the model sees."}, "image": {"alt": "Six panels of accuracy falling with the start of the slice, below or at a black limiting curve.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-classification-slices", "caption": "Accuracy for the trajectory's label against the first frame of the slice, for slices of three lengths (columns) in both regimes (rows), with Wilson intervals, wider where fewer slices were classified with the larger models. Black line: the exact limit. Open circles, where it was computed: the ideal observer, who sees what the model sees."}, "image": {"alt": "Six panels of accuracy falling with the start of the slice, below or at a black limiting curve.", "classes": "dark-light"}}
 fig, axes = plt.subplots(
     2, len(SLICE_LENGTHS), figsize=figure_size(1, 0.72), sharex=True, sharey="row"
 )
@@ -422,9 +422,10 @@ plt.show()
 # %%
 # NBVAL_CHECK_OUTPUT
 late = {regime: found.set_index("start").loc[start] for regime, found in causes.items()}
-print(pd.DataFrame(late).round(2).to_string())
+parts = {"short": "slice too short", "view": "relaxation out of view", "moved": "moved on"}
+print(pd.DataFrame(late).rename(index=parts).round(2).to_string())
 least = {regime: 1 - float(limits[regime][SLICE_STARTS.index(start)]) for regime in late}
-print("least possible error:", {regime: round(error, 2) for regime, error in least.items()})
+print("least possible error:", ", ".join(f"{r} {error:.2f}" for r, error in least.items()))
 
 # %% tags=["remove-cell"]
 declines = {}
@@ -452,7 +453,8 @@ for regime, row in late.items():
 # {glue:text}`classification_metastable_short:.3f` because the slice is short,
 # {glue:text}`classification_metastable_view:.3f` from the relaxation out of view, and
 # {glue:text}`classification_metastable_moved:.3f` because the particle has moved on. The least
-# possible is {glue:text}`classification_metastable_least:.3f`. In `wild` the same parts are
+# possible is {glue:text}`classification_metastable_least:.3f`, from which the error of a test set of this
+# size deviates by chance. In `wild` the same parts are
 # {glue:text}`classification_wild_short:.3f`, {glue:text}`classification_wild_view:.3f` and
 # {glue:text}`classification_wild_moved:.3f`, and the least possible error
 # {glue:text}`classification_wild_least:.3f`. Where the second part is below zero, a settled
@@ -548,16 +550,16 @@ glue(
 #
 # - The table and {numref}`fig-classification-scores` hold each size against the poster's figure, and
 #   against the most that standardised coordinates allow.
-# - What is missed are trajectories that hardly visited the state they are named after
-#   ({numref}`fig-classification-errors`).
+# - Most of what is missed are trajectories that start near the ridge, or hardly visited the state
+#   that they are named after ({numref}`fig-classification-errors`).
 # - The scale that standardisation hides is known to the models to
 #   {glue:text}`classification_ruler_sizes:s` per cent ({numref}`fig-classification-ruler`); whoever
 #   knows it better can place a start near the ridge better.
 # - The decline with the start of the slice is set by the exact limit, which falls for every observer
-#   alike because the particle moves on ({glue:text}`classification_metastable_moved:.3f` of the
-#   error of late slices in `metastable`). The relaxation going out of view adds
-#   {glue:text}`classification_metastable_view:.3f`: where that is negative, it makes slices easier.
+#   alike because the particle moves on ({glue:text}`classification_metastable_moved:.3f` out of an
+#   error of {glue:text}`classification_metastable_error:.3f` on late slices in `metastable`). The
+#   relaxation going out of view changes the error by {glue:text}`classification_metastable_view:+.3f`.
 # - A model trained for one regime need not carry over to another: compare it in `wild` with trees
 #   that were fitted there.
-# - Not shown: medium without built heads and large with them, models trained for `wild` or for the last frame's state, and the poster's own
+# - Not shown: medium and large without built heads, models trained for `wild` or for the last frame's state, and the poster's own
 #   checkpoints, which are not public.

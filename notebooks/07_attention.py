@@ -17,8 +17,9 @@
 # all others, some heads have only a few targets, future and past are attended to equally, and
 # there is no local block structure. Do these hold as measured statements, would they hold for a
 # model that has learned nothing, and does the answer of the model depend on what it attends to?
-# The verdicts are in the table under [](section-attention-verdicts); the short answer to the last
-# question is: on the key timesteps as a group, yes; frame by frame, attention is a loose guide.
+# The verdicts are in the table under [](section-attention-verdicts). The short answer to the last
+# question, for the small model: on the key timesteps as a group, yes; frame by frame, attention is a
+# loose guide.
 
 # %% tags=["remove-stderr"]
 import numpy as np
@@ -78,9 +79,11 @@ print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
 #
 # {numref}`fig-attention-heads` shows the last layer of the small model, head by head, on a
 # trajectory that visits both states. Vertical stripes are frames that all others attend to.
-# {numref}`fig-attention-heads-sizes` shows the last layers of all sizes.
+# Where the stripes change half way along the rows, the particle has changed its state: what a frame
+# attends to depends on the state that it lies in. {numref}`fig-attention-heads-sizes` shows the last
+# layers of all sizes.
 
-# %% mystnb={"figure": {"name": "fig-attention-heads", "caption": "Small model, last layer, one map for each head, on one test trajectory. A row is a frame that attends, a column a frame attended to; the colour scale is logarithmic. Stripes along columns: the same frames are attended to from everywhere."}, "image": {"alt": "Eight square maps of attention weights between the frames of a trajectory, dominated by vertical stripes.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-heads", "caption": "Small model, last layer, one map for each head, on one test trajectory. A row is a frame that attends, a column a frame attended to; the colour scale is logarithmic. Stripes along columns: the same frames are attended to from everywhere; where a stripe breaks off, the particle has changed its state."}, "image": {"alt": "Eight square maps of attention weights between the frames of a trajectory, dominated by vertical stripes.", "classes": "dark-light"}}
 trajectory = data.trajectories[[example]]
 n_frames = trajectory.shape[1]
 last = {size: attention_maps(m, trajectory, [-1])[0, 0] * n_frames for size, m in models.items()}
@@ -106,7 +109,8 @@ by_layer = attention_maps(models[first_size], trajectory, average="heads")[0]
 queries = np.arange(0, n_frames, 50)
 looks = by_layer[:, queries].reshape(len(by_layer), len(queries), n_frames // 5, 5).sum(axis=-1)
 layers = [f"layer {layer + 1}" for layer in range(len(by_layer))]
-explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state=int(data.labels[example]))
+state = int(data.labels[example])
+explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state, stride=5)
 
 # %% [markdown]
 # Averages over all layers and heads, in windows one hundred frames wide along the diagonal, are in
@@ -235,7 +239,7 @@ plots.plot_head_counts(targets)
 plt.show()
 
 # %% [markdown]
-# The head with the fewest targets attends to {glue:text}`attention_fewest_small:.0f` frames; before
+# The head of the small model with the fewest targets attends to {glue:text}`attention_fewest_small:.0f` frames; before
 # training the fewest are {glue:text}`attention_fewest_control:.0f`.
 #
 # (section-attention-verdicts)=
@@ -310,7 +314,7 @@ plots.plot_intervals(pairs, "rank correlation", reference=0)
 plt.show()
 
 # %% [markdown]
-# In {numref}`fig-attention-agreement` attention and rollout say the same
+# In {numref}`fig-attention-agreement` attention and rollout of the small model rank alike
 # ({glue:text}`attention_rho_attention_rollout:.2f`), as they are made of the same weights. With
 # occlusion attention correlates at {glue:text}`attention_rho_attention_occlusion:.2f` and the gradient
 # at {glue:text}`attention_rho_gradient_occlusion:.2f`.
@@ -389,13 +393,12 @@ for loss, values in zip(("frame", "state"), effect, strict=True):
 # %%
 n_layers_shown = {size: study.ablation(models[size], data, occluded[size], True) for size in models}
 rows = {
-    f"{size}, {loss}": pd.Series(change.mean(axis=(1, 2))).rename(index="layer {}".format)
+    (size, loss): pd.Series(change.mean(axis=(1, 2)), index=range(1, len(change) + 1))
     for size, changes_ in n_layers_shown.items()
-    for loss, change in zip(("next frame", "state"), changes_, strict=True)
+    for loss, change in zip(("frame", "state"), changes_, strict=True)
 }
-shifted = pd.DataFrame(rows)
-shifted.index = [f"layer {k + 1}" for k in range(len(shifted))]
-print(shifted.round(3).to_string(na_rep=""))
+by_layer_silenced = pd.DataFrame(rows).rename_axis(index="layer")
+print(by_layer_silenced.round(3).to_string(na_rep=""))
 
 # %% [markdown]
 # ## Takeaway
@@ -406,8 +409,8 @@ print(shifted.round(3).to_string(na_rep=""))
 # so is no evidence of learning by itself. On average attention leans neither to the future nor to
 # the neighbourhood by much; single heads do both.
 #
-# Attention, rollout, gradient and occlusion rank the parts of a trajectory differently, and only the
-# experiments on frames and heads bear on the answer.
+# Attention (and rollout, made of it), gradient and occlusion rank the parts of a trajectory
+# differently, and only the experiments on frames and heads bear on the answer.
 #
 # What was not shown: how the answer is computed. Ablation sets outputs to zero, which is a state the network never saw; removing frames
 # shifts the mean over frames that the classifier reads. The control is one draw of random weights for

@@ -16,8 +16,8 @@
 # The poster's model learns to predict the next frame with an encoder that looks both ways. How much
 # of its success is forecasting, and how much is reading the answer? On windows of
 # {glue:text}`leak_window:d` frames a small bidirectional model ends with
-# {glue:text}`leak_bidirectional_inside:.3f` times the error that no forecaster can pass, at the last
-# position, the only one that forecasts, with {glue:text}`leak_bidirectional_last:.3f` times that
+# {glue:text}`leak_bidirectional_inside:.3f` times the least error that a forecaster can have; at the
+# last position, the only one that forecasts, with {glue:text}`leak_bidirectional_last:.3f` times that
 # error. The committed models, on whole trajectories, end inside at: {glue:text}`leak_full_length:s`.
 
 # %% tags=["remove-stderr"]
@@ -129,23 +129,27 @@ for key, end_of in (("interior", "floor"), ("last", "floor_last")):
     glue(f"leak_below_{end_of}", below, display=False)
 
 # %%
-places = {(name, key): end[key] for name, end in ends.items() for key in ("interior", "last")}
-columns = ("ratio", "noise_seen")
-pd.DataFrame({c: {at: p[c][0] for at, p in places.items()} for c in columns}).round(3)
+places = {
+    (plots.VARIANTS[name][0], place): end[key]
+    for name, end in ends.items()
+    for place, key in (("inside", "interior"), ("last", "last"))
+}
+columns = {"ratio": "error / floor", "noise_seen": "share of the noise seen"}
+pd.DataFrame({words: {at: p[c][0] for at, p in places.items()} for c, words in columns.items()})
 
 # %% [markdown]
 # The share of the noise seen inside is {glue:text}`leak_bidirectional_inside_seen:.3f` ±
 # {glue:text}`leak_bidirectional_inside_seen_se:.3f` for the bidirectional model,
 # {glue:text}`leak_causal_inside_seen:.3f` ± {glue:text}`leak_causal_inside_seen_se:.3f` for the
-# causal one with its own statistics, and {glue:text}`leak_causal_fixed_inside_seen:.3f` ±
-# {glue:text}`leak_causal_fixed_inside_seen_se:.3f` with constants.
+# causal one with its own statistics, and {glue:text}`leak_causal_fixed_inside_seen:.4f` ±
+# {glue:text}`leak_causal_fixed_inside_seen_se:.4f` with constants.
 #
 # ## The committed sizes
 #
 # {numref}`fig-leak-sizes` gives the same for each committed size, by the number of frames shown. At
 # full length error over floor is, inside: {glue:text}`leak_full_length:s`; at the last position:
 # {glue:text}`leak_full_length_last:s`. In the medium and large models a head of the first layer was
-# built to fetch the next frame ({eq}`eq-training-neighbour`): how much they see inside says what such
+# built to fetch the next frame, {eq}`eq-training-neighbour`: how much they see inside says what such
 # a start allows, not what the loss alone would teach. The small model has no such head.
 
 # %% mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The committed models by the number of frames shown, inside (filled, solid) and at the last position (open, dotted), with two standard errors. Left: share of the next frame's noise in their predictions; a forecast has none (black). Right: error over exact floor (black)."}, "image": {"alt": "Two panels against the number of frames shown, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
@@ -158,9 +162,10 @@ plt.show()
 # ## What it means for generation
 #
 # The sliding window uses the last position only, which is one position in all those that the loss
-# averages over. {numref}`fig-leak-rollout` continues trajectories with the three models.
+# averages over. {numref}`fig-leak-rollout` continues trajectories with the three models: none does
+# better than the exact mean, whatever its loss inside the window.
 
-# %% mystnb={"figure": {"name": "fig-leak-rollout", "caption": "Squared error of continued trajectories against the number of frames ahead, with two standard errors, for the three small models; exact conditional mean in black."}, "image": {"alt": "Error growth curves of three models above the exact conditional mean.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-leak-rollout", "caption": "Squared error of continued trajectories against the number of frames ahead, with two standard errors, for the three small models; exact conditional mean in black, the last frame of the prompt repeated for ever in grey."}, "image": {"alt": "Error growth curves of three models above the exact conditional mean.", "classes": "dark-light"}}
 plots.plot_rollouts({name: part["rollout"] for name, part in variants.items()})
 plt.show()
 

@@ -67,9 +67,8 @@ glue("kinetics_window", int(model.config.window_length), display=False)
 glue("kinetics_parameters", int(record["parameters"]), display=False)
 glue("kinetics_frames_seen", float(record["frames_seen"] / 1e6), display=False)
 glue("kinetics_training_minutes", float(record["processor_time_s"] / 60), display=False)
-pd.Series(
-    {name: record[name] for name in ("parameters", "frames_seen", "processor_time_s", "machine")}
-)
+shown = ("parameters", "frames_seen", "processor_time_s", "machine")
+pd.DataFrame({"training": {name: record[name] for name in shown}})
 
 # %% [markdown]
 # ## How ensembles are judged
@@ -98,13 +97,14 @@ for generator, part in kept.items():
         key = "kinetics_verdict" if generator == "stochastic" else f"kinetics_verdict_{generator}"
         glue(key, study.verdict(part, exact), display=False)
 criteria = study.acceptance(kept["stochastic"], exact)
-pd.DataFrame.from_dict(criteria, orient="index").rename(index=plots.NAMES).round(4)
+criteria = pd.DataFrame.from_dict(criteria, orient="index").rename(index=plots.NAMES)
+criteria.map(lambda v: f"{v:.3g}" if isinstance(v, float) else v)
 
 # %%
 table = pd.DataFrame(
     {
         plots.GENERATORS[generator][0]: {
-            name: f"{part[name].value:.3g} ± {part[name].standard_error:.1g}"
+            name: study.with_error(part[name].value, part[name].standard_error)
             for name in plots.NAMES
             if name in part
         }
@@ -112,24 +112,27 @@ table = pd.DataFrame(
     }
 )
 values = {name: f"{exact[name]:.3g}" for name in plots.NAMES if name in exact}
-table = table.assign(exact=pd.Series(values)).replace("nan ± nan", "no passage").fillna("")
+table = table.assign(exact=pd.Series(values)).fillna("")
 table.rename(index=plots.NAMES)
 
 # %% [markdown]
 # {numref}`fig-kinetics-ratios` draws the times and shares of the table, {numref}`fig-kinetics-density`
 # the densities, {numref}`fig-kinetics-autocorrelation` how long the coordinate $y$ is remembered. The
 # poster's generator, which has no noise, makes {glue:text}`kinetics_deterministic_passages:d`
-# passages from A to B in a total time of {glue:text}`kinetics_deterministic_total_time:.0f`.
+# passages from A to B and {glue:text}`kinetics_deterministic_passages_back:d` back in a total time of
+# {glue:text}`kinetics_deterministic_total_time:.0f`, in which the exact dynamics makes
+# {glue:text}`kinetics_exact_passages:.0f` each way.
 
 # %% mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Estimated over exact values with bootstrap intervals; ten percent either way is shaded. A single Gaussian with the exact mean and covariance of the next frame shows how much the shape of the noise matters. A generator that makes no passage has no mark; nor has a value more than 2.2 times the exact one."}, "image": {"alt": "Rows of marks with error bars around a vertical line at one.", "classes": "dark-light"}}
 plots.plot_ratios(kept, exact)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Share of frames in each box, on a logarithmic scale over four decades: exact, the causal generator, and the poster's."}, "image": {"alt": "Three maps of the share of frames in each box: exact, of the causal generator, and of the poster's generator.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Share of frames in each box, on a logarithmic scale over four decades: exact, the causal generator, and the poster's. White: no frames, or a share below the scale."}, "image": {"alt": "Three maps of the share of frames in each box: exact, of the causal generator, and of the poster's generator.", "classes": "dark-light"}}
 shown = {"exact": exact, "causal": kept["stochastic"], "poster's": kept["deterministic"]}
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1, 0.36), sharey=True)
 for ax, (title, part) in zip(axes, shown.items(), strict=True):
-    plots.plot_box_density(part["density"], box_edges(), title, max(exact["density"]), ax)
+    has_bar, largest = ax is axes[-1], max(exact["density"])
+    plots.plot_box_density(part["density"], box_edges(), title, largest, has_bar, ax)
 plt.show()
 
 # %% mystnb={"figure": {"name": "fig-kinetics-autocorrelation", "caption": "Autocorrelation of the coordinate y against time, with two standard errors; exact in black."}, "image": {"alt": "Autocorrelation functions that decay over ten time units.", "classes": "dark-light"}}
@@ -180,7 +183,11 @@ for generator, part in kept.items():
     glue(f"kinetics_{generator}_divergence", float(part["divergence"].value), display=False)
 deterministic = kept["deterministic"]
 glue("kinetics_deterministic_passages", int(deterministic["n_passages"][0]), display=False)
+glue("kinetics_deterministic_passages_back", int(deterministic["n_passages"][1]), display=False)
 glue("kinetics_deterministic_total_time", float(deterministic["total_time"]), display=False)
+cycle = exact["passage_time_ab"] + exact["passage_time_ba"]
+expected = deterministic["total_time"] / cycle
+glue("kinetics_exact_passages", float(expected), display=False)
 
 # %% [markdown]
 # ## Takeaway
@@ -196,12 +203,12 @@ glue("kinetics_deterministic_total_time", float(deterministic["total_time"]), di
 # {glue:text}`kinetics_repeated_passage_time_ba_se:.2f` back, a slowest timescale of
 # {glue:text}`kinetics_repeated_slowest_timescale:.2f` ±
 # {glue:text}`kinetics_repeated_slowest_timescale_se:.2f`.
-# The divergence from the Boltzmann density is {glue:text}`kinetics_stochastic_divergence:.4f` nats,
-# against {glue:text}`kinetics_simulation_divergence:.4f` for real simulation of equal length and
+# The divergence from the Boltzmann density is {glue:text}`kinetics_stochastic_divergence:.1e` nats,
+# against {glue:text}`kinetics_simulation_divergence:.1e` for real simulation of equal length and
 # {glue:text}`kinetics_deterministic_divergence:.3f` for the poster's generator. A Markov state model
 # from as many windows takes {glue:text}`kinetics_markov_passage_time_ab:.1f` ±
 # {glue:text}`kinetics_markov_passage_time_ab_se:.1f` from A to B and diverges by
-# {glue:text}`kinetics_markov_divergence:.5f` nats: in two dimensions the plain method does as well. A Gaussian of exact
+# {glue:text}`kinetics_markov_divergence:.1e` nats: in two dimensions the plain method does as well. A Gaussian of exact
 # mean and covariance would take {glue:text}`kinetics_gaussian_passage_time_ab:.0f` from A to B.
 #
 # **Not shown.** Whether this holds at other temperatures, for which the model would be trained anew,

@@ -90,9 +90,9 @@ glue("scale_simulator_closest_name", closest["name"], display=False)
 # ## Training: ours against the usual set-up
 #
 # "Plain" is what the libraries do unless told otherwise: PyTorch's fused attention, float32 and
-# attention dropout. "Ours" is attention for heads of a few dimensions, no dropout, and, for the larger
-# sizes as measured here, bfloat16 in the linear layers, which pays on processors that have it. A turn
-# is a whole optimisation step at full length.
+# attention dropout. "Ours" is attention for heads of a few dimensions and no dropout. bfloat16 in the
+# linear layers was tried too; it pays on processors that have it. A turn is a whole optimisation
+# step at full length.
 
 # %%
 against_plain = pd.DataFrame(training["ours_against_plain"]).set_index(["size", "threads"])
@@ -183,16 +183,18 @@ plt.show()
 # ## Processes, threads and generation
 #
 # Two processes that share a batch (`torchrun`, gloo) follow the same loss curve as one, and so do
-# two threads; the table says what they gain. Generation slides a window over its own predictions,
-# one frame at a time: its cost per frame is that of a whole window, and does not grow with the
-# number of frames made.
+# two threads; the table says what they gain or lose. Generation slides a window over its own
+# predictions, one frame at a time: each frame costs a pass over a whole window, however many frames
+# have been made.
 
 # %%
-shown = ["kind", "size", "n_frames", "threads", "processes", "median_frames_per_s"]
+columns = ["kind", "size", "n_frames", "threads", "processes", "median_frames_per_s"]
+names = {"n_frames": "window (frames)", "median_frames_per_s": "frames per second"}
 small = scale.rows_where(training, kind="training", size=sizes[0], n_frames=1000, label="ours",
                          precision="float32")  # fmt: skip
 generation = scale.rows_where(training, kind="generation")
-pd.concat([small, generation])[shown].round(1).reset_index(drop=True)
+both = pd.concat([small, generation])[columns].rename(columns=names)
+both.round(1).reset_index(drop=True)
 
 # %% [markdown]
 # ## A million trajectories
@@ -202,12 +204,12 @@ pd.concat([small, generation])[shown].round(1).reset_index(drop=True)
 
 # %%
 cost = scale.cost_of(training)
-cost.style.format({"frames per second": "{:,.0f}", "hours": "{:,.2f}"})
+cost.map("{:,.2f}".format)
 
 # %% tags=["remove-cell"]
 n_frames = 1_000_000 * 1000
 glue("scale_million_gigabytes", n_frames * scale.FRAME_BYTES / 1e9, display=False)
-glue("scale_million_simulate_hours", float(cost.loc["simulate", "hours"]), display=False)
+glue("scale_million_simulate_minutes", 60 * float(cost.loc["simulate", "hours"]), display=False)
 for name, size in extremes.items():
     hours = float(cost.loc[f"train once through, {size}", "hours"])
     glue(f"scale_million_train_days_{name}", hours / 24, display=False)
@@ -217,7 +219,7 @@ for name, size in extremes.items():
 print(f"a million trajectories of 1000 frames: {n_frames * scale.FRAME_BYTES / 1e9:.0f} GB")
 
 # %% [markdown]
-# Simulating them takes {glue:text}`scale_million_simulate_hours:.2f` hours and
+# Simulating them takes {glue:text}`scale_million_simulate_minutes:.1f` minutes and
 # {glue:text}`scale_million_gigabytes:.0f` gigabytes, which need not fit into memory: the command
 # `python -m mb_support.store` writes them chunk by chunk into a zarr store, on threads or
 # on a Dask cluster, goes on after a kill, and gives the same bytes wherever it runs; training reads

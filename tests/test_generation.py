@@ -344,3 +344,9 @@ def test_long_runs_are_told_apart(solver):
     far = forecast_scores.long_run_table(solver, {"far": np.full((1, 200, 2), 9.0)})
     assert far.loc["far", "off the map"] == 1 and table["off the map"].max() == 0
     assert table.loc["hopping", "spread"] == pytest.approx(0.1 * np.sqrt(2), rel=0.15)
+
+
+def test_frames_off_the_map_are_those_outside_the_grid_of_the_solver(solver):
+    frames = np.array([[[0.0, 0.5], [9.0, 0.5]], [[0.0, -9.0], [np.inf, 0.5]]])
+    off = forecast_scores.is_off_the_map(solver, frames)
+    np.testing.assert_array_equal(off, [[False, True], [True, True]])

@@ -324,3 +324,17 @@ def test_results_come_back_as_estimates(tmp_path, monkeypatch):
 def test_impossible_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (174.6, 12.34, "175 ± 12"),
+        (354.0, 380.0, "350 ± 380"),
+        (11.203, 0.0412, "11.203 ± 0.041"),
+        (4.94e-5, 3.1e-5, "4.9e-05 ± 3.1e-05"),
+        (np.nan, np.nan, "no passage"),
+    ],
+)
+def test_estimates_are_written_to_the_second_digit_of_their_error(value, error, words):
+    assert study.with_error(value, error) == words

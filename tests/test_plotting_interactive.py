@@ -48,6 +48,14 @@ def test_energies_are_drawn_with_x_along_columns():
     assert contour["z"] == GRID["energy"].T.tolist()
 
 
+def test_frames_are_named_by_their_number_in_the_whole_trajectory():
+    figure = attention(stride=5)
+    assert figure.marks == ["frame 0", "frame 10"]
+    data = specification(figure)
+    assert data["data"][2]["x"] == [0, 5, 10] and data["layout"]["xaxis2"]["range"] == [0, 10]
+    assert {frame["name"]: frame for frame in data["frames"]}["layer 2/1"]["data"][3]["x"] == [10]
+
+
 def test_attention_is_shown_in_multiples_of_an_even_share():
     frames = {frame["name"]: frame for frame in specification(attention())["frames"]}
     assert frames["layer 1/0"]["data"][2]["y"] == [1, 1, 1]

@@ -49,7 +49,7 @@ def main():
         command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(command, check=True, text=True, capture_output=True).stdout.strip()
 
-    author = ["-c", "user.name=Book team", "-c", "user.email=team@example.org"]
+    author = ["-c", "user.name=The authors of mb_support", "-c", "user.email=team@example.org"]
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary) / "tree"
         git("worktree", "add", "-q", "--detach", str(tree), "HEAD")

@@ -93,6 +93,17 @@ def _style_of(name):
     return dict(color=SIZE_COLORS.get(size, BASELINE_COLOR), ls=SIZE_LINES.get(size, "-"))
 
 
+def _labels(names):
+    # what the legend says of each name: the control, grey for every size, once
+    labels = [name if "untrained" not in name else "untrained" for name in names]
+    return [label if label not in labels[:k] else None for k, label in enumerate(labels)]
+
+
+def _legend_below(ax, ncols=4):
+    # under the axes, where it covers nothing
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
+
+
 def plot_by_difference(profiles, ax=None):
     """Mean attention against time difference, with the uniform weight in black.
 
@@ -108,11 +119,11 @@ def plot_by_difference(profiles, ax=None):
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.5)
     ax.axhline(1, color=REFERENCE_COLOR, lw=1)
-    for name, (mean, low, high) in profiles.items():
+    for (name, (mean, low, high)), label in zip(profiles.items(), _labels(profiles), strict=True):
         reach = len(mean) // 2
         frames = np.arange(-reach, reach + 1)
         ax.fill_between(frames, low, high, color=_style_of(name)["color"], alpha=0.25, lw=0)
-        ax.plot(frames, mean, label=name, **_style_of(name))
+        ax.plot(frames, mean, label=label, **_style_of(name))
     ax.axvline(0, color=BASELINE_COLOR, lw=0.6)
     ax.set(xlabel="time difference (frames; past < 0 < future)", ylabel=_BAR_LABEL)
     ax.legend()
@@ -158,10 +169,10 @@ def plot_lorenz(curves, ax=None):
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.8)
     ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1, label="uniform")
-    for name, (mean, low, high) in curves.items():
+    for (name, (mean, low, high)), label in zip(curves.items(), _labels(curves), strict=True):
         share = np.linspace(0, 1, len(mean))
         ax.fill_between(share, low, high, color=_style_of(name)["color"], alpha=0.25, lw=0)
-        ax.plot(share, mean, label=name, **_style_of(name))
+        ax.plot(share, mean, label=label, **_style_of(name))
     ax.set(xlabel="share of frames, most attended first", ylabel="share of attention received")
     ax.legend(loc="lower right")
     return ax
@@ -181,7 +192,7 @@ def plot_head_counts(counts, ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.45)
-    for k, (name, values) in enumerate(counts.items()):
+    for k, ((name, values), label) in enumerate(zip(counts.items(), _labels(counts), strict=True)):
         layers = np.repeat(np.arange(1, len(values) + 1), values.shape[1])
         shift = (k - (len(counts) - 1) / 2) * 0.8 / len(counts)
         size = name.split()[0]
@@ -193,12 +204,12 @@ def plot_head_counts(counts, ax=None):
             marker="x" if is_control else SIZE_MARKERS.get(size, "o"),
             color=BASELINE_COLOR if is_control else SIZE_COLORS.get(size),
             alpha=0.8,
-            label=name,
+            label=label,
         )
     ax.set(xlabel="layer", ylabel="frames attended to by a query", yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(axis="y")
-    ax.legend(ncols=2)
+    _legend_below(ax)
     return ax
 
 
@@ -225,7 +236,7 @@ def plot_received(trajectory, received, states, axes):
         along.plot(frames[chosen], received[chosen], ".", ms=2, color=color)
         along.plot([], [], "o", color=color, label=f"frame in {STATE_NAMES[state]}")
     along.set(xlabel="frame", ylabel="attention received (1 = uniform)", yscale="log")
-    along.legend(loc="upper right", ncols=2)
+    _legend_below(along)
     order = np.argsort(received)  # the most attended on top
     points = plane.scatter(
         *trajectory[order].T, c=received[order], s=9, cmap=ATTENTION_CMAP + "_r",
@@ -257,23 +268,23 @@ def plot_intervals(table, xlabel, reference=None, ax=None):
     ax = axes_or_new(ax, width=1.0, aspect=0.55)
     if reference is not None:
         ax.axvline(reference, color=REFERENCE_COLOR, lw=1)
-    labelled = set()
+    labelled = set()  # what the legend has already
     for row, (_, group) in enumerate(table.items()):
         for k, (name, (mean, low, high)) in enumerate(group.items()):
             y = row + (k - (len(group) - 1) / 2) * 0.8 / max(1, len(group))
-            style = _style_of(name)
+            style, label = _style_of(name), _labels([name])[0]
             marker = "x" if "untrained" in name else SIZE_MARKERS.get(name.split()[0], "D")
             ax.plot([low, high], [y, y], color=style["color"], lw=1.5)
             ax.plot(
                 mean, y, ls="", marker=marker, color=style["color"],
-                label=None if name in labelled else name,
+                label=None if label in labelled else label,
             )  # fmt: skip
-            labelled.add(name)
+            labelled.add(label)
     ax.set_yticks(range(len(table)), list(table))
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlabel(xlabel)
     ax.grid(axis="x")
-    ax.legend()
+    _legend_below(ax)
     return ax
 
 

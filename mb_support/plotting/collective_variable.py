@@ -131,8 +131,9 @@ def plot_memory(curves, quantity, bounds, free_flight=None, ax=None):
     curves : dict of str to pandas.DataFrame
         From `memory_curve`, for "overdamped" and "underdamped".
     quantity : {"outcome", "next_frame"}
-    bounds : dict of str to dict of str to float
-        For each dynamics, exact limits by what is known: a black line each.
+    bounds : dict of str to dict of str to (float, float)
+        For each dynamics, exact limits and their standard errors by what is known: a black line
+        each, with a band of 95 %.
     free_flight : dict of int to float, optional
         Exact errors without a force, by window length: a dotted black line.
     ax : matplotlib.axes.Axes, optional
@@ -149,13 +150,15 @@ def plot_memory(curves, quantity, bounds, free_flight=None, ax=None):
             rows.window_length, rows[quantity], yerr=1.96 * rows[f"{quantity}_error"],
             color=color, marker=marker, capsize=2, label=name,
         )  # fmt: skip
-        for style, value in zip(("-", "--"), bounds[name].values(), strict=False):
-            ax.axhline(value, color=REFERENCE_COLOR, ls=style, lw=1.0)
-        for known, value in bounds[name].items():
-            ax.annotate(
-                known, (1.0, value), xycoords=("axes fraction", "data"), fontsize=7.5,
-                ha="right", va="bottom", xytext=(0, 1), textcoords="offset points",
-            )  # fmt: skip
+        for style, (known, (value, error)) in zip(("-", "--"), bounds[name].items(), strict=False):
+            label = f"limit given {known}"
+            is_new = label not in ax.get_legend_handles_labels()[1]
+            ax.axhline(
+                value, color=REFERENCE_COLOR, ls=style, lw=1.0, label=label if is_new else None
+            )
+            ax.axhspan(
+                value - 1.96 * error, value + 1.96 * error, color=REFERENCE_COLOR, alpha=0.1, lw=0
+            )
     if free_flight is not None:
         ax.plot(
             list(free_flight), list(free_flight.values()), color=REFERENCE_COLOR, ls=":", lw=1.3,

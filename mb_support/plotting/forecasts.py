@@ -31,7 +31,8 @@ def plot_continuation(actual, generated, n_prompt, coordinate, exact=None, color
     actual : (n_frames, 2) ndarray
         What the simulation did, prompt included.
     generated : (n_frames, 2) ndarray
-        From `generation.generate`, prompt included.
+        From `generation.generate`, prompt included. What leaves the surroundings of `actual` is
+        cut off.
     n_prompt : int
         Frames of the prompt.
     coordinate : {0, 1}
@@ -65,6 +66,8 @@ def plot_continuation(actual, generated, n_prompt, coordinate, exact=None, color
         label="generated",
     )
     ax.set_xlim(0, len(actual) - 1)
+    low, high = actual[:, coordinate].min(), actual[:, coordinate].max()
+    ax.set_ylim(low - 0.8 * (high - low), high + 0.8 * (high - low))  # runaways leave the panel
     ax.set_ylabel("xy"[coordinate])
     return ax
 
@@ -99,7 +102,8 @@ def plot_continuations(actual, runs, n_prompt, exact, axes):
             ax.set_title(f"{size}, {per_step} per step", fontsize=8.5, pad=3)
     for ax in axes[-1]:
         ax.set_xlabel("frame")
-    axes[0, 0].legend(ncols=3, loc="best", fontsize=7)
+    figure = axes[0, 0].figure
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return axes
 
 
@@ -176,6 +180,7 @@ def plot_error_growth(horizons, models, baselines, floor, ax=None):
         ax.fill_between(horizons, low, high, color=color, alpha=0.2, lw=0)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.set_ylim(top=min(ax.get_ylim()[1], 30 * max(floor)))  # whoever runs away leaves the panel
     ax.set_xlabel("frames ahead")
     ax.set_ylabel("mean squared error (length²)")
     ax.grid(which="major")
@@ -213,7 +218,7 @@ def plot_density_of_coordinate(edges, exact, histograms, coordinate=0, ax=None):
         ax.stairs(density, edges, color=color, ls=line, lw=1.4, label=name)
     visited = middle[exact > 1e-4 * exact.max()]
     ax.set_xlim(visited[0], visited[-1])
-    ax.set_xlabel("xy"[coordinate])
+    ax.set_xlabel(f"{'xy'[coordinate]} (reduced length)")
     ax.set_ylabel("density")
     return ax
 
@@ -248,7 +253,7 @@ def plot_trails(trajectories, x, y, density, title="", color=None, ax=None):
     ax.set_aspect("equal")
     ax.set_xlim(-2.4, 1.2)  # the plateau beyond the start box, where some trajectories dwell
     ax.set_ylim(-0.4, 2.2)
-    ax.set_xlabel("x")
-    ax.set_ylabel("y")
+    ax.set_xlabel("x (reduced length)")
+    ax.set_ylabel("y (reduced length)")
     ax.set_title(title)
     return ax

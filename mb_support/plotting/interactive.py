@@ -215,9 +215,11 @@ def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, 
     ]
     for level, state in ((0, 0), (1, 1)):
         figure.add_hline(y=level, line={"color": STATE_COLORS[state], "dash": "dot"}, row=2, col=1)
-    figure.update_xaxes(title_text="x", row=1, col=1, constrain="domain")
-    figure.update_yaxes(title_text="y", row=1, col=1, scaleanchor="x")
-    figure.update_xaxes(title_text="time", row=2, col=1)
+    figure.update_xaxes(title_text="x (reduced length)", row=1, col=1, constrain="domain")
+    figure.update_yaxes(title_text="y (reduced length)", row=1, col=1, scaleanchor="x")
+    figure.update_xaxes(title_text="time (reduced)", row=2, col=1)
+    figure.update_xaxes(zeroline=False)
+    figure.update_yaxes(zeroline=False)
     figure.update_yaxes(title_text="committor to B", range=[-0.08, 1.08], row=2, col=1)
     figure.update_layout(**_LAYOUT, height=640)
     alt = (
@@ -228,7 +230,7 @@ def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, 
     return InteractiveFigure(figure, "particle", alt, marks, "Time")
 
 
-def explore_attention(trajectory, attention, queries, choices, state=None):
+def explore_attention(trajectory, attention, queries, choices, state=None, stride=1):
     """A trajectory coloured by where the model looks from one of its frames.
 
     Parameters
@@ -243,6 +245,8 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
         Names of the first axis of `attention`, such as "layer 4".
     state : {0, 1}, optional
         State in which the trajectory begins, named in the title.
+    stride : int
+        Frames of the model from one position to the next: frames are named by their number there.
 
     Returns
     -------
@@ -270,7 +274,7 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
     cross = {"size": 14, "symbol": "x-thin", "line": {"width": 3, "color": PALETTE["sky"]}}
     figure.add_trace(go.Scatter(**positions, mode="markers", marker=points), row=1, col=1)
     figure.add_trace(go.Scatter(x=[], y=[], mode="markers", marker=cross), row=1, col=1)
-    frames = list(range(len(trajectory)))
+    frames = [stride * frame for frame in range(len(trajectory))]
     line = {"color": PALETTE["black"], "width": 1}
     figure.add_trace(go.Scatter(x=frames, y=[], mode="lines", line=line), row=2, col=1)
     look = go.Scatter(x=[], y=[], mode="markers", marker=cross, cliponaxis=False)
@@ -283,15 +287,17 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
                 {"marker": points | {"color": _rounded(relative[index, step], 2)}},
                 {"x": _rounded(trajectory[[query], 0]), "y": _rounded(trajectory[[query], 1])},
                 {"y": _rounded(relative[index, step], 2)},
-                {"x": [int(query)], "y": _rounded(relative[index, step, [query]], 2)},
+                {"x": [stride * int(query)], "y": _rounded(relative[index, step, [query]], 2)},
             ],
         )
         for index, choice in enumerate(choices)
         for step, query in enumerate(queries)
     ]
-    figure.update_xaxes(title_text="x", row=1, col=1, constrain="domain")
-    figure.update_yaxes(title_text="y", row=1, col=1, scaleanchor="x", constrain="domain")
-    window = [0, len(trajectory) - 1]
+    figure.update_xaxes(title_text="x (reduced length)", row=1, col=1, constrain="domain")
+    figure.update_yaxes(
+        title_text="y (reduced length)", row=1, col=1, scaleanchor="x", constrain="domain"
+    )
+    window = [0, frames[-1]]
     figure.update_xaxes(title_text="frame looked at", range=window, row=2, col=1)
     figure.update_yaxes(title_text="attention", range=[0, 1.1 * highest], row=2, col=1)
     figure.update_xaxes(zeroline=False)
@@ -306,6 +312,6 @@ def explore_attention(trajectory, attention, queries, choices, state=None):
         "Explorer. A trajectory as points in the plane, darker where the chosen frame, marked by a "
         "cross, attends more; below, the same attention along the frames."
     )
-    marks = [f"frame {query}" for query in queries]
+    marks = [f"frame {stride * query}" for query in queries]
     label, choice_label = "Looking frame", "Layer"
     return InteractiveFigure(figure, "attention", alt, marks, label, choice_label, choices)

@@ -79,7 +79,7 @@ def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
     return ax
 
 
-def plot_box_density(density, edges, title="", largest=None, ax=None):
+def plot_box_density(density, edges, title="", largest=None, has_bar=False, ax=None):
     """Density of an ensemble on the stated grid, on a logarithmic colour scale.
 
     Parameters
@@ -90,6 +90,8 @@ def plot_box_density(density, edges, title="", largest=None, ax=None):
     title : str
     largest : float, optional
         Upper end of the colour scale; it spans four decades.
+    has_bar : bool
+        Draw the scale beside.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -99,7 +101,7 @@ def plot_box_density(density, edges, title="", largest=None, ax=None):
     ax = axes_or_new(ax, width=0.5, aspect=0.9)
     boxes = np.asarray(density)[:-1].reshape(len(edges[0]) - 1, len(edges[1]) - 1)
     largest = boxes.max() if largest is None else largest
-    ax.pcolormesh(
+    mesh = ax.pcolormesh(
         *edges,
         np.where(boxes > 0, boxes, np.nan).T,
         cmap=DENSITY_CMAP,
@@ -108,8 +110,10 @@ def plot_box_density(density, edges, title="", largest=None, ax=None):
     )
     ax.set_aspect("equal")
     ax.set_title(title)
-    ax.set_xlabel("x")
-    ax.set_ylabel("y")
+    ax.set_xlabel("x (reduced length)")
+    ax.set_ylabel("y (reduced length)")
+    if has_bar:
+        ax.figure.colorbar(mesh, ax=ax, label="share of frames", shrink=0.7)
     return ax
 
 

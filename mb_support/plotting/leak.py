@@ -1,6 +1,7 @@
 """Figures of the chapter on what the loss leaks."""
 
 import numpy as np
+from matplotlib.ticker import ScalarFormatter
 
 from .style import (
     PALETTE,
@@ -81,6 +82,8 @@ def plot_over_training(curves, ax=None):
             )
     ax.set_xscale("log")
     ax.set_yscale("log")
+    plain = ScalarFormatter()
+    ax.yaxis.set(major_formatter=plain, minor_formatter=plain)  # 2, not 2 x 10^0
     ax.set_xlabel("training step")
     ax.set_ylabel("error / exact floor")
     ax.legend(fontsize=7)

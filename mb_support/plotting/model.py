@@ -155,5 +155,5 @@ def plot_errors(errors, ax=None):
     ax.set_xticks(range(len(names)), names)
     ax.set_ylabel("largest error of an encoding")
     ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

@@ -7,6 +7,7 @@ sky blue, green and purple are the three model sizes; exact answers are black an
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
 #: Okabe and Ito's palette by name.
@@ -90,10 +91,11 @@ _SETTINGS = {
 
 
 def use_style():
-    """Set matplotlib's defaults to the book's look, for the rest of the session."""
+    """Set the book's look for the rest of the session: figures, and tables with whole cells."""
     # "default" first, so that nothing set earlier shows through; unlike a plain reset of
     # rcParams it leaves the backend and interactive mode alone, which notebooks depend on.
     plt.style.use(["default", _SETTINGS])
+    pd.set_option("display.max_colwidth", None)
 
 
 def figure_size(width=1.0, aspect=0.6):

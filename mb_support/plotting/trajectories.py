@@ -206,7 +206,11 @@ def plot_step_error(table, ax=None):
             label="first order",
         )  # fmt: skip
     smallest = float(table["error"].min()) / 2
-    ax.set(xlabel="time step (reduced)", ylabel="|error of mean V|", ylim=(smallest, None))
+    ax.set(
+        xlabel="time step (reduced)",
+        ylabel="|error of mean V| (reduced energy)",
+        ylim=(smallest, None),
+    )
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.legend()
