@@ -126,3 +126,10 @@ def test_the_command_of_the_readme_changes_figures_and_leaves_the_book_alone():
     assert after["fig-potential-committor.png"] != before["fig-potential-committor.png"]
     assert after["fig-potential-surface.png"] == before["fig-potential-surface.png"]
     assert chapters.notebook_path(name, "smoke").read_bytes() == built
+
+
+def test_the_paper_cites_what_the_bibliography_has():
+    paper = (ROOT / "paper" / "paper.md").read_text(encoding="utf-8")
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(), re.M))
+    cited = set(re.findall(r"\[@(\w+)\]", paper))
+    assert cited and cited <= keys

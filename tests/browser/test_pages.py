@@ -51,7 +51,8 @@ def test_page_opens_complete_at_every_width_and_theme(visit, name):
             assert overflow <= 0, f"{overflow} pixels too wide at {width}"
             if (theme, width) in PICTURED:
                 shot = SCREENSHOTS / f"{width}-{theme}" / name.replace("/", "_")
-                page.screenshot(path=shot.with_suffix(".png"), full_page=True)
+                path = shot.with_suffix(".png")
+                page.screenshot(path=path, full_page=True, animations="disabled")
     assert visit.problems == []
 
 
