@@ -135,21 +135,29 @@ figures.plot_path(path, metastable.frame_time * np.arange(len(path)), x, y, ener
 plt.show()
 
 # %% [markdown]
-# And here is one to watch: of the first validation trajectories the one whose time is shared most
-# evenly between the valleys, every fifth frame, with its exact committor
+# And {numref}`fig-data-particle` is one to watch: of the first validation trajectories the one whose
+# time is shared most evenly between the valleys, every fifth frame, with its exact committor
 # ({doc}`01_potential`). Passages are quick, waiting is long: the committor leaps between values
 # near zero and near one.
 
-# %%
+# %% tags=["remove-output"]
 some = make_dataset(64, "validation").trajectories
 share = assign_states(some).mean(axis=1)
 path = some[np.abs(share - 0.5).argmin(), ::5]
 solver = GridSolver(metastable.beta, metastable.diffusion, settings.grid_step)
 committor = solver.interpolate(solver.committor(DISK_A, DISK_B), path, fill_value=0.0)
 times = 5 * metastable.frame_time * np.arange(len(path))
-animate_particle(path, committor.clip(0, 1), times, x[::4], y[::4], energy[::4, ::4])
+moving = animate_particle(path, committor.clip(0, 1), times, x[::4], y[::4], energy[::4, ::4])
+glue("data_particle", moving)
 
 # %% [markdown]
+# ```{glue:figure} data_particle
+# :name: fig-data-particle
+#
+# To play, or to move through with the slider: the particle on the potential (yellow is high), and
+# the probability that it reaches B before A, along time.
+# ```
+#
 # ## Density
 #
 # Trajectories that have run for many times the slowest relaxation time must follow the Boltzmann

@@ -101,18 +101,26 @@ plots.plot_maps(maps, np.atleast_2d(axes), titles)
 plt.show()
 
 # %% [markdown]
-# Which frames these are can be explored below: choose a layer and a frame that looks, and see
-# where in the plane and in time it attends, averaged over the heads of the layer.
+# Which frames these are can be explored in {numref}`fig-attention-explorer`: choose a layer and a frame
+# that looks, and see where in the plane and in time it attends.
 
-# %%
+# %% tags=["remove-output"]
 by_layer = attention_maps(models[first_size], trajectory, average="heads")[0]
 queries = np.arange(0, n_frames, 50)
 looks = by_layer[:, queries].reshape(len(by_layer), len(queries), n_frames // 5, 5).sum(axis=-1)
 layers = [f"layer {layer + 1}" for layer in range(len(by_layer))]
 state = int(data.labels[example])
-explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state, stride=5)
+explorer = explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state, stride=5)
+glue("attention_explorer", explorer)
 
 # %% [markdown]
+# ```{glue:figure} attention_explorer
+# :name: fig-attention-explorer
+#
+# The trajectory of {numref}`fig-attention-heads`, darker where the chosen frame (cross) attends more,
+# on average over the heads of the chosen layer of the small model; below, the same along time.
+# ```
+#
 # Averages over all layers and heads, in windows one hundred frames wide along the diagonal, are in
 # {numref}`fig-attention-windows`.
 
