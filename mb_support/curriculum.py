@@ -29,8 +29,6 @@ class TrainingConfig:
         the auxiliary loss of `GuidedTransformer` counts, with a weight that falls linearly from
         one to zero. The rest of the run sees the data set's own distribution and the poster's
         loss, nothing else.
-    focused_fraction : float
-        Share of the guided trajectories after which starts are no longer near the ridge.
     position_scale : float
         Amplitude of the sinusoids that the position embeddings start as, and standard deviation
         of the input projection's initial weights.
@@ -70,7 +68,6 @@ class TrainingConfig:
     learning_rate: float
     warmup_steps: int = 200
     guided_fraction: float = 0.85
-    focused_fraction: float = 1.0
     position_scale: float = 0.7
     branch_scale: float = 1.0
     grown_from: str | None = None
@@ -185,13 +182,6 @@ REFINEMENTS = {
         taught=True,
         seed=1,
         stop_after=None,
-    ),
-    "large": replace(
-        RECIPES["large"],
-        stages=((1000, 400, 320), (1000, 240)),
-        learning_rate=2e-4,
-        focused_fraction=0.85,
-        seed=2,
     ),
 }
 

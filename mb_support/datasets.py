@@ -184,21 +184,9 @@ class FreshTrajectories(torch.utils.data.Dataset):
         ridge, nearer than before, and they hold what the `Teacher` concludes from the frames
         shown: "soft_labels" for the state of the first one, "located", where all but the last
         frame lie, and "states" there. "guidance" stays one.
-    n_focused : int, optional
-        Number of items, from the first, of which some start near the ridge: all guided ones if
-        not given.
     """
 
-    def __init__(
-        self,
-        stages,
-        seed,
-        regime="metastable",
-        n_guided=0,
-        block_length=1,
-        taught=False,
-        n_focused=None,
-    ):
+    def __init__(self, stages, seed, regime="metastable", n_guided=0, block_length=1, taught=False):
         if regime not in REGIMES:
             raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
         self.stages = [tuple(int(number) for number in stage) for stage in stages]
@@ -208,7 +196,6 @@ class FreshTrajectories(torch.utils.data.Dataset):
                 f"got {list(stages)}"
             )
         self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
-        self.n_focused = self.n_guided if n_focused is None else int(n_focused)
         self.block_length = block_length
         self.teacher = Teacher(REGIMES[regime]) if taught else None
         self._ends = np.cumsum([stage[1] for stage in self.stages])
@@ -242,7 +229,7 @@ class FreshTrajectories(torch.utils.data.Dataset):
             focused, focus = items % 2 == 0, {}
         else:
             focused, focus = items % 4 != 3, REFINING_FOCUS
-        focused &= items < self.n_focused
+        focused &= items < self.n_guided
         if focused.any():
             near = focused_starts(n, self.seed + 1, first_trajectory=first, **focus)
             starts[focused] = near[focused]

@@ -54,15 +54,13 @@ def training_stream(config, data=None):
         from .store import StoredTrajectories  # dask and zarr are needed here only
 
         return StoredTrajectories(data, stages)
-    n_guided = int(config.guided_fraction * config.n_steps * config.batch_size)
     return FreshTrajectories(
         stages,
         seed=family_seed("stream", 2 * config.seed),
         regime=config.regime,
-        n_guided=n_guided,
+        n_guided=int(config.guided_fraction * config.n_steps * config.batch_size),
         block_length=config.block_length,
         taught=config.taught,
-        n_focused=int(config.focused_fraction * n_guided),
     )
 
 

@@ -124,7 +124,7 @@ recipes.recipe_table(records)
 # the probability itself need not average over draws, an idea known as distillation
 # {cite}`hinton2015`. So the medium model, once trained, is trained further with a fresh optimiser,
 # three of four trajectories starting nearer still to the ridge; the large one from its first
-# step, and then a second time with smaller steps. The target of the cross-entropy is
+# step. The target of the cross-entropy is
 #
 # $$ q_A = \Phi(\hat d / \hat\sigma) , \qquad q_B = 1 - q_A , $$ (eq-training-teacher)
 #
@@ -139,8 +139,7 @@ recipes.recipe_table(records)
 # allows, and surer than the frames shown. With the teacher comes
 # a read-out as above, fitted before the run begins, that asks for what the teacher found: where the
 # frames lie. In the last twentieth of its run the medium model sees the data set's own starts and
-# labels alone, and in the last part of its second one the large model the data set's own starts with
-# their teacher. This too is a privilege of whoever owns the
+# labels alone. This too is a privilege of whoever owns the
 # simulator.
 #
 # ## The curves

@@ -61,15 +61,6 @@ def test_three_of_four_guided_items_start_near_the_ridge_and_the_rest_where_they
         assert torch.equal(items[i]["trajectories"], plain[i]["trajectories"])
 
 
-def test_after_the_focus_ends_guided_items_start_where_they_always_did_with_their_teacher():
-    items = stream(taught=True, n_guided=16, n_focused=4).__getitems__(range(16))
-    plain = stream(n_guided=0).__getitems__(range(16))
-    for number, (item, usual) in enumerate(zip(items, plain, strict=True)):
-        moved = not torch.equal(item["trajectories"], usual["trajectories"])
-        assert moved == (number < 3)  # number 3 is the fourth of the first four
-        assert item["guidance"] == 1.0 and "soft_labels" in item
-
-
 def test_soft_labels_are_what_the_teacher_says_of_the_frames_that_are_shown():
     teacher = Teacher(REGIMES["metastable"])
     stages = [(120, 2, 96), (20, 2)]
