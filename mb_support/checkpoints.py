@@ -239,8 +239,8 @@ def _replaced(folder):
     parent = folder.parent
     there = sorted(p.parent.name for p in parent.glob(f"*/{CONFIG}")) if parent.is_dir() else []
     raise CheckpointError(
-        f"there is no checkpoint {folder}; {parent} has {there or 'none'}. Models are loaded "
-        "from local folders only"
+        f"there is no checkpoint {folder.absolute()}; {parent.absolute()} has {there or 'none'}. "
+        "Models are loaded from local folders only, such as mb_support.paths.CHECKPOINTS / 'small'"
     )
 
 

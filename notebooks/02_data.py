@@ -37,7 +37,7 @@ from mb_support.states import assign_states, separatrix
 # %% tags=["parameters"]
 profile = "smoke"
 seed = 20_200  # of the simulated checks; validation family
-shown_trajectory = 4  # number of the trajectory drawn in full
+shown_trajectory = 4  # number, below 8, of the trajectory drawn in full
 
 # %%
 use_style()

@@ -38,9 +38,9 @@ from mb_support.plotting.style import figure_size, use_style
 profile = "smoke"
 seed = 0  # number of the test set
 n_prompt = 100  # frames the model is given
-n_steps = 200  # frames it adds
+n_steps = 200  # frames it adds, at least `many`
 several = 10  # frames per step, where it is not one
-many = 50  # and far too many
+many = 50  # and far too many; at most `n_prompt`
 
 # %% tags=["remove-stderr"]
 use_style()
@@ -161,7 +161,7 @@ print(table.to_string(float_format="{:.2g}".format))
 # squared errors. Windows of several lengths end in the same frame.
 
 # %% tags=["remove-stderr"]
-lengths, last = (25, 50, 100, 250, 500), 499
+lengths, last = sorted({25, 50, 100, 250, 500, n_prompt}), 499
 target, copied = data.trajectories[:, last + 1], data.trajectories[:, last]
 skills = {}
 for size in sizes:

@@ -49,8 +49,8 @@ from mb_support.states import assign_states, separatrix
 # %% tags=["parameters"]
 profile = "smoke"
 seed = 0  # of the baselines
-length = 250  # frames of the slices that are looked at closely
-start = 600  # and where a late one begins
+length = 250  # frames of the slices that are looked at closely: 100, 250 or 500
+start = 600  # and where a late one begins: a start of which predictions are kept
 
 # %% tags=["remove-stderr"]
 use_style()

@@ -8,6 +8,7 @@ import compare_builds
 import nbformat
 import pytest
 import references
+from try_chapter import parsed
 
 HEADER = """\
 # ---
@@ -206,3 +207,12 @@ def test_files_that_differ_between_two_builds_are_named(tmp_path):
         (tmp_path / build / f"{build}.html").write_text("alone")
     found = compare_builds.differences(tmp_path / "one", tmp_path / "two")
     assert found == ["one.html", "pages/other.html", "two.html"]
+
+
+def test_parameters_to_try_are_literals_fractions_or_texts():
+    known = {"beta": None, "profile": "smoke", "n": 1}
+    values = parsed(["beta=1/20", "profile=poster", "n=3"], known)
+    assert values == {"beta": 0.05, "profile": "poster", "n": 3}
+    for wrong in ("bta=1", "beta", " =1"):
+        with pytest.raises(ValueError, match="sets no parameter of the chapter"):
+            parsed([wrong], known)

@@ -7,8 +7,11 @@ Examples
 
 import argparse
 import ast
+import re
 import shutil
 import sys
+from fractions import Fraction
+from pathlib import Path
 
 import chapters
 import nbformat
@@ -24,23 +27,39 @@ def parsed(assignments, known):
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator or name not in known:
-            raise ValueError(f"{assignment!r} is no parameter of the chapter: choose from {known}")
-        try:
-            values[name] = ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            values[name] = text
+            raise ValueError(
+                f"{assignment!r} sets no parameter of the chapter: write name=value without "
+                f"spaces, with a name of {known}"
+            )
+        values[name] = _value(text)
     return values
 
 
+def _value(text):
+    # a Python literal; a fraction such as 1/20; anything else as it stands
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        pass
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        return text
+
+
 def try_chapter(name, assignments):
-    """Run a chapter with other parameters; returns the folder of its notebook and figures."""
+    """Run a chapter with other parameters; returns the folder of its notebook and figures.
+
+    Every choice of parameters has a folder of its own, so that figures can be compared.
+    """
+    name = Path(name).stem
     source = ROOT / "notebooks" / f"{name}.py"
     if not source.exists():
         known = sorted(path.stem for path in source.parent.glob("*.py"))
         raise ValueError(f"unknown chapter {name!r}: choose one of {known}")
     defaults = literal_parameters(to_notebook(source))
     values = parsed(assignments, defaults)
-    folder = FOLDER / name
+    folder = FOLDER / name / re.sub(r"[^\w.=,-]", "_", ",".join(assignments) or "defaults")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     notebook = folder / f"{name}.ipynb"
@@ -51,7 +70,9 @@ def try_chapter(name, assignments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("chapter", help="name as in notebooks/, without .py")
+    parser.add_argument(
+        "chapter", nargs="?", default="", help="name as in notebooks/, such as 01_potential"
+    )
     parser.add_argument("parameters", nargs="*", help="such as beta=0.05")
     arguments = parser.parse_args()
     try:
