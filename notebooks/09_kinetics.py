@@ -98,7 +98,8 @@ for generator, part in kept.items():
         glue(key, study.verdict(part, exact), display=False)
 criteria = study.acceptance(kept["stochastic"], exact)
 criteria = pd.DataFrame.from_dict(criteria, orient="index").rename(index=plots.NAMES)
-criteria.map(lambda v: f"{v:.3g}" if isinstance(v, float) else v)
+numbers = criteria.select_dtypes("number").columns
+criteria.assign(**criteria[numbers].map("{:.3g}".format))
 
 # %%
 table = pd.DataFrame(

@@ -68,7 +68,8 @@ print(f"profile {settings.name}; kept results of {', '.join(sizes)}")
 # %%
 exact = baselines["exact"]
 single = {name: value for name, value in exact.items() if name != "vamp2_committor_sampled"}
-pd.Series(single).round(4).to_frame("exact").rename(index=lambda name: name.replace("_", " "))
+single = pd.Series(single, name="exact").round(4)
+single.set_axis(single.index.str.replace("_", " ")).to_frame()
 
 # %% [markdown]
 # ## How the encodings are read
