@@ -218,7 +218,6 @@ print(f"{config.n_steps * config.batch_size} trajectories, seed {config.seed}")
 with tempfile.TemporaryDirectory() as folder:
     model, record = train(config, folder, progress=False)
 live = recipes.learning_curve(record)
-print(f"{record['wall_time_s']:.0f} s on {record['machine']}, threads: {record['threads']}")
 
 # %% mystnb={"figure": {"name": "fig-training-live", "caption": "The training made with this page: both terms of the poster's loss. The dashed line marks the end of guidance."}, "image": {"alt": "Two falling curves against frames seen: trajectory loss and cross-entropy of the short training.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(0.9, 0.38))
@@ -242,12 +241,10 @@ glue("training_live_error", float(error), display=False)
 glue("training_live_chance", chance, display=False)
 glue("training_live_above_chance", float(above_chance), display=False)
 glue("training_live_n", len(held_out), display=False)
-glue("training_live_seconds", float(record["wall_time_s"]), display=False)
 glue("training_live_frames", record["frames_seen"] / 1e6, display=False)
 
 # %% [markdown]
-# After {glue:text}`training_live_frames:.1f` million frames and
-# {glue:text}`training_live_seconds:.0f` seconds the model is right for
+# After {glue:text}`training_live_frames:.1f` million frames the model is right for
 # {glue:text}`training_live_accuracy:.3f` ± {glue:text}`training_live_error:.3f` of
 # {glue:text}`training_live_n:d` unseen trajectories; chance is {glue:text}`training_live_chance:.3f`,
 # {glue:text}`training_live_above_chance:.0f` standard errors below.
