@@ -1,9 +1,10 @@
 """Forces as the inner loop of the simulator takes them: constants made ready, short polynomials.
 
-A force is a named tuple of constants and an expression in `scaled_force`; `simulation` makes the
-constants, so that the force comes out multiplied by what the integrator needs.
+A force is a named tuple of constants, an expression in `scaled_force`, and a maker of the
+constants, which folds in what the integrator multiplies the force by.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numba import types
 from numba.extending import overload
 
 from .compiled import bits32, bits64, float32, float64, fma
+from .potential import AMPLITUDE, X0, Y0, A, B, C
 
 # 2^r on [-1/2, 1/2]: relative error at most 8e-8, and 3e-16 for the longer one
 _EXP = tuple(
@@ -147,3 +149,41 @@ def _scaled_force(x, y, field):
         return along_x, along_y
 
     return mueller_brown if field.instance_class is MuellerBrown else well
+
+
+def mueller_brown_field(scale, real):
+    """Constants of the Müller-Brown force times `scale`, in the floating-point type `real`."""
+    log2_e = math.log2(math.e)
+    offset = np.log2(np.abs(AMPLITUDE) * 2 * math.log(2) * scale)
+    largest = 126 if real is np.float32 else 1022
+    values = MuellerBrown(
+        x1=X0[0],
+        y2=Y0[1],
+        s3=X0[2] + Y0[2],
+        d34=X0[2] - Y0[2],
+        x12=A[0] * log2_e,
+        y12=C[0] * log2_e,
+        s33=(A[2] / 2 + B[2] / 4) * log2_e,
+        d33=(A[2] / 2 - B[2] / 4) * log2_e,
+        s44=(A[3] / 2 + B[3] / 4) * log2_e,
+        d44=(A[3] / 2 - B[3] / 4) * log2_e,
+        offset1=offset[0],
+        offset2=offset[1],
+        offset3=offset[2],
+        offset4=offset[3],
+        lowest=-largest,
+        highest=largest,
+    )
+    return MuellerBrown(*(real(v) for v in values))
+
+
+def well_field(stiffness_x, stiffness_y, quartic=0.0):
+    """A maker of fields, like `mueller_brown_field`, for wells with known averages (tests).
+
+    V = (stiffness_x x^2 + stiffness_y y^2) / 2 + quartic (x^4 + y^4) / 4.
+    """
+
+    def make(scale, real):
+        return Well(*(real(v * scale) for v in (stiffness_x, stiffness_y, quartic)))
+
+    return make

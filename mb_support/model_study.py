@@ -1,7 +1,5 @@
 """Checks of the chapter on model and loss: counts, readings of the loss, attention loops."""
 
-import statistics
-import time
 from types import MappingProxyType
 
 import numpy as np
@@ -136,7 +134,7 @@ def both_readings(model, data):
 
 
 def gradient_of_reading(model, trajectories, labels, passes):
-    """Gradient of the total loss with respect to all parameters, flattened, and its seconds.
+    """Gradient of the total loss with respect to all parameters, flattened.
 
     Parameters
     ----------
@@ -148,29 +146,26 @@ def gradient_of_reading(model, trajectories, labels, passes):
 
     Returns
     -------
-    gradient : (n_parameters,) ndarray of float32
-    seconds : float
+    (n_parameters,) ndarray of float32
     """
     before, was_training = model.config.passes, model.training
     model.config.passes = passes
     model.train()
-    started = time.perf_counter()
     try:
         loss = model(torch.from_numpy(trajectories), labels=torch.from_numpy(labels)).loss
         gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     finally:
         model.config.passes = before
         model.train(was_training)
-    seconds = time.perf_counter() - started
     flat = [
         (torch.zeros_like(p) if g is None else g).flatten()
         for g, p in zip(gradients, model.parameters(), strict=True)
     ]
-    return torch.cat(flat).numpy(), seconds
+    return torch.cat(flat).numpy()
 
 
 def compare_gradients(model, data, batch=4):
-    """Angle between the gradients of the two readings, batch by batch, and what the second costs.
+    """Cosine of the angle between the gradients of the two readings, batch by batch.
 
     Parameters
     ----------
@@ -181,38 +176,32 @@ def compare_gradients(model, data, batch=4):
 
     Returns
     -------
-    cosines : (n_batches,) ndarray of float
-    cost_ratio : float
-        Median time of the second reading over that of the first.
+    (n_batches,) ndarray of float
     """
-    cosines, ratios = [], []
+    cosines = []
     for start in range(0, len(data) - batch + 1, batch):
         part = slice(start, start + batch)
-        pair = [
+        one, two = (
             gradient_of_reading(model, data.trajectories[part], data.labels[part], passes)
             for passes in ("one", "two")
-        ]
-        (one, t_one), (two, t_two) = pair
+        )
         cosines.append(float(one @ two / np.sqrt((one @ one) * (two @ two))))
-        ratios.append(t_two / t_one)
-    return np.array(cosines), statistics.median(ratios)
+    return np.array(cosines)
 
 
-def implementation_errors(model, trajectories, repeats=3):
-    """Attention implementations against the same model in float64, and how long each takes.
+def implementation_errors(model, trajectories):
+    """Attention implementations against the same model in float64.
 
     Parameters
     ----------
     model : TrajectoryTransformer
         In evaluation mode; left as it was.
     trajectories : (n, n_frames, 2) ndarray of float32
-    repeats : int
 
     Returns
     -------
     pandas.DataFrame
-        Index: implementation. Columns: encodings, log_odds (largest absolute errors) and seconds
-        (fastest of the repeats).
+        Index: implementation. Columns: encodings, log_odds (largest absolute errors).
     """
     exact = TrajectoryTransformer(model.config).double().eval()
     exact.load_state_dict({k: v.double() for k, v in model.state_dict().items()})
@@ -224,18 +213,13 @@ def implementation_errors(model, trajectories, repeats=3):
         try:
             for name in ("eager", "sdpa", "cpu_fused"):
                 model.set_attn_implementation(name)
-                seconds = []
-                for _ in range(repeats):
-                    started = time.perf_counter()
-                    output = model(x)
-                    seconds.append(time.perf_counter() - started)
+                output = model(x)
                 odds, exact_odds = (
                     o.state_logits[:, 1] - o.state_logits[:, 0] for o in (output, reference)
                 )
                 rows[name] = {
                     "encodings": float((output.encodings - reference.encodings).abs().max()),
                     "log_odds": float((odds - exact_odds).abs().max()),
-                    "seconds": min(seconds),
                 }
         finally:
             model.set_attn_implementation(before)

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
+from .forces import mueller_brown_field
 from .regimes import require_integer, require_number
 from .simulation import (
     MAX_SEED,
     check_starts,
     default_threads,
-    mueller_brown_field,
     prepare_state,
     run_blocks,
 )

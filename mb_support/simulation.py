@@ -8,8 +8,9 @@ from itertools import count
 
 import numpy as np
 
-from . import forces, kernels, random_numbers
-from .potential import AMPLITUDE, MINIMA, X0, Y0, A, B, C
+from . import kernels, random_numbers
+from .forces import mueller_brown_field
+from .potential import MINIMA
 from .regimes import REGIMES, SimulationConfig, require_integer
 
 __all__ = [
@@ -119,44 +120,6 @@ def _initial_velocities(config, seed, first_trajectory, n):
     normals = np.empty(2 * n, np.float32)
     random_numbers.normals_of_words(words, normals, n)
     return normals.reshape(2, n).T / math.sqrt(config.beta * config.mass)
-
-
-def mueller_brown_field(scale, real):
-    """Constants of the Müller-Brown force times `scale`, in the floating-point type `real`."""
-    log2_e = math.log2(math.e)
-    offset = np.log2(np.abs(AMPLITUDE) * 2 * math.log(2) * scale)
-    largest = 126 if real is np.float32 else 1022
-    values = forces.MuellerBrown(
-        x1=X0[0],
-        y2=Y0[1],
-        s3=X0[2] + Y0[2],
-        d34=X0[2] - Y0[2],
-        x12=A[0] * log2_e,
-        y12=C[0] * log2_e,
-        s33=(A[2] / 2 + B[2] / 4) * log2_e,
-        d33=(A[2] / 2 - B[2] / 4) * log2_e,
-        s44=(A[3] / 2 + B[3] / 4) * log2_e,
-        d44=(A[3] / 2 - B[3] / 4) * log2_e,
-        offset1=offset[0],
-        offset2=offset[1],
-        offset3=offset[2],
-        offset4=offset[3],
-        lowest=-largest,
-        highest=largest,
-    )
-    return forces.MuellerBrown(*(real(v) for v in values))
-
-
-def well_field(stiffness_x, stiffness_y, quartic=0.0):
-    """A maker of fields, like `mueller_brown_field`, for wells with known averages (tests).
-
-    V = (stiffness_x x^2 + stiffness_y y^2) / 2 + quartic (x^4 + y^4) / 4.
-    """
-
-    def make(scale, real):
-        return forces.Well(*(real(v * scale) for v in (stiffness_x, stiffness_y, quartic)))
-
-    return make
 
 
 def _prepare(config, make_field):

@@ -164,7 +164,7 @@ plt.show()
 
 # %%
 few = make_dataset(16, "validation", index=seed)
-cosines, _ = study.compare_gradients(model, few)
+cosines = study.compare_gradients(model, few)
 glue("model_cosine", float(cosines.mean()), display=False)
 glue("model_cosine_least", float(cosines.min()), display=False)
 print(f"cosine of the two gradients, by batch: {np.round(cosines, 4)}")

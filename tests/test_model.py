@@ -365,11 +365,11 @@ def test_both_readings_of_the_loss_are_those_of_the_model():
 def test_gradients_of_the_readings_are_compared_and_the_model_is_left_as_it_was():
     model = make_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     data = make_set()
-    cosines, cost = study.compare_gradients(model, data, batch=2)
-    assert cosines.shape == (2,) and (0 < cosines).all() and (cosines <= 1.00001).all() and cost > 0
+    cosines = study.compare_gradients(model, data, batch=2)
+    assert cosines.shape == (2,) and (0 < cosines).all() and (cosines <= 1.00001).all()
     assert model.config.passes == "one" and not model.training
     assert all(p.grad is None for p in model.parameters())
-    gradient, _ = study.gradient_of_reading(model, data.trajectories, data.labels, "one")
+    gradient = study.gradient_of_reading(model, data.trajectories, data.labels, "one")
     model(torch.from_numpy(data.trajectories), labels=torch.from_numpy(data.labels)).loss.backward()
     expected = torch.cat([
         (torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in model.parameters()
@@ -379,7 +379,7 @@ def test_gradients_of_the_readings_are_compared_and_the_model_is_left_as_it_was(
 
 def test_implementations_are_measured_against_double_precision():
     model = make_model()
-    errors = study.implementation_errors(model, make_set().trajectories, repeats=1)
+    errors = study.implementation_errors(model, make_set().trajectories)
     assert list(errors.index) == ["eager", "sdpa", "cpu_fused"]
     assert (errors[["encodings", "log_odds"]] < 1e-3).all(axis=None) and (errors > 0).all(axis=None)
     assert model.config._attn_implementation == "sdpa"

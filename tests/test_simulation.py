@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from mb_support import kernels, random_numbers
+from mb_support.forces import well_field
 from mb_support.passages import first_passage_times
 from mb_support.potential import MINIMA, force, potential
 from mb_support.simulation import (
@@ -20,7 +21,6 @@ from mb_support.simulation import (
     TrajectoryEscaped,
     sample_starts,
     simulate,
-    well_field,
 )
 from mb_support.states import assign_states
 
