@@ -37,6 +37,9 @@ class TrainingConfig:
         Twelve layers that write as loudly as they read drown what tells the frames apart.
     grown_from : str, optional
         Size whose recipe is followed first; the model begins as what that has trained (`growth`).
+    start_heads : bool
+        Whether the first layer that a grown model has of its own begins by looking at the first
+        frame (see `growth.add_start_heads`).
     neighbour_heads : bool
         Whether two heads of the first layer begin as differences to the frames beside a frame
         (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
@@ -71,6 +74,7 @@ class TrainingConfig:
     position_scale: float = 0.7
     branch_scale: float = 1.0
     grown_from: str | None = None
+    start_heads: bool = False
     neighbour_heads: bool = False
     block_length: int = 1
     taught: bool = False
@@ -86,6 +90,8 @@ class TrainingConfig:
     save_every: int = 100
 
     def __post_init__(self):
+        if self.start_heads and self.grown_from is None:
+            raise ValueError("start heads need a model to grow from: set grown_from")
         for size in (self.size, self.grown_from or self.size):
             if size not in SIZES:
                 raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
@@ -154,13 +160,14 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 300, 160), (1000, 400, 320), (1000, 120)),
+        stages=((1000, 1500, 160), (1000, 800, 320), (1000, 300)),
         batch_size=8,
-        learning_rate=4e-4,
+        learning_rate=6e-4,
         warmup_steps=50,
         guided_fraction=1.0,
         weight_decay=0.0,
         grown_from="medium",
+        start_heads=True,
         neighbour_heads=True,
         block_length=32,
         taught=True,

@@ -29,7 +29,7 @@ from .checkpoints import (
 )
 from .curriculum import RECIPES, recipe_runs
 from .datasets import FreshTrajectories, family_seed, make_dataset
-from .growth import grow
+from .growth import add_start_heads, grow
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, TAUGHT_SCALE, GuidedTransformer
 from .initialisation import add_neighbour_heads, hold_positions, scale_branches, start_as_waves
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
@@ -207,7 +207,11 @@ def _grown(small, model, config):
     if config.neighbour_heads:  # the copies of what holds still hold still
         hold_positions(model, first=small.config.hidden_size)
     typical = make_dataset(4, "train", regime=config.regime).trajectories
-    return grow(small, model.plain(), torch.from_numpy(typical).float())
+    typical = torch.from_numpy(typical).float()
+    grown = grow(small, model.plain(), typical)
+    if config.start_heads:
+        add_start_heads(small, grown, typical)
+    return grown
 
 
 def train_and_refine(size, work, resume=True, data=None, begin_with=None):
@@ -240,7 +244,7 @@ def train_and_refine(size, work, resume=True, data=None, begin_with=None):
     """
     configs = recipe_runs(size)
     if data is not None:
-        configs = [replace(RECIPES[size], grown_from=None, taught=False)]
+        configs = [replace(RECIPES[size], grown_from=None, start_heads=False, taught=False)]
     model, record, n_done = None, None, 0
     if begin_with is not None:
         model, record = TrajectoryTransformer.from_pretrained(begin_with), read_record(begin_with)
