@@ -393,9 +393,11 @@ def _free_name(path):
 
 
 def forget_run(run_folder):
-    """Delete the checkpoints of a run that is to start anew."""
+    """Delete the checkpoints, and kept encodings, of a run that is to start anew."""
     for _, folder in list(_run_checkpoints(run_folder)):
         shutil.rmtree(folder)
+    for encodings in Path(run_folder).glob("encodings-*.npz"):
+        encodings.unlink()
 
 
 def main(arguments=None):

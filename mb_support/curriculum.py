@@ -47,8 +47,11 @@ class TrainingConfig:
         Neighbouring frames that are shown together where trajectories are thinned.
     taught : bool
         If True, the run goes on with a trained model. Of its guided trajectories three of four
-        start nearer to the ridge, and what a `teacher` knows takes the place of their labels;
-        there is no other auxiliary loss.
+        start nearer to the ridge, and what a `teacher` knows takes the place of their labels and,
+        for the read-out, of their positions.
+    n_passes : int
+        If not zero, only the classifier's head learns, anew: each trajectory is encoded once, and
+        its mean encoding is shown to the head so many times (see `refit`).
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
         bfloat16 autocast in the linear layers.
@@ -78,6 +81,7 @@ class TrainingConfig:
     neighbour_heads: bool = False
     block_length: int = 1
     taught: bool = False
+    n_passes: int = 0
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
@@ -160,14 +164,13 @@ RECIPES = {
     ),
     "large": TrainingConfig(
         "large",
-        stages=((1000, 1500, 160), (1000, 800, 320), (1000, 300)),
+        stages=((1000, 300, 160), (1000, 400, 320), (1000, 120)),
         batch_size=8,
-        learning_rate=6e-4,
+        learning_rate=4e-4,
         warmup_steps=50,
         guided_fraction=1.0,
         weight_decay=0.0,
         grown_from="medium",
-        start_heads=True,
         neighbour_heads=True,
         block_length=32,
         taught=True,
@@ -189,6 +192,13 @@ REFINEMENTS = {
         taught=True,
         seed=1,
         stop_after=None,
+    ),
+    "large": replace(
+        RECIPES["large"],
+        stages=((1000, 900),),
+        seed=2,
+        start_heads=True,
+        n_passes=100,
     ),
 }
 

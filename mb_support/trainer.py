@@ -48,6 +48,17 @@ class TrajectoryTrainer(Trainer):
                 return None
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
+    def go_on_after(self, log):
+        """Take the log of steps that were made elsewhere for those of this run.
+
+        Parameters
+        ----------
+        log : list of dict
+            Each with "step" and "elapsed_s".
+        """
+        self.state.log_history, self.state.global_step = log, log[-1]["step"]
+        self._started = time.monotonic()
+
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         output = model(**inputs)
         self._terms.append(

@@ -33,6 +33,7 @@ from .growth import add_start_heads, grow
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, TAUGHT_SCALE, GuidedTransformer
 from .initialisation import add_neighbour_heads, hold_positions, scale_branches, start_as_waves
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
+from .refit import refit_classifier
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
@@ -167,10 +168,11 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
     stream = training_stream(config, data)
     if begin_with is not None:
         model.load_plain(_grown(begin_with, model, config))
-        model.fit_guide(
-            default_data_collator(stream.__getitems__(range(first, first + config.batch_size)))
-            for first in range(0, min(N_FITTED, stream.n_guided), config.batch_size)
-        )
+        if not config.n_passes:
+            model.fit_guide(
+                default_data_collator(stream.__getitems__(range(first, first + config.batch_size)))
+                for first in range(0, min(N_FITTED, stream.n_guided), config.batch_size)
+            )
     trainer = TrajectoryTrainer(
         model=model,
         args=training_arguments(config, output_dir, progress),
@@ -186,7 +188,12 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
         last = [_starting_point(config, output_dir, resume, data)]
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
     with stops_on_sigterm(trainer):
-        trainer.train(resume_from_checkpoint=last)
+        if config.n_passes:
+            with trainer.args.main_process_first():  # the others find the encodings that it kept
+                log = refit_classifier(model, stream, config, output_dir, progress)
+            trainer.go_on_after(log)
+        else:
+            trainer.train(resume_from_checkpoint=last)
     if trainer.state.global_step < config.n_steps_done:
         raise TrainingStopped(
             f"stopped at step {trainer.state.global_step} of {config.n_steps_done}, checkpoint in "
@@ -202,16 +209,15 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
 
 def _grown(small, model, config):
     # the weights that `model` begins with: those of `small`, grown if it is of another size
-    if small.config.hidden_size == model.config.hidden_size:
-        return small
-    if config.neighbour_heads:  # the copies of what holds still hold still
-        hold_positions(model, first=small.config.hidden_size)
-    typical = make_dataset(4, "train", regime=config.regime).trajectories
+    typical = make_dataset(8, "train", regime=config.regime).trajectories
     typical = torch.from_numpy(typical).float()
-    grown = grow(small, model.plain(), typical)
+    if small.config.hidden_size != model.config.hidden_size:
+        if config.neighbour_heads:  # the copies of what holds still hold still
+            hold_positions(model, first=small.config.hidden_size)
+        small = grow(small, model.plain(), typical[:4])
     if config.start_heads:
-        add_start_heads(small, grown, typical)
-    return grown
+        add_start_heads(small, TrajectoryConfig.of_size(config.grown_from), typical)
+    return small
 
 
 def train_and_refine(size, work, resume=True, data=None, begin_with=None):
