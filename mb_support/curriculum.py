@@ -96,6 +96,8 @@ class TrainingConfig:
     def __post_init__(self):
         if self.start_heads and self.grown_from is None:
             raise ValueError("start heads need a model to grow from: set grown_from")
+        if self.n_passes and (not self.taught or any(len(stage) > 2 for stage in self.stages)):
+            raise ValueError("a refit is taught, and its trajectories are shown whole")
         for size in (self.size, self.grown_from or self.size):
             if size not in SIZES:
                 raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")

@@ -89,6 +89,12 @@ def _stages_in_words(config):
 
 def _refinement_in_words(run):
     config = TrainingConfig.from_dict(run["config"])
+    if config.n_passes:
+        return (
+            f"{'heads that look at the first frame, then ' if config.start_heads else ''}only the "
+            f"classifier's head, anew: {run['trajectories_seen']:,} of the trajectories, encoded "
+            f"once and shown {config.n_passes} times; taught by the ideal observer"
+        )
     grown = f"grown from the {config.grown_from} model, then " if config.grown_from else ""
     return (
         f"{grown}{run['trajectories_seen']:,} of the trajectories; taught by the "

@@ -5,6 +5,7 @@ trajectory is encoded once, and the head is shown the mean of its encodings many
 """
 
 import json
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -124,7 +125,7 @@ def _fit(head, encodings, soft_labels, config, folder, progress):
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
     std, mean = torch.std_mean(encodings, dim=0)
-    n_steps = config.n_passes * len(encodings) // BATCH_SIZE
+    n_steps = math.ceil(config.n_passes * len(encodings) / BATCH_SIZE)
     trainer = Trainer(
         model=_Fitted(head),
         args=TrainingArguments(
