@@ -142,6 +142,19 @@ recipes.recipe_table(records)
 # labels alone. This too is a privilege of whoever owns the
 # simulator.
 #
+# (section-training-start)=
+# *A look at the start.* What is asked for is where a trajectory starts. The encoding of the first
+# frame says so best, with less than half of the error that a fit to the mean of all encodings
+# leaves, but $g$ is given that mean, in which the first frame is one of a thousand. And the four
+# layers that the large model has of its own had found nothing to do: silencing any of them
+# changed no answer. So a last run begins by giving the first of them a task
+# (`growth.add_start_heads`): all its heads attend to the first frame, and in every frame the copies
+# of a dimension move apart by what the first frame has there, in proportion to each other's share, so
+# that nothing which reads both notices. The heads find the first frame by a mark of the same kind,
+# which two neurons in each layer below keep up. Then only $g$ learns, anew (`mb_support.refit`): each
+# trajectory is encoded once, and its mean encoding is shown to $g$ many times, with the teacher's
+# probabilities. Again a choice within the poster's architecture and parameter count.
+#
 # ## The curves
 #
 # {numref}`fig-training-curves`: both terms of the poster's loss, without the read-out, and the
