@@ -264,8 +264,8 @@ plt.show()
 # training attend to less than a tenth of the frames (the table gives their number). A claim is
 # undecided if the interval crosses the border. On local blocks, the verdicts of the medium
 # and large models judge their start as well: two heads with all their weight on neighbours are enough to raise
-# the mean weight within fifty frames. On key timesteps those of the large model do: one layer of twelve
-# was built to attend to the first frame only.
+# the mean weight within fifty frames. On key timesteps, and on past against future, those of the large
+# model do: one layer of twelve was built to attend to the first frame only.
 
 # %%
 verdicts = study.verdicts(table, summaries)
