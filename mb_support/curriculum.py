@@ -37,9 +37,9 @@ class TrainingConfig:
         Twelve layers that write as loudly as they read drown what tells the frames apart.
     grown_from : str, optional
         Size whose recipe is followed first; the model begins as what that has trained (`growth`).
-    start_heads : bool
-        Whether the first layer that a grown model has of its own begins by looking at the first
-        frame (see `growth.add_start_heads`).
+    start_head : bool
+        Whether a head of the first layer that a grown model has of its own begins by copying the
+        first frame to all others (see `start_head`).
     neighbour_heads : bool
         Whether two heads of the first layer begin as differences to the frames beside a frame
         (see `initialisation.add_neighbour_heads`), and are guided to tell how large these are.
@@ -51,7 +51,7 @@ class TrainingConfig:
         for the read-out, of their positions.
     n_passes : int
         If not zero, only the classifier's head learns, anew: each trajectory is encoded once, and
-        its mean encoding is shown to the head so many times (see `refit`).
+        its shape is part of so many examples (see `refit`).
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
         bfloat16 autocast in the linear layers.
@@ -77,7 +77,7 @@ class TrainingConfig:
     position_scale: float = 0.7
     branch_scale: float = 1.0
     grown_from: str | None = None
-    start_heads: bool = False
+    start_head: bool = False
     neighbour_heads: bool = False
     block_length: int = 1
     taught: bool = False
@@ -94,10 +94,12 @@ class TrainingConfig:
     save_every: int = 100
 
     def __post_init__(self):
-        if self.start_heads and self.grown_from is None:
-            raise ValueError("start heads need a model to grow from: set grown_from")
-        if self.n_passes and (not self.taught or any(len(stage) > 2 for stage in self.stages)):
-            raise ValueError("a refit is taught, and its trajectories are shown whole")
+        if self.start_head and self.grown_from is None:
+            raise ValueError("a start head needs a model to grow from: set grown_from")
+        if self.n_passes and not (self.start_head and self.taught):
+            raise ValueError("a refit needs a start head, and is taught")
+        if self.n_passes and any(len(stage) > 2 for stage in self.stages):
+            raise ValueError("trajectories of a refit are shown whole")
         for size in (self.size, self.grown_from or self.size):
             if size not in SIZES:
                 raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
@@ -199,7 +201,7 @@ REFINEMENTS = {
         RECIPES["large"],
         stages=((1000, 900),),
         seed=2,
-        start_heads=True,
+        start_head=True,
         n_passes=100,
     ),
 }

@@ -11,15 +11,8 @@ import math
 
 import torch
 
-from .initialisation import N_DIFFERENCES, N_POSITION
-
 #: Copies of a dimension share its outgoing weights between 0.3 and 0.7, lest they stay copies.
 LEAST_SHARE, MOST_SHARE = 0.3, 0.7
-#: Size of the mark of the first frame, where copies differ by it; the gain of the neurons that keep
-#: it up; and the logarithm of the weight of that frame over each other one where heads look for it.
-MARK, RELAY_GAIN, START_SHARPNESS = 0.3, 16.0, 16.0
-#: How far copies move apart for what the first frame has there.
-START_GAIN = 0.5
 
 
 @torch.no_grad()
@@ -66,7 +59,7 @@ def grow(small, large, trajectories):
             f"with {b.num_hidden_layers} of {n_large}: each part must be as large, and no more "
             "than twice as wide"
         )
-    source, share = _copies(n, n_large)
+    source, share = copies(n, n_large)
     heads = (torch.arange(a.num_attention_heads)[:, None] * head_large + torch.arange(head)).ravel()
 
     def copy(target, origin, written=slice(None), rows=source):
@@ -122,101 +115,7 @@ def grow(small, large, trajectories):
     return large
 
 
-@torch.no_grad()
-def add_start_heads(model, small, trajectories):
-    """Let the first layer that a grown model has of its own look at the first frame.
-
-    What is asked for is where a trajectory starts, and the encoding of the first frame tells that
-    best; the classifier is given the mean over all. So the heads of that layer attend to the first
-    frame, and together pass on the whole of its encoding; what they write begins as zero.
-
-    To be found, the first frame is marked: copies of a dimension move apart, in proportion to each
-    other's share, so that nothing which reads both notices. In each layer below, two of the
-    neurons that the small model has not keep the mark up.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-        That has been grown, and may have been trained since; changed in place.
-    small : TrajectoryConfig
-        Of the model that it was grown from.
-    trajectories : (batch, n_frames, 2) Tensor
-        Typical ones, in raw coordinates.
-
-    Raises
-    ------
-    ValueError
-        If the model has no more layers or neurons than the small one, or too few copied
-        dimensions beside those of positions.
-    """
-    a, b = small, model.config
-    n, n_layers, neuron = a.hidden_size, a.num_hidden_layers, a.intermediate_size
-    n_large, first = b.hidden_size, N_POSITION + N_DIFFERENCES
-    if (
-        n_large - n < first + 2
-        or b.num_hidden_layers <= n_layers
-        or b.intermediate_size < neuron + 2
-    ):
-        raise ValueError(
-            f"start heads need more than {n_layers} layers, and at least {neuron + 2} neurons and "
-            f"{n + first + 2} dimensions; got {b.num_hidden_layers}, {b.intermediate_size} and "
-            f"{n_large}"
-        )
-    model.eval()
-    _, share = _copies(n, n_large)
-    pairs = torch.arange(first, n_large - n), torch.arange(n + first, n_large)
-    mark = _mark(pairs, share)
-    model.embeddings.position_embeddings.weight[0] += mark
-    for layer in model.encoder.layer[:n_layers]:
-        finder, shift = _finder(_output_of(layer.attention, model, trajectories), pairs)
-        for k, threshold in enumerate((0.25, 0.75)):  # together a step of height RELAY_GAIN / 2
-            layer.intermediate.dense.weight[neuron + k] = RELAY_GAIN * finder
-            layer.intermediate.dense.bias[neuron + k] = RELAY_GAIN * (shift - threshold)
-            layer.output.dense.weight[:, neuron + k] = (-1) ** k * mark / (RELAY_GAIN / 2)
-    finder, _ = _finder(_output_of(layer, model, trajectories), pairs)
-    head_size = n_large // b.num_attention_heads
-    attention = model.encoder.layer[n_layers].attention
-    output, attention = attention.output.dense, attention.self
-    for linear in (attention.query, attention.key, attention.value, output):
-        linear.weight.zero_()
-        linear.bias.zero_()
-    for mine, copy in zip(*pairs, strict=True):
-        output.weight[mine, mine] = START_GAIN * share[copy]
-        output.weight[copy, mine] = -START_GAIN * share[mine]
-    gain = math.sqrt(START_SHARPNESS * math.sqrt(head_size))
-    attention.query.bias[::head_size] = gain
-    attention.key.weight[::head_size] = gain * finder
-    attention.value.weight.copy_(torch.eye(n_large))
-
-
-def _mark(pairs, share):
-    # a direction in which copies move apart unseen, and without a mean for LayerNorms to subtract
-    ours, copies = pairs
-    signs = torch.ones(len(ours))
-    signs[1::2] = -1.0
-    lean = share[copies] - share[ours]
-    signs -= lean * (signs @ lean) / (lean @ lean)
-    mark = torch.zeros(len(share))
-    mark[ours], mark[copies] = MARK * signs * share[copies], -MARK * signs * share[ours]
-    return mark
-
-
-def _finder(given, pairs):
-    # weights that make 1 of the mark in the first frame, and 0 of frames without one: Fisher's
-    # discriminant, as training moves copies apart by themselves
-    ours, copies = pairs
-    apart = given[..., ours] - given[..., copies]
-    others = apart[:, 1:].flatten(0, 1)
-    seen = apart[:, 0].mean(dim=0) - others.mean(dim=0)
-    spread = torch.cov(others.T) + 1e-4 * (seen @ seen) * torch.eye(len(seen))
-    found = torch.linalg.solve(spread, seen)
-    weights = torch.zeros(given.shape[-1])
-    weights[ours] = found / (found @ seen)
-    weights[copies] = -weights[ours]
-    return weights, -(others.mean(dim=0) @ weights[ours])
-
-
-def _copies(n, n_large):
+def copies(n, n_large):
     # which dimension each one of the large model stands for, and its share of what that passes on
     n_copied = n_large - n
     source = torch.cat([torch.arange(n), torch.arange(n_copied)])
@@ -229,7 +128,7 @@ def _copies(n, n_large):
     return source, share
 
 
-def _output_of(module, model, trajectories):
+def output_of(module, model, trajectories):
     # what a layer, or its attention, makes of the trajectories
     kept = []
     hook = module.register_forward_hook(lambda module, inputs, output: kept.append(output))
@@ -240,7 +139,7 @@ def _output_of(module, model, trajectories):
 
 def _pass_on(model, n_layers, trajectories):
     # layers after the first `n_layers` write nothing, and their LayerNorms restore what they get
-    given = _output_of(model.encoder.layer[n_layers - 1], model, trajectories)
+    given = output_of(model.encoder.layer[n_layers - 1], model, trajectories)
     scale, mean = given.std(dim=-1, correction=0).mean(), given.mean()
     for layer in model.encoder.layer[n_layers:]:
         for part in (layer.attention.output, layer.output):

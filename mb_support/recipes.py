@@ -91,9 +91,9 @@ def _refinement_in_words(run):
     config = TrainingConfig.from_dict(run["config"])
     if config.n_passes:
         return (
-            f"{'heads that look at the first frame, then ' if config.start_heads else ''}only the "
-            f"classifier's head, anew: {run['trajectories_seen']:,} of the trajectories, encoded "
-            f"once and shown {config.n_passes} times; taught by the ideal observer"
+            "a head that shows the first frame to all, then only the classifier's head, anew: "
+            f"{run['trajectories_seen']:,} of the trajectories, encoded once, each part of "
+            f"{config.n_passes} examples"
         )
     grown = f"grown from the {config.grown_from} model, then " if config.grown_from else ""
     return (

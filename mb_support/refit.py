@@ -1,7 +1,11 @@
 """The classifier's head fitted again, to encodings that are made once.
 
-The encoder is most of a model and its last head is little: where only that head is to learn, each
-trajectory is encoded once, and the head is shown the mean of its encodings many times.
+What is asked for is on which side of the ridge a trajectory starts. The mean encoding tells, to
+some precision, the shift and scale that the standardisation took away, and with a `start_head` also
+the first frame as it was left. To put that frame back where it was is the head's task, and for
+that any start is as good as any other: shift and scale of one trajectory, put together with the
+first frame of another, make an example whose answer is known. So a few thousand trajectories, each
+encoded only once, give millions of examples.
 """
 
 import json
@@ -12,30 +16,40 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import norm
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import cross_val_predict
 from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 from transformers import Trainer, TrainingArguments, default_data_collator
 
 from .model import TrajectoryTransformer
+from .states import distance_from_ridge
 
 #: Steps whose trajectories are encoded and kept together: what an interrupted run may lose.
 STEPS_KEPT = 20
-#: How the head learns, each batch being one of mean encodings.
-BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 256, 3e-3, 0.1
+#: How the head learns from the examples, and the factor on the initial weights with which its
+#: neurons read: they are many, and what they read is little.
+BATCH_SIZE, LEARNING_RATE, N_EPOCHS, FIRST_SCALE = 1024, 1e-2, 12, 2.0
+#: On the weights with which a mean encoding tells mean and log std: copies tell the same.
+PENALTY = 1e-2
 
 
-def refit_classifier(model, stream, config, folder, progress=True):
-    """Fit g anew, to what the `teacher` says of the trajectories of a stream.
+def refit_classifier(model, readings, stream, config, folder, progress=True):
+    """Fit g anew, to where trajectories start.
 
     Parameters
     ----------
     model : GuidedTransformer
-        Only its `state_classifier` is changed.
+        With a start head; only its `state_classifier` is changed.
+    readings : (3, hidden_size) Tensor
+        Where the start head writes (see `start_head.start_readings`).
     stream : FreshTrajectories
         With "soft_labels".
     config : TrainingConfig
-        `n_steps` batches of `batch_size` trajectories are encoded, and shown `n_passes` times.
+        `n_steps` batches of `batch_size` trajectories are encoded; each is part of `n_passes`
+        examples.
     folder : path
         Where mean encodings are kept: the same call goes on where an interrupted one stopped.
     progress : bool
@@ -69,10 +83,15 @@ def refit_classifier(model, stream, config, folder, progress=True):
             }
         )
         kept.append(piece)
-    encodings = torch.from_numpy(np.concatenate([piece["encodings"] for piece in kept]))
-    soft_labels = torch.from_numpy(np.concatenate([piece["soft_labels"] for piece in kept]))
+    encoded = {
+        name: np.concatenate([piece[name] for piece in kept])
+        for name in ("encodings", "soft_labels", "starts", "shapes")
+    }
     started = time.monotonic()
-    loss = _fit(model.state_classifier, encodings, soft_labels.float(), config, folder, progress)
+    _fit(model.state_classifier, readings, encoded, config, folder, progress)
+    with torch.no_grad():
+        logits = model.state_classifier(torch.from_numpy(encoded["encodings"]))
+    loss = float(_cross_entropy(logits, torch.from_numpy(encoded["soft_labels"])))
     seconds = round(began + time.monotonic() - started, 1)
     return [*log, log[-1] | {"classification_loss": loss, "elapsed_s": seconds}]
 
@@ -91,7 +110,8 @@ def _encoded(model, stream, config, steps, folder):
                 "resume=False (--restart) to begin anew"
             )
         return piece
-    started, encodings, soft_labels, losses = time.monotonic(), [], [], []
+    started, losses = time.monotonic(), []
+    encodings, soft_labels, starts, shapes = [], [], [], []
     model.train()  # no dropout: what is encoded is what the loss is of
     for step in steps:
         items = range(step * config.batch_size, (step + 1) * config.batch_size)
@@ -99,6 +119,9 @@ def _encoded(model, stream, config, steps, folder):
         output = TrajectoryTransformer.forward(model, batch["trajectories"], batch["labels"])
         encodings.append(output.encodings.mean(dim=1))
         soft_labels.append(batch["soft_labels"])
+        standardised, mean, std = model.standardise(batch["trajectories"][:, :-1])
+        starts.append(standardised[:, 0])
+        shapes.append(torch.cat([mean, std.log()], dim=-1)[:, 0])
         losses.append(
             [output.trajectory_loss, _cross_entropy(output.state_logits, soft_labels[-1])]
         )
@@ -107,6 +130,8 @@ def _encoded(model, stream, config, steps, folder):
         "made_for": made_for,
         "encodings": torch.cat(encodings).numpy(),
         "soft_labels": torch.cat(soft_labels).numpy(),
+        "starts": torch.cat(starts).numpy(),
+        "shapes": torch.cat(shapes).numpy(),
         "trajectory_loss": trajectory_loss,
         "classification_loss": classification_loss,
         "seconds": time.monotonic() - started,
@@ -117,15 +142,18 @@ def _encoded(model, stream, config, steps, folder):
     return piece
 
 
-def _fit(head, encodings, soft_labels, config, folder, progress):
-    # train a head of the same shape on standardised encodings, and let `head` do the same to
-    # plain ones; returns the mean cross-entropy of the last pass
+def _fit(head, readings, encoded, config, folder, progress):
+    # fit a head to what is read of an encoding, and let `head` do the same to whole ones
+    read, unread = _Reading(encoded, readings.double().numpy()), head[0]
+    known, soft_labels = read.recombined(config.n_passes, config.seed)
+    mean, std = known.mean(axis=0), known.std(axis=0)
     torch.manual_seed(config.seed)
-    for module in head:
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    std, mean = torch.std_mean(encodings, dim=0)
-    n_steps = math.ceil(config.n_passes * len(encodings) / BATCH_SIZE)
+    head[0] = nn.Linear(len(mean), unread.out_features)
+    with torch.no_grad():
+        head[0].weight *= FIRST_SCALE
+    for module in (head[2], head[3]):
+        module.reset_parameters()
+    n_steps = math.ceil(N_EPOCHS * len(known) / BATCH_SIZE)
     trainer = Trainer(
         model=_Fitted(head),
         args=TrainingArguments(
@@ -135,24 +163,67 @@ def _fit(head, encodings, soft_labels, config, folder, progress):
             learning_rate=LEARNING_RATE,
             lr_scheduler_type="cosine",
             warmup_steps=n_steps // 10,
-            weight_decay=WEIGHT_DECAY,
+            adam_beta2=config.adam_beta2,
             seed=config.seed,
             save_strategy="no",
             logging_strategy="no",
+            remove_unused_columns=False,
             report_to="none",
             use_cpu=True,
             disable_tqdm=not progress,
             dataloader_pin_memory=False,
         ),
-        train_dataset=_Pairs((encodings - mean) / std, soft_labels),
+        train_dataset=_Examples((known - mean) / std, soft_labels),
+        data_collator=_as_they_are,
     )
     trainer.train()
     with torch.no_grad():
-        loss = float(_cross_entropy(head((encodings - mean) / std), soft_labels))
-        first = head[0]
-        first.weight /= std
-        first.bias -= first.weight @ mean
-    return loss
+        first = head[0].weight.double().numpy() / std
+        unread.weight.copy_(torch.from_numpy(first @ read.weight))
+        unread.bias.copy_(head[0].bias + torch.from_numpy(first @ (read.bias - mean)))
+    head[0] = unread
+
+
+class _Reading:
+    # what is read of encodings, linearly: mean and log std as a least-squares fit tells them, and
+    # what the start head writes
+    def __init__(self, encoded, readings):
+        self._shapes, self._starts = encoded["shapes"], encoded["starts"]
+        encodings = encoded["encodings"].astype(float)
+        fit = Ridge(PENALTY)
+        missed = self._shapes - cross_val_predict(fit, encodings, self._shapes, cv=5)
+        self._covariance = missed.T @ missed / len(missed)
+        fit.fit(encodings, self._shapes)
+        self._told = fit.predict(encodings)
+        self._scale, *copied = readings @ encodings.T
+        unit = self._scale[:, None] * self._starts
+        self._factors = (np.transpose(copied) * unit).sum(axis=0) / (unit**2).sum(axis=0)
+        self.weight = np.concatenate([fit.coef_, readings])
+        self.bias = np.concatenate([fit.intercept_, np.zeros(len(readings))])
+
+    def recombined(self, n_each, seed):
+        # examples with the shape of one trajectory, the first frame of another and the scale of a
+        # third; and the shares of the states, given all that is read
+        generator, n = np.random.default_rng(seed), len(self._shapes)
+        shape, start, scale = (generator.integers(n, size=n_each * n) for _ in range(3))
+        mean, log_std = np.split(self._shapes, 2, axis=1)
+        raw = mean[start] + np.exp(log_std[start]) * self._starts[start]
+        standardised = (raw - mean[shape]) / np.exp(log_std[shape])
+        told, scale = self._told[shape], self._scale[scale, None]
+        known = np.concatenate([told, scale, scale * self._factors * standardised], axis=1)
+        return known, self._shares(told, standardised)
+
+    def _shares(self, told, standardised):
+        moved = np.exp(told[:, 2:]) * standardised
+        raw, steps = told[:, :2] + moved, 1e-4 * np.eye(2)
+        gradient = np.stack(
+            [distance_from_ridge(raw + s) - distance_from_ridge(raw - s) for s in steps], axis=1
+        )
+        gradient /= 2e-4
+        slopes = np.concatenate([gradient, gradient * moved], axis=1)
+        width = np.sqrt(np.einsum("ni,ij,nj->n", slopes, self._covariance, slopes))
+        share_of_a = norm.cdf(distance_from_ridge(raw) / width)
+        return np.stack([share_of_a, 1.0 - share_of_a], axis=1)
 
 
 def _cross_entropy(logits, soft_labels):
@@ -164,16 +235,21 @@ class _Fitted(nn.Module):
         super().__init__()
         self.head = head
 
-    def forward(self, encodings, soft_labels):
-        return {"loss": _cross_entropy(self.head(encodings), soft_labels)}
+    def forward(self, known, soft_labels):
+        return {"loss": _cross_entropy(self.head(known), soft_labels)}
 
 
-class _Pairs(torch.utils.data.Dataset):
-    def __init__(self, encodings, soft_labels):
-        self._encodings, self._soft_labels = encodings, soft_labels
+class _Examples(torch.utils.data.Dataset):
+    def __init__(self, known, soft_labels):
+        self._known = torch.from_numpy(known).float()
+        self._soft_labels = torch.from_numpy(soft_labels).float()
 
     def __len__(self):
-        return len(self._encodings)
+        return len(self._known)
 
-    def __getitem__(self, index):
-        return {"encodings": self._encodings[index], "soft_labels": self._soft_labels[index]}
+    def __getitems__(self, indices):
+        return {"known": self._known[indices], "soft_labels": self._soft_labels[indices]}
+
+
+def _as_they_are(batch):
+    return batch

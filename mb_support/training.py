@@ -29,11 +29,12 @@ from .checkpoints import (
 )
 from .curriculum import RECIPES, recipe_runs
 from .datasets import FreshTrajectories, family_seed, make_dataset
-from .growth import add_start_heads, grow
+from .growth import grow
 from .guidance import DISPLACEMENT_LAYER, SHAPE_SCALE, TAUGHT_SCALE, GuidedTransformer
 from .initialisation import add_neighbour_heads, hold_positions, scale_branches, start_as_waves
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .refit import refit_classifier
+from .start_head import add_start_head, start_readings
 from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
@@ -190,7 +191,9 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
     with stops_on_sigterm(trainer):
         if config.n_passes:
             with trainer.args.main_process_first():  # the others find the encodings that it kept
-                log = refit_classifier(model, stream, config, output_dir, progress)
+                grown_from = TrajectoryConfig.of_size(config.grown_from)
+                readings = start_readings(grown_from, model.config)
+                log = refit_classifier(model, readings, stream, config, output_dir, progress)
             trainer.go_on_after(log)
         else:
             trainer.train(resume_from_checkpoint=last)
@@ -215,8 +218,8 @@ def _grown(small, model, config):
         if config.neighbour_heads:  # the copies of what holds still hold still
             hold_positions(model, first=small.config.hidden_size)
         small = grow(small, model.plain(), typical[:4])
-    if config.start_heads:
-        add_start_heads(small, TrajectoryConfig.of_size(config.grown_from), typical)
+    if config.start_head:
+        add_start_head(small, TrajectoryConfig.of_size(config.grown_from), typical)
     return small
 
 
@@ -250,7 +253,7 @@ def train_and_refine(size, work, resume=True, data=None, begin_with=None):
     """
     configs = recipe_runs(size)
     if data is not None:
-        configs = [replace(RECIPES[size], grown_from=None, start_heads=False, taught=False)]
+        configs = [replace(RECIPES[size], grown_from=None, start_head=False, taught=False)]
     model, record, n_done = None, None, 0
     if begin_with is not None:
         model, record = TrajectoryTransformer.from_pretrained(begin_with), read_record(begin_with)

@@ -143,17 +143,24 @@ recipes.recipe_table(records)
 # simulator.
 #
 # (section-training-start)=
-# *A look at the start.* What is asked for is where a trajectory starts. The encoding of the first
-# frame says so best, with less than half of the error that a fit to the mean of all encodings
-# leaves, but $g$ is given that mean, in which the first frame is one of a thousand. And the four
-# layers that the large model has of its own had found nothing to do: silencing any of them
-# changed no answer. So a last run begins by giving the first of them a task
-# (`growth.add_start_heads`): all its heads attend to the first frame, and in every frame the copies
-# of a dimension move apart by what the first frame has there, in proportion to each other's share, so
-# that nothing which reads both notices. The heads find the first frame by a mark of the same kind,
-# which two neurons in each layer below keep up. Then only $g$ learns, anew (`mb_support.refit`): each
-# trajectory is encoded once, and its mean encoding is shown to $g$ many times, with the teacher's
-# probabilities. Again a choice within the poster's architecture and parameter count.
+# *A look at the start.* What is asked for is where a trajectory starts. The mean of all encodings,
+# which $g$ is given, tells the shift and scale nearly as well as the frames allow. But of the first
+# frame as the standardisation left it, one of a thousand, little arrives: each LayerNorm weakens what
+# no layer renews. So a last run begins by giving the large model one head that brings it
+# (`mb_support.start_head`). Where growth has copied a dimension, the copies may differ, in proportion to
+# each other's share, and nothing that reads both notices. Three such differences carry a mark of the
+# first frame and every frame's two coordinates up to the first layer that the large model has of its
+# own, two neurons each making up for what LayerNorms take away. There the head finds the first frame
+# by its mark, and writes what that carries into three more differences, in every frame. A LayerNorm
+# scales all of them alike, so the ratio of coordinates to mark stays exact.
+#
+# Then only $g$ learns, anew (`mb_support.refit`). Its task is to put the first frame back where it was,
+# and for that any start is as good as any other: the shift and scale of one trajectory, put together
+# with the first frame of another, make an example whose answer is known. So each trajectory is
+# encoded once and serves many times. The target is {eq}`eq-training-teacher` again, with the shift and
+# scale that a least-squares fit reads from the mean encoding in place of the posterior's mode, and
+# $\hat\sigma$ from what that fit misses in cross-validation. All this is a choice within the poster's
+# architecture and parameter count.
 #
 # ## The curves
 #

@@ -70,8 +70,8 @@ print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
 # In the medium and large models two heads of the first layer were *built* to look at the next and the
 # previous frame (see {eq}`eq-training-neighbour`): what is found there, in measures of neighbourhood
 # above all, was put there, in the untrained control as well. The small model has none. In the large
-# model all heads of layer 9 were built to look at the first frame (see {ref}`chapter 4
-# <section-training-start>`): that column of its figures was put there, and not in the control.
+# model one head of layer 9 was built to look at the first frame (see {ref}`chapter 4
+# <section-training-start>`): that part of its figures was put there, and not in the control.
 #
 # The weights of the large model on one trajectory take more than a gigabyte. The sums behind the
 # figures are formed row by row and never store a matrix; a test compares them with the weights
@@ -264,8 +264,8 @@ plt.show()
 # training attend to less than a tenth of the frames (the table gives their number). A claim is
 # undecided if the interval crosses the border. On local blocks, the verdicts of the medium
 # and large models judge their start as well: two heads with all their weight on neighbours are enough to raise
-# the mean weight within fifty frames. On key timesteps, and on past against future, those of the large
-# model do: one layer of twelve was built to attend to the first frame only.
+# the mean weight within fifty frames. On key timesteps, those of the large model do: one head was
+# built to attend to the first frame only.
 
 # %%
 verdicts = study.verdicts(table, summaries)

@@ -91,46 +91,6 @@ def test_what_tells_positions_holds_still_in_copies_too(grown, trajectories):
             assert module.weight.grad[held.stop].any()
 
 
-@pytest.fixture(scope="module")
-def with_start_heads(medium):
-    config = replace(GROWING, start_heads=True)
-    model = training.new_model(config)
-    model.load_plain(training._grown(medium, model, config))
-    return model.plain().eval()
-
-
-def test_start_heads_look_at_the_first_frame_only(with_start_heads, trajectories):
-    with_start_heads.set_attn_implementation("eager")
-    with torch.no_grad():
-        attentions = with_start_heads(trajectories, output_attentions=True).attentions
-    assert attentions[8][..., 0].min() > 0.99
-    assert attentions[9][..., 0].max() < 0.9
-
-
-def test_start_heads_change_no_answer(medium, with_start_heads, trajectories):
-    with torch.no_grad():
-        before, after = (model(trajectories).state_logits for model in (medium, with_start_heads))
-    assert torch.equal(before.argmax(dim=1), after.argmax(dim=1))
-    assert (before - after).abs().mean() < 0.15 * before.abs().mean()
-
-
-def test_the_mean_encoding_tells_what_the_first_frame_had(medium, with_start_heads, trajectories):
-    with torch.no_grad():
-        first = medium(trajectories).encodings[:, 0, 12:56]
-        mean = with_start_heads(trajectories).encodings.mean(dim=1)
-    apart = mean[:, 12:56] - mean[:, 64 + 12 :]
-    same = torch.corrcoef(torch.cat([first.T, apart.T]))[:44, 44:].diagonal()
-    assert same.median() > 0.99  # over trajectories, dimension by dimension
-
-
-def test_start_heads_need_room(trajectories):
-    same = TrajectoryConfig.of_size("large")
-    with pytest.raises(ValueError, match="start heads need more than 12 layers"):
-        growth.add_start_heads(model_of("large"), same, trajectories)
-    with pytest.raises(ValueError, match="start heads need a model to grow from"):
-        replace(TINY, start_heads=True)
-
-
 @pytest.mark.parametrize(("small", "large"), [("medium", "small"), ("small", "large")])
 def test_a_model_cannot_shrink_nor_grow_more_than_twice_as_wide(small, large, trajectories):
     with pytest.raises(ValueError, match="cannot grow into one"):

@@ -2,21 +2,41 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from training_runs import TINY
 
-from mb_support import refit, training
+from mb_support import TrajectoryConfig, TrajectoryTransformer, refit, training
+from mb_support.curriculum import REFINEMENTS
 from mb_support.recipes import learning_curve
+from mb_support.start_head import start_readings
+from mb_support.states import assign_states, distance_from_ridge
 
-FIRST = replace(TINY, stages=((16, 3),))
-REFIT = replace(FIRST, stages=((60, 12),), taught=True, seed=1, guided_fraction=1.0, n_passes=1000)
+REFIT = replace(
+    TINY,
+    size="large",
+    grown_from="medium",
+    stages=((60, 12),),
+    start_head=True,
+    taught=True,
+    guided_fraction=1.0,
+    n_passes=100,
+)
+READINGS = start_readings(*(TrajectoryConfig.of_size(size) for size in ("medium", "large")))
 
 
 @pytest.fixture(scope="module")
 def first():
-    torch.manual_seed(0)
-    return training.new_model(FIRST).plain().eval()
+    return training.new_model(REFIT).plain().eval()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model_has_its_start_head():
+    # what these tests are about comes after it; `test_start_head` is about how it is added
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_grown", lambda small, model, config: small)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +46,27 @@ def refitted(first, tmp_path_factory):
     return folder, model, record
 
 
+@pytest.fixture(scope="module")
+def encoded():
+    # of imagined trajectories: encodings that tell the shape, with an error, and the first frame
+    generator = np.random.default_rng(7)
+    n, error = 1500, 0.02
+    shapes = generator.normal([-0.2, 0.7, -1.6, -1.6], [0.4, 0.4, 0.2, 0.2], size=(n, 4))
+    raw = generator.uniform([-1.3, 0.0], [0.3, 1.2], size=(n, 2))
+    starts = (raw - shapes[:, :2]) / np.exp(shapes[:, 2:])
+    told = shapes + error * generator.normal(size=(n, 4))
+    scale = np.exp(0.2 * generator.normal(size=(n, 1)))
+    written = np.concatenate([scale, scale * starts * [1.2, 0.8]], axis=1)
+    readings = READINGS.double().numpy()
+    encodings = told @ generator.normal(size=(4, 120))
+    encodings -= encodings @ np.linalg.pinv(readings) @ readings
+    encodings += written @ np.linalg.pinv(readings).T
+    share = np.eye(2)[assign_states(raw)]
+    names = ("encodings", "soft_labels", "starts", "shapes")
+    values = (encodings.astype(np.float32), share, starts, shapes)
+    return dict(zip(names, values, strict=True)), raw, error
+
+
 def test_only_the_classifier_changes(first, refitted):
     _, model, _ = refitted
     for name, weight in first.state_dict().items():
@@ -33,19 +74,28 @@ def test_only_the_classifier_changes(first, refitted):
         assert moved == name.startswith("state_classifier."), name
 
 
-def test_the_new_head_says_what_the_teacher_says_better_than_shares_alone(refitted):
-    _, model, record = refitted
-    items = training.training_stream(REFIT).__getitems__(range(48))
-    labels = torch.stack([item["soft_labels"] for item in items]).float()
-    trajectories = torch.stack([item["trajectories"] for item in items])[:, :-1]
+def test_the_new_head_puts_the_start_back(encoded, tmp_path):
+    known, raw, error = encoded
+    head = TrajectoryTransformer(TrajectoryConfig.of_size("large")).state_classifier
+    refit._fit(head, READINGS, known, REFINEMENTS["large"], tmp_path, progress=False)
     with torch.no_grad():
-        logits = model(trajectories).state_logits
-    loss = refit._cross_entropy(logits, labels)
-    ignorant = refit._cross_entropy(labels.mean(dim=0).log().expand(48, -1), labels)
-    assert loss < 0.8 * ignorant
-    losses = [entry["classification_loss"] for entry in record["curve"][:-1]]
-    assert loss == pytest.approx(losses[-1], rel=1e-3)  # standardisation is part of the head now
-    assert losses[-1] < losses[0]
+        share_of_a = head(torch.from_numpy(known["encodings"])).softmax(dim=1)[:, 0].numpy()
+    height = distance_from_ridge(raw)
+    clear = np.abs(height) > 0.2
+    assert clear.sum() > 500
+    assert np.mean((share_of_a > 0.5)[clear] == (height > 0)[clear]) > 0.995
+    # no surer than the shape is known: shares are frequencies
+    close = np.abs(height) < 0.1
+    calibration = np.mean(share_of_a[close] - (height > 0)[close])
+    assert abs(calibration) < 3 * 0.5 / np.sqrt(close.sum())
+    assert 0.02 < np.mean(np.minimum(share_of_a, 1 - share_of_a)[close]) < 0.4
+
+
+def test_what_is_read_knows_its_own_error(encoded):
+    known, _, error = encoded
+    read = refit._Reading(known, READINGS.double().numpy())
+    np.testing.assert_allclose(np.sqrt(np.diag(read._covariance)), error, rtol=0.2)
+    np.testing.assert_allclose(read._factors, [1.2, 0.8], rtol=1e-3)
 
 
 def test_the_record_is_that_of_a_run(refitted):
@@ -85,7 +135,12 @@ def test_encodings_of_another_run_are_refused_until_it_begins_anew(first, refitt
     training.train(other, folder, begin_with=first, progress=False, resume=False)
 
 
-@pytest.mark.parametrize("wrong", [{"taught": False}, {"stages": ((60, 12, 48),)}])
-def test_a_refit_is_taught_and_shows_all_frames(wrong):
-    with pytest.raises(ValueError, match="a refit is taught"):
+@pytest.mark.parametrize("wrong", [{"taught": False}, {"start_head": False}])
+def test_a_refit_needs_a_start_head_and_a_teacher(wrong):
+    with pytest.raises(ValueError, match="a refit needs a start head"):
         replace(REFIT, **wrong)
+
+
+def test_a_refit_shows_all_frames():
+    with pytest.raises(ValueError, match="shown whole"):
+        replace(REFIT, stages=((60, 12, 48),))
