@@ -31,7 +31,7 @@ from .states import distance_from_ridge
 STEPS_KEPT = 20
 #: How the head learns from the examples, and the factor on the initial weights with which its
 #: neurons read: they are many, and what they read is little.
-BATCH_SIZE, LEARNING_RATE, N_EPOCHS, FIRST_SCALE = 1024, 1e-2, 12, 2.0
+BATCH_SIZE, LEARNING_RATE, N_EPOCHS, FIRST_SCALE = 1024, 3e-2, 60, 3.0
 #: On the weights with which a mean encoding tells mean and log std: copies tell the same.
 PENALTY = 1e-2
 

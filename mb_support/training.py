@@ -188,14 +188,13 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
     if trainer.is_world_process_zero():
         last = [_starting_point(config, output_dir, resume, data)]
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
-    with stops_on_sigterm(trainer):
-        if config.n_passes:
-            with trainer.args.main_process_first():  # the others find the encodings that it kept
-                grown_from = TrajectoryConfig.of_size(config.grown_from)
-                readings = start_readings(grown_from, model.config)
-                log = refit_classifier(model, readings, stream, config, output_dir, progress)
-            trainer.go_on_after(log)
-        else:
+    if config.n_passes:
+        readings = start_readings(TrajectoryConfig.of_size(config.grown_from), model.config)
+        with trainer.args.main_process_first():  # the others find the encodings that it kept
+            log = refit_classifier(model, readings, stream, config, output_dir, progress)
+        trainer.go_on_after(log)
+    else:
+        with stops_on_sigterm(trainer):
             trainer.train(resume_from_checkpoint=last)
     if trainer.state.global_step < config.n_steps_done:
         raise TrainingStopped(

@@ -21,7 +21,7 @@ REFIT = replace(
     start_head=True,
     taught=True,
     guided_fraction=1.0,
-    n_passes=100,
+    n_passes=10,
 )
 READINGS = start_readings(*(TrajectoryConfig.of_size(size) for size in ("medium", "large")))
 
@@ -77,7 +77,8 @@ def test_only_the_classifier_changes(first, refitted):
 def test_the_new_head_puts_the_start_back(encoded, tmp_path):
     known, raw, error = encoded
     head = TrajectoryTransformer(TrajectoryConfig.of_size("large")).state_classifier
-    refit._fit(head, READINGS, known, REFINEMENTS["large"], tmp_path, progress=False)
+    config = replace(REFINEMENTS["large"], n_passes=20)
+    refit._fit(head, READINGS, known, config, tmp_path, progress=False)
     with torch.no_grad():
         share_of_a = head(torch.from_numpy(known["encodings"])).softmax(dim=1)[:, 0].numpy()
     height = distance_from_ridge(raw)
