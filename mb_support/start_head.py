@@ -48,52 +48,63 @@ def add_start_head(model, small, trajectories):
         If the model has no more layers or neurons than the small one, or too few copied
         dimensions beside those of positions.
     """
-    a, b = small, model.config
-    n, n_large, n_layers, neuron = (
-        a.hidden_size,
-        b.hidden_size,
-        a.num_hidden_layers,
-        a.intermediate_size,
-    )
-    first, head_size = N_POSITION + N_DIFFERENCES, n_large // b.num_attention_heads
-    if (
-        n_large - n < first + 2 * N_CARRIED
-        or b.num_hidden_layers <= n_layers
-        or b.intermediate_size < neuron + 2 * N_CARRIED
-        or head_size < N_CARRIED
-    ):
-        raise ValueError(
-            f"a start head needs more than {n_layers} layers, at least {neuron + 2 * N_CARRIED} "
-            f"neurons and {n + first + 2 * N_CARRIED} dimensions, and heads of {N_CARRIED}; got "
-            f"{b.num_hidden_layers}, {b.intermediate_size}, {n_large} and {head_size}"
-        )
+    _check_room(small, model.config)
     model.eval()
-    pairs = _pairs(n, n_large)
+    pairs = _pairs(small.hidden_size, model.config.hidden_size)
     for pair in pairs:
         _put_in_order(model, pair)
     carrying, landing = pairs[:N_CARRIED], pairs[N_CARRIED:]
-    mark, *coordinates = carrying
+    below = model.encoder.layer[: small.num_hidden_layers]
+    _carry(model, carrying, below, small.intermediate_size, trajectories)
+    height = output_of(below[-1], model, trajectories)[:, 0] @ carrying[0].read
+    above = model.encoder.layer[small.num_hidden_layers]
+    _copy_the_first(above.attention, carrying, landing, height.mean())
+
+
+def _check_room(small, large):
+    n_layers, neurons = small.num_hidden_layers, small.intermediate_size + 2 * N_CARRIED
+    n = small.hidden_size + N_POSITION + N_DIFFERENCES + 2 * N_CARRIED
+    head_size = large.hidden_size // large.num_attention_heads
+    if (
+        large.num_hidden_layers <= n_layers
+        or large.intermediate_size < neurons
+        or large.hidden_size < n
+        or head_size < N_CARRIED
+    ):
+        raise ValueError(
+            f"a start head needs more than {n_layers} layers, {neurons} neurons and {n} dimensions "
+            f"at least, and heads of {N_CARRIED}; got {large.num_hidden_layers}, "
+            f"{large.intermediate_size}, {large.hidden_size} and {head_size}"
+        )
+
+
+def _carry(model, pairs, layers, neuron, trajectories):
+    # mark and coordinates, from the embeddings up; of neurons those from number `neuron` on
+    mark, *coordinates = pairs
     model.embeddings.position_embeddings.weight[0] += CARRIED_SIZE * mark.write
     for k, pair in enumerate(coordinates):
         model.inputs_to_hidden_dim.weight[:, k] += CARRIED_SIZE * pair.write
-    wanted = _sizes(model.embeddings, model, trajectories, carrying)
-    for layer in model.encoder.layer[:n_layers]:
-        gains = wanted / _sizes(layer, model, trajectories, carrying) - 1.0
-        for k, (pair, gain) in enumerate(zip(carrying, gains, strict=True)):
+    wanted = _sizes(model.embeddings, model, trajectories, pairs)
+    for layer in layers:
+        gains = wanted / _sizes(layer, model, trajectories, pairs) - 1.0
+        for k, (pair, gain) in enumerate(zip(pairs, gains, strict=True)):
             for j, sign in enumerate((1.0, -1.0), start=neuron + 2 * k):  # GELU(d) - GELU(-d) = d
                 layer.intermediate.dense.weight[j] = sign * pair.read
                 layer.intermediate.dense.bias[j] = 0.0
                 layer.output.dense.weight[:, j] = sign * gain * pair.write
-    attention = model.encoder.layer[n_layers].attention
+
+
+def _copy_the_first(attention, carrying, landing, height):
+    # by the first head; `height` is that of the mark
     output, attention = attention.output.dense, attention.self
+    head_size = attention.attention_head_size
     rows = slice(head_size)
     for linear in (attention.query, attention.key, attention.value):
         linear.weight[rows], linear.bias[rows] = 0.0, 0.0
     output.weight[:, rows] = 0.0
     gain = math.sqrt(SHARPNESS * math.sqrt(head_size))
     attention.query.bias[0] = gain
-    height = output_of(layer, model, trajectories)[:, 0] @ mark.read
-    attention.key.weight[0] = gain / height.mean() * mark.read
+    attention.key.weight[0] = gain / height * carrying[0].read
     for k, (carried, landed) in enumerate(zip(carrying, landing, strict=True)):
         attention.value.weight[k] = carried.read
         output.weight[:, k] = landed.write

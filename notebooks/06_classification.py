@@ -29,7 +29,7 @@ from myst_nb import glue
 from mb_support import GridSolver, get_profile, ruler
 from mb_support import classification as cl
 from mb_support.baselines import fit_baselines, predict_baselines
-from mb_support.ceiling import load_ceilings
+from mb_support.ceiling import load_approximate, load_ceilings
 from mb_support.datasets import make_dataset
 from mb_support.evaluation import (
     SLICE_LENGTHS,
@@ -202,13 +202,20 @@ glue("classification_behind", ", ".join(words), display=False)
 glue("classification_ceiling", float(ceiling), display=False)
 glue("classification_ceiling_error", float(ceiling_error), display=False)
 glue("classification_ceiling_n", len(whole.first) if whole else 0, display=False)
+approximate = load_approximate("metastable")
+for name in ("expected_accuracy", "standard_error", "n_trajectories"):
+    glue(f"classification_approximate_{name}", approximate[name], display=False)
 
 # %% [markdown]
 # Mean and standard deviation from set to set: {glue:text}`classification_by_set:s`. The ideal
 # observer's accuracy is {glue:text}`classification_ceiling:.4f` ±
 # {glue:text}`classification_ceiling_error:.4f` (standard error,
 # {glue:text}`classification_ceiling_n:d` trajectories). On the trajectories that both saw, the
-# models' accuracy less the observer's is {glue:text}`classification_behind:s`.
+# models' accuracy less the observer's is {glue:text}`classification_behind:s`. The teacher of
+# {eq}`eq-training-teacher`, who approximates the same posterior around the truth and so can judge
+# {glue:text}`classification_approximate_n_trajectories:,d` trajectories, puts the ceiling at
+# {glue:text}`classification_approximate_expected_accuracy:.4f` ±
+# {glue:text}`classification_approximate_standard_error:.4f`.
 #
 # ## What is missed
 #

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from mb_support import ceiling, evaluation, inference, paths
-from mb_support.ceiling import Ceiling, load_ceilings
+from mb_support.ceiling import Ceiling, load_approximate, load_ceilings
 from mb_support.datasets import make_dataset
 from mb_support.evaluation import Evaluation, Task
 from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
 from mb_support.observer import IdealObserver
+from mb_support.regimes import REGIMES
+from mb_support.teacher import Teacher
 
 KEPT = [size for size in SIZES if (paths.RESULTS / f"evaluation_{size}.json").exists()]
 OBSERVED = [r for r in ceiling.OBSERVED if (paths.RESULTS / f"ceiling_{r}.json").exists()]
@@ -152,6 +154,23 @@ def test_the_observer_is_calibrated_on_the_kept_trajectories(regime):
 def test_kept_observations_are_of_the_test_set(regime):
     record = json.loads((paths.RESULTS / f"ceiling_{regime}.json").read_text())
     assert record["data"] == ceiling.data_digest(make_dataset(20, "test", 0, regime))
+
+
+def test_the_teachers_estimate_of_the_ceiling_agrees_with_labels_and_observer():
+    found, n = load_approximate("metastable"), ceiling.N_APPROXIMATE
+    assert found["n_trajectories"] == n
+    by_luck = np.sqrt(found["accuracy"] * (1 - found["accuracy"]) / n)
+    assert abs(found["accuracy"] - found["expected_accuracy"]) < 4 * by_luck
+    observed, error = load_ceilings("metastable")[0, 1000].expected_accuracy
+    assert abs(found["expected_accuracy"] - observed) < 3 * np.hypot(error, found["standard_error"])
+
+
+def test_the_teachers_estimate_is_of_a_validation_set():
+    found = ceiling.approximate("metastable", 12, 3, progress=False)
+    starts = make_dataset(12, "validation", 3)
+    shares = [Teacher(REGIMES["metastable"]).judge(x)[0] for x in starts.trajectories[:12]]
+    assert found["expected_accuracy"] == pytest.approx(np.max(shares, axis=1).mean())
+    assert found["index"] == 3 and 0.5 < found["accuracy"] <= 1.0
 
 
 def test_what_is_there_is_not_evaluated_again(checkpoints, tmp_path, monkeypatch, capsys):
