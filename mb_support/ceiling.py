@@ -44,8 +44,10 @@ OBSERVED = {
         (0, 1000, 400),
     ),
 }
-#: Trajectories, and which validation set they are, of the teacher's estimate.
+#: Trajectories, and which validation set they are, of the teacher's estimate; and of how many
+#: trajectories of how many test sets it is asked one by one.
 N_APPROXIMATE, APPROXIMATE_INDEX = 20_000, 11
+N_JUDGED, N_JUDGED_SETS = 1000, 5
 _PORTION = 50  # trajectories between two savings
 
 
@@ -152,21 +154,44 @@ def approximate(regime, n_trajectories=N_APPROXIMATE, index=APPROXIMATE_INDEX, p
         "expected_accuracy", the mean probability of the more probable label, its
         "standard_error", and the "accuracy" of these guesses; "regime", "n_trajectories", "index".
     """
-    data, teacher = (
-        make_dataset(n_trajectories, "validation", index, regime),
-        Teacher(REGIMES[regime]),
-    )
-    rows = tqdm(data.trajectories, "trajectories", disable=not progress)
-    shares = np.array([teacher.judge(trajectory)[0] for trajectory in rows])
-    certainty = shares.max(axis=1)
+    data = make_dataset(n_trajectories, "validation", index, regime)
+    share_of_b = _judged(data, progress)
+    certainty = np.maximum(share_of_b, 1 - share_of_b)
     return {
         "regime": regime,
         "n_trajectories": n_trajectories,
         "index": index,
         "expected_accuracy": float(certainty.mean()),
         "standard_error": float(certainty.std() / np.sqrt(n_trajectories)),
-        "accuracy": float((shares.argmax(axis=1) == data.labels).mean()),
+        "accuracy": float(((share_of_b > 0.5) == data.labels).mean()),
     }
+
+
+def judge_test_sets(regime, n_sets=N_JUDGED_SETS, n_trajectories=N_JUDGED, progress=True):
+    """What the teacher says of whole trajectories of the first test sets.
+
+    Parameters
+    ----------
+    regime : str
+        Key of `REGIMES`.
+    n_sets, n_trajectories : int
+        Test sets, and trajectories of each.
+    progress : bool
+        Draw a progress bar.
+
+    Returns
+    -------
+    (n_sets, n_trajectories) ndarray
+        Probability that the first frame lies in B.
+    """
+    sets = (make_dataset(n_trajectories, "test", index, regime) for index in range(n_sets))
+    return np.array([_judged(data, progress) for data in sets])
+
+
+def _judged(data, progress):
+    teacher = Teacher(data.config)
+    rows = tqdm(data.trajectories, "trajectories", disable=not progress)
+    return np.array([teacher.judge(trajectory)[0][1] for trajectory in rows])
 
 
 def load_approximate(regime, folder=paths.RESULTS):
@@ -214,6 +239,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.approximate:
         found = approximate(options.regime)
+        found["test_sets"] = judge_test_sets(options.regime).round(4).tolist()
         write_json(options.output / f"ceiling_{options.regime}_approximate.json", found)
         print(f"{found['expected_accuracy']:.4f} +- {found['standard_error']:.4f}")
         return

@@ -345,6 +345,29 @@ def seed_table(evaluation, n):
     return np.array(found)
 
 
+def excess_error(evaluation, share_of_b):
+    """How much more often than an ideal observer a model errs on test sets, in expectation.
+
+    A guess that differs from the observer's costs what the observer's is surer to be right. That
+    estimates the difference of accuracies with less noise than labels do.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    share_of_b : (n_sets, n) ndarray
+        The observer's probability of label 1, of trajectories of the first test sets.
+
+    Returns
+    -------
+    mean, standard_error : float
+    """
+    n_sets, n = min(evaluation.n_sets, len(share_of_b)), np.shape(share_of_b)[1]
+    states = np.array([evaluation.whole("metastable", index)[:n] for index in range(n_sets)])
+    gain = 2 * np.asarray(share_of_b[:n_sets]) - 1  # of the guess B over the guess A
+    cost = np.where(states == (gain > 0), 0.0, np.abs(gain))
+    return float(cost.mean()), float(cost.std() / np.sqrt(cost.size))
+
+
 def main(arguments=None):
     """Command line: evaluate one size and write the result under ``results``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

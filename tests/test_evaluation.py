@@ -165,6 +165,29 @@ def test_the_teachers_estimate_of_the_ceiling_agrees_with_labels_and_observer():
     assert abs(found["expected_accuracy"] - observed) < 3 * np.hypot(error, found["standard_error"])
 
 
+def test_excess_error_is_what_other_guesses_cost():
+    share = np.array([[0.9, 0.6, 0.2, 0.5]])
+    entry = dict(vars(Task("metastable", n=4)))
+
+    def excess(states):
+        kept = entry | {"states": evaluation.pack(np.array(states))}
+        return evaluation.excess_error(Evaluation({"size": "small", "predictions": [kept]}), share)
+
+    assert excess([1, 1, 0, 0]) == (0.0, 0.0)
+    mean, error = excess([0, 1, 1, 0])
+    assert mean == pytest.approx((0.8 + 0.6) / 4)
+    assert error == pytest.approx(np.std([0.8, 0.0, 0.6, 0.0]) / 2)
+
+
+def test_judged_test_sets_are_those_of_the_labels():
+    judged = np.array(load_approximate("metastable")["test_sets"])
+    for index, share in enumerate(judged):
+        labels = make_dataset(len(share), "test", index, n_frames=2).labels
+        assert ((share > 0.5) == labels).mean() > 0.98
+    again = ceiling.judge_test_sets("metastable", 2, 3, progress=False)
+    np.testing.assert_allclose(judged[:2, :3], again, atol=1e-4)
+
+
 def test_the_teachers_estimate_is_of_a_validation_set():
     found = ceiling.approximate("metastable", 12, 3, progress=False)
     starts = make_dataset(12, "validation", 3)
