@@ -210,7 +210,7 @@ glue("classification_ceiling", float(ceiling), display=False)
 glue("classification_ceiling_error", float(ceiling_error), display=False)
 glue("classification_ceiling_n", len(whole.first) if whole else 0, display=False)
 words = [f"{size} {mean:.4f} ± {error:.4f}" for size, (mean, error) in excess.items()]
-glue("classification_excess", ", ".join(words), display=False)
+glue("classification_excess_errors", ", ".join(words), display=False)
 for name in ("expected_accuracy", "standard_error", "n_trajectories"):
     glue(f"classification_approximate_{name}", approximate[name], display=False)
 
@@ -224,7 +224,7 @@ for name in ("expected_accuracy", "standard_error", "n_trajectories"):
 # {glue:text}`classification_approximate_n_trajectories:,d` trajectories, puts the ceiling at
 # {glue:text}`classification_approximate_expected_accuracy:.4f` ±
 # {glue:text}`classification_approximate_standard_error:.4f`. On the same test sets each model errs more
-# often than the teacher by, in expectation, {glue:text}`classification_excess:s`: that is what it could
+# often than the teacher by, in expectation, {glue:text}`classification_excess_errors:s`: that is what it could
 # still gain, luck apart.
 #
 # ## What is missed
