@@ -193,9 +193,8 @@ by_set_shown.rename_axis(columns="test set")
 
 # %%
 approximate = load_approximate("metastable")
-excess = {size: excess_error(kept[size], approximate["test_sets"]) for size in kept}
-excess_shown = pd.DataFrame.from_dict(excess, orient="index", columns=["excess", "standard error"])
-excess_shown.round(4)
+avoidable = {size: excess_error(kept[size], approximate["test_sets"]) for size in kept}
+pd.DataFrame.from_dict(avoidable, orient="index", columns=["excess", "standard error"]).round(4)
 
 # %% tags=["remove-cell"]
 words = [
@@ -209,7 +208,7 @@ glue("classification_behind", ", ".join(words), display=False)
 glue("classification_ceiling", float(ceiling), display=False)
 glue("classification_ceiling_error", float(ceiling_error), display=False)
 glue("classification_ceiling_n", len(whole.first) if whole else 0, display=False)
-words = [f"{size} {mean:.4f} ± {error:.4f}" for size, (mean, error) in excess.items()]
+words = [f"{size} {mean:.4f} ± {error:.4f}" for size, (mean, error) in avoidable.items()]
 glue("classification_excess_errors", ", ".join(words), display=False)
 for name in ("expected_accuracy", "standard_error", "n_trajectories"):
     glue(f"classification_approximate_{name}", approximate[name], display=False)
