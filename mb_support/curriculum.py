@@ -50,8 +50,8 @@ class TrainingConfig:
         start nearer to the ridge, and what a `teacher` knows takes the place of their labels and,
         for the read-out, of their positions.
     n_passes : int
-        If not zero, only the classifier's head learns, anew: each trajectory is encoded once, and
-        its shape is part of so many examples (see `refit`).
+        If not zero, only the classifier's head learns, from trajectories that are encoded once,
+        each part of so many examples (see `refit`). With a start head it learns anew.
     weight_decay, max_grad_norm, adam_beta2 : float
     bf16 : bool
         bfloat16 autocast in the linear layers.
@@ -96,8 +96,10 @@ class TrainingConfig:
     def __post_init__(self):
         if self.start_head and self.grown_from is None:
             raise ValueError("a start head needs a model to grow from: set grown_from")
-        if self.n_passes and not (self.start_head and self.taught):
-            raise ValueError("a refit needs a start head, and is taught")
+        if self.n_passes and not self.taught:
+            raise ValueError("a refit goes on with a trained model: set taught")
+        if self.n_passes and self.start_head and self.guided_fraction < 1.0:
+            raise ValueError("a refit with a start head is taught from first to last: guide it all")
         if self.n_passes and any(len(stage) > 2 for stage in self.stages):
             raise ValueError("trajectories of a refit are shown whole")
         for size in (self.size, self.grown_from or self.size):
@@ -207,6 +209,31 @@ REFINEMENTS = {
 }
 
 
+#: What follows where nothing grows from it: the classifier's head further, on starts and labels as
+#: the data set has them. Guidance shows others, and the end of a run forgets it only in part.
+BALANCING = {
+    "small": replace(
+        RECIPES["small"],
+        stages=((1000, 2500),),
+        learning_rate=1e-2,
+        guided_fraction=0.0,
+        taught=True,
+        n_passes=40,
+        seed=1,
+    ),
+    "medium": replace(
+        RECIPES["medium"],
+        stages=((1000, 1250),),
+        learning_rate=1e-3,
+        guided_fraction=0.0,
+        taught=True,
+        n_passes=10,
+        seed=2,
+        stop_after=None,
+    ),
+}
+
+
 def recipe_runs(size):
     """The runs that make a model of a size, in order; each begins with the model of the last.
 
@@ -217,8 +244,13 @@ def recipe_runs(size):
     Returns
     -------
     list of TrainingConfig
-        Those of the size that it grows from if it does, its own, and its refinement if it has one.
+        Those that make a model to grow from if it grows, its own, its refinement and its balancing
+        if it has them.
     """
+    return [*_runs_to_grow_from(size), *([BALANCING[size]] if size in BALANCING else [])]
+
+
+def _runs_to_grow_from(size):
     own = RECIPES[size]
-    first = recipe_runs(own.grown_from) if own.grown_from else []
+    first = _runs_to_grow_from(own.grown_from) if own.grown_from else []
     return [*first, own, *([REFINEMENTS[size]] if size in REFINEMENTS else [])]

@@ -89,6 +89,11 @@ def _stages_in_words(config):
 
 def _refinement_in_words(run):
     config = TrainingConfig.from_dict(run["config"])
+    if config.n_passes and not config.start_head:
+        return (
+            f"only the classifier's head: {run['trajectories_seen']:,} of the trajectories, not "
+            f"guided, encoded once and shown {config.n_passes} times; rate {config.learning_rate:g}"
+        )
     if config.n_passes:
         return (
             "a head that shows the first frame to all, then only the classifier's head, anew: "

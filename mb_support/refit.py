@@ -1,11 +1,14 @@
-"""The classifier's head fitted again, to encodings that are made once.
+"""The classifier's head fitted further, to encodings that are made once.
 
-What is asked for is on which side of the ridge a trajectory starts. The mean encoding tells, to
-some precision, the shift and scale that the standardisation took away, and with a `start_head` also
-the first frame as it was left. To put that frame back where it was is the head's task, and for
-that any start is as good as any other: shift and scale of one trajectory, put together with the
-first frame of another, make an example whose answer is known. So a few thousand trajectories, each
-encoded only once, give millions of examples.
+Where only the head learns, the mean encoding of a trajectory stays what it is: it is made once, and
+shown as often as the head needs.
+
+With a `start_head` there is more to be had. What is asked for is on which side of the ridge a
+trajectory starts. The mean encoding tells, to some precision, the shift and scale that the
+standardisation took away, and then also the first frame as it was left. To put that frame back
+where it was is the head's task, and for that any start is as good as any other: shift and scale of
+one trajectory, put together with the first frame of another, make an example whose answer is known.
+So a few thousand trajectories, each encoded only once, give millions of examples.
 """
 
 import json
@@ -29,29 +32,31 @@ from .states import distance_from_ridge
 
 #: Steps whose trajectories are encoded and kept together: what an interrupted run may lose.
 STEPS_KEPT = 20
-#: How the head learns from the examples, and the factor on the initial weights with which its
-#: neurons read: they are many, and what they read is little.
-BATCH_SIZE, LEARNING_RATE, N_EPOCHS, FIRST_SCALE = 1024, 3e-2, 60, 3.0
+#: Examples in a step of the head.
+BATCH_SIZE = 256
+#: With a start head: how the new one learns, and the factor on the initial weights with which its
+#: neurons read, as they are many, and what they read is little.
+NEW_BATCH_SIZE, NEW_LEARNING_RATE, N_EPOCHS, FIRST_SCALE = 1024, 3e-2, 60, 3.0
 #: On the weights with which a mean encoding tells mean and log std: copies tell the same.
 PENALTY = 1e-2
 
 
-def refit_classifier(model, readings, stream, config, folder, progress=True):
-    """Fit g anew, to where trajectories start.
+def refit_classifier(model, stream, config, folder, readings=None, progress=True):
+    """Let g go on learning, alone; with a start head, anew.
 
     Parameters
     ----------
     model : GuidedTransformer
-        With a start head; only its `state_classifier` is changed.
-    readings : (3, hidden_size) Tensor
-        Where the start head writes (see `start_head.start_readings`).
+        Only its `state_classifier` is changed.
     stream : FreshTrajectories
-        With "soft_labels".
+        Its "soft_labels" are learnt, or its "labels" where it has none.
     config : TrainingConfig
-        `n_steps` batches of `batch_size` trajectories are encoded; each is part of `n_passes`
-        examples.
+        `n_steps` batches of `batch_size` trajectories are encoded; each is shown `n_passes` times,
+        or with a start head is part of so many examples.
     folder : path
         Where mean encodings are kept: the same call goes on where an interrupted one stopped.
+    readings : (3, hidden_size) Tensor, optional
+        Where a start head writes (see `start_head.start_readings`), if the model has one.
     progress : bool
         Draw progress bars.
 
@@ -88,7 +93,10 @@ def refit_classifier(model, readings, stream, config, folder, progress=True):
         for name in ("encodings", "soft_labels", "starts", "shapes")
     }
     started = time.monotonic()
-    _fit(model.state_classifier, readings, encoded, config, folder, progress)
+    if readings is None:
+        _go_on(model.state_classifier, encoded, config, folder, progress)
+    else:
+        _fit(model.state_classifier, readings, encoded, config, folder, progress)
     with torch.no_grad():
         logits = model.state_classifier(torch.from_numpy(encoded["encodings"]))
     loss = float(_cross_entropy(logits, torch.from_numpy(encoded["soft_labels"])))
@@ -118,7 +126,8 @@ def _encoded(model, stream, config, steps, folder):
         batch = default_data_collator(stream.__getitems__(items))
         output = TrajectoryTransformer.forward(model, batch["trajectories"], batch["labels"])
         encodings.append(output.encodings.mean(dim=1))
-        soft_labels.append(batch["soft_labels"])
+        states = functional.one_hot(batch["labels"], model.config.n_states).double()
+        soft_labels.append(batch.get("soft_labels", states))
         standardised, mean, std = model.standardise(batch["trajectories"][:, :-1])
         starts.append(standardised[:, 0])
         shapes.append(torch.cat([mean, std.log()], dim=-1)[:, 0])
@@ -142,6 +151,22 @@ def _encoded(model, stream, config, steps, folder):
     return piece
 
 
+def _go_on(head, encoded, config, folder, progress):
+    # fit a head to the encodings as they are, beginning with what it has learnt
+    encodings = encoded["encodings"].astype(float)
+    mean, std = encodings.mean(axis=0), encodings.std(axis=0)
+    with torch.no_grad():
+        head[0].bias += head[0].weight @ torch.from_numpy(mean).float()
+        head[0].weight *= torch.from_numpy(std).float()
+    known = (encodings - mean) / std
+    n_steps = math.ceil(config.n_passes * len(known) / BATCH_SIZE)
+    examples = _Examples(known, encoded["soft_labels"])
+    _learn(head, examples, BATCH_SIZE, config.learning_rate, n_steps, config, folder, progress)
+    with torch.no_grad():
+        head[0].weight /= torch.from_numpy(std).float()
+        head[0].bias -= head[0].weight @ torch.from_numpy(mean).float()
+
+
 def _fit(head, readings, encoded, config, folder, progress):
     # fit a head to what is read of an encoding, and let `head` do the same to whole ones
     read, unread = _Reading(encoded, readings.double().numpy()), head[0]
@@ -153,14 +178,24 @@ def _fit(head, readings, encoded, config, folder, progress):
         head[0].weight *= FIRST_SCALE
     for module in (head[2], head[3]):
         module.reset_parameters()
-    n_steps = math.ceil(N_EPOCHS * len(known) / BATCH_SIZE)
+    n_steps = math.ceil(N_EPOCHS * len(known) / NEW_BATCH_SIZE)
+    examples = _Examples((known - mean) / std, soft_labels)
+    _learn(head, examples, NEW_BATCH_SIZE, NEW_LEARNING_RATE, n_steps, config, folder, progress)
+    with torch.no_grad():
+        first = head[0].weight.double().numpy() / std
+        unread.weight.copy_(torch.from_numpy(first @ read.weight))
+        unread.bias.copy_(head[0].bias + torch.from_numpy(first @ (read.bias - mean)))
+    head[0] = unread
+
+
+def _learn(head, examples, batch_size, learning_rate, n_steps, config, folder, progress):
     trainer = Trainer(
         model=_Fitted(head),
         args=TrainingArguments(
             output_dir=str(folder),
             max_steps=n_steps,
-            per_device_train_batch_size=BATCH_SIZE,
-            learning_rate=LEARNING_RATE,
+            per_device_train_batch_size=batch_size,
+            learning_rate=learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=n_steps // 10,
             adam_beta2=config.adam_beta2,
@@ -173,15 +208,10 @@ def _fit(head, readings, encoded, config, folder, progress):
             disable_tqdm=not progress,
             dataloader_pin_memory=False,
         ),
-        train_dataset=_Examples((known - mean) / std, soft_labels),
+        train_dataset=examples,
         data_collator=_as_they_are,
     )
     trainer.train()
-    with torch.no_grad():
-        first = head[0].weight.double().numpy() / std
-        unread.weight.copy_(torch.from_numpy(first @ read.weight))
-        unread.bias.copy_(head[0].bias + torch.from_numpy(first @ (read.bias - mean)))
-    head[0] = unread
 
 
 class _Reading:

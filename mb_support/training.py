@@ -189,9 +189,11 @@ def train(config, output_dir, resume=True, data=None, progress=True, begin_with=
         last = [_starting_point(config, output_dir, resume, data)]
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
     if config.n_passes:
-        readings = start_readings(TrajectoryConfig.of_size(config.grown_from), model.config)
+        readings = None
+        if config.start_head:
+            readings = start_readings(TrajectoryConfig.of_size(config.grown_from), model.config)
         with trainer.args.main_process_first():  # the others find the encodings that it kept
-            log = refit_classifier(model, readings, stream, config, output_dir, progress)
+            log = refit_classifier(model, stream, config, output_dir, readings, progress)
         trainer.go_on_after(log)
     else:
         with stops_on_sigterm(trainer):

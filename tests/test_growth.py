@@ -7,7 +7,7 @@ import torch
 from training_runs import TINY
 
 from mb_support import TrajectoryConfig, TrajectoryTransformer, growth, make_dataset, training
-from mb_support.curriculum import RECIPES, REFINEMENTS, TrainingConfig
+from mb_support.curriculum import BALANCING, RECIPES, REFINEMENTS, TrainingConfig
 from mb_support.inference import load_checkpoint
 from mb_support.initialisation import N_POSITION
 from mb_support.records import runs
@@ -104,6 +104,7 @@ def test_a_size_that_grows_is_trained_from_what_its_recipe_says(monkeypatch, tmp
     monkeypatch.setitem(RECIPES, "large", own)
     monkeypatch.setitem(REFINEMENTS, "medium", replace(first, taught=True, stages=((40, 1),)))
     monkeypatch.delitem(REFINEMENTS, "large", raising=False)
+    assert "medium" in BALANCING  # which nothing grows from
     model, record = training.train_and_refine("large", tmp_path)
     assert model.config.hidden_size == 120
     made_by = [run["config"] for run in runs(record)]

@@ -10,7 +10,7 @@ from training_runs import TINY
 from transformers import default_data_collator
 
 from mb_support import training
-from mb_support.curriculum import RECIPES, REFINEMENTS
+from mb_support.curriculum import BALANCING, RECIPES, REFINEMENTS
 from mb_support.datasets import (
     REFINING_FOCUS,
     FreshTrajectories,
@@ -34,6 +34,7 @@ AFTER = replace(FIRST, stages=((40, 4, 36), (40, 1)), taught=True, seed=1)
 def recipes(monkeypatch):
     monkeypatch.setitem(RECIPES, "small", FIRST)
     monkeypatch.setitem(REFINEMENTS, "small", AFTER)
+    monkeypatch.delitem(BALANCING, "small")
 
 
 def stream(n_items=16, n_guided=12, **options):

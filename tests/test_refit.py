@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from training_runs import TINY
+from transformers import default_data_collator
 
 from mb_support import TrajectoryConfig, TrajectoryTransformer, refit, training
-from mb_support.curriculum import REFINEMENTS
+from mb_support.curriculum import BALANCING, REFINEMENTS
 from mb_support.recipes import learning_curve
 from mb_support.start_head import start_readings
 from mb_support.states import assign_states, distance_from_ridge
@@ -106,6 +107,50 @@ def test_the_record_is_that_of_a_run(refitted):
     assert learning_curve(record)["scored_frames"].tolist() == [48 * 60]
 
 
+def test_without_a_start_head_the_classifier_goes_on_with_the_labels(tmp_path):
+    config = replace(BALANCING["small"], stages=((60, 8),), n_validation=4, learning_rate=1e-3)
+    first = training.new_model(config).plain().eval()
+    stream = training.training_stream(config)
+    batch = default_data_collator(stream.__getitems__(range(len(stream))))
+    assert len(stream) == 128 and "soft_labels" not in batch
+
+    def loss(model):
+        with torch.no_grad():
+            return float(model(batch["trajectories"], batch["labels"]).classification_loss)
+
+    before = loss(first)
+    model, record = training.train(config, tmp_path, begin_with=first, progress=False)
+    for name, weight in first.state_dict().items():
+        moved = not torch.equal(weight, model.state_dict()[name])
+        assert moved == name.startswith("state_classifier."), name
+    assert loss(model) < before - 0.05
+    assert record["curve"][-2]["classification_loss"] == pytest.approx(loss(model), abs=0.01)
+    # in no time it stays where it began: the change of basis is undone
+    still = replace(config, learning_rate=1e-12)
+    model, _ = training.train(still, tmp_path / "still", begin_with=first, progress=False)
+    assert loss(model) == pytest.approx(before, abs=1e-4)
+
+
+def test_a_classifier_that_prefers_a_state_is_balanced(tmp_path):
+    # what guidance leaves behind: right in its order, wrong in its share
+    generator = np.random.default_rng(3)
+    states = generator.integers(2, size=4000)
+    encodings = 0.3 * generator.normal(size=(4000, 16)) + np.eye(16)[0] * states[:, None]
+    encodings = torch.from_numpy(encodings.astype(np.float32))
+    head = TrajectoryTransformer(TrajectoryConfig.of_size("small")).state_classifier
+
+    def preference():
+        with torch.no_grad():
+            return (head(encodings).argmax(dim=1) == 1).float().mean().item() - states.mean()
+
+    with torch.no_grad():
+        head[3].bias += torch.tensor([0.0, 3.0])
+    assert preference() > 0.2
+    known = {"encodings": encodings.numpy(), "soft_labels": np.eye(2)[states]}
+    refit._go_on(head, known, BALANCING["small"], tmp_path, progress=False)
+    assert abs(preference()) < 0.02
+
+
 def test_an_interrupted_refit_goes_on_to_the_same_head(first, refitted, tmp_path, monkeypatch):
     _, whole, _ = refitted
     monkeypatch.setattr(refit, "STEPS_KEPT", 5)
@@ -136,10 +181,11 @@ def test_encodings_of_another_run_are_refused_until_it_begins_anew(first, refitt
     training.train(other, folder, begin_with=first, progress=False, resume=False)
 
 
-@pytest.mark.parametrize("wrong", [{"taught": False}, {"start_head": False}])
-def test_a_refit_needs_a_start_head_and_a_teacher(wrong):
-    with pytest.raises(ValueError, match="a refit needs a start head"):
-        replace(REFIT, **wrong)
+def test_a_refit_needs_a_trained_model_and_with_a_start_head_a_teacher():
+    with pytest.raises(ValueError, match="goes on with a trained model"):
+        replace(REFIT, taught=False)
+    with pytest.raises(ValueError, match="guide it all"):
+        replace(REFIT, guided_fraction=0.5)
 
 
 def test_a_refit_shows_all_frames():
