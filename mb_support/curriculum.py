@@ -210,7 +210,7 @@ REFINEMENTS = {
 
 
 #: What follows where nothing grows from it: the classifier's head further, on starts and labels as
-#: the data set has them. Guidance shows others, and the end of a run forgets it only in part.
+#: the data set has them. The runs before show others most of the time, and it leans to one state.
 BALANCING = {
     "small": replace(
         RECIPES["small"],

@@ -61,7 +61,7 @@ def recipe_table(records):
     for size, record in records.items():
         first, *later = runs(record)
         config = TrainingConfig.from_dict(first["config"])
-        seen = sum(run["trajectories_seen"] for run in (first, *later))
+        seen = total(record, "trajectories_seen")
         columns[size] = {
             "optimiser": f"AdamW, weight decay {config.weight_decay:g}",
             "peak learning rate": f"{config.learning_rate:g}",
@@ -105,6 +105,40 @@ def _refinement_in_words(run):
         f"{grown}{run['trajectories_seen']:,} of the trajectories; taught by the "
         f"ideal observer; rate {config.learning_rate:g}; {_stages_in_words(config)}"
     )
+
+
+def total(record, key):
+    """Sum over the runs that made a model.
+
+    Parameters
+    ----------
+    record : dict
+        Content of a ``training.json``.
+    key : {"trajectories_seen", "frames_seen", "wall_time_s"}
+
+    Returns
+    -------
+    int or float
+    """
+    return sum(run[key] for run in runs(record))
+
+
+def balancing_gain(record):
+    """Cross-entropy of the classifier before and after the run that it learns in alone.
+
+    Parameters
+    ----------
+    record : dict
+        Content of a ``training.json``, its last run being of that kind.
+
+    Returns
+    -------
+    before, after : float
+        Over the trajectories that the run has seen.
+    """
+    logged = [entry for entry in record["curve"] if "classification_loss" in entry]
+    *before, after = [entry["classification_loss"] for entry in logged]
+    return float(np.mean(before)), after
 
 
 def accuracy_with_error(accuracy, n):
@@ -153,11 +187,11 @@ def cost_table(records):
     rows = {}
     for size, record in records.items():
         accuracy, error = final_accuracy(record)
-        seconds, frames = (
-            sum(run[key] for run in runs(record)) for key in ("wall_time_s", "frames_seen")
+        seconds, frames, trajectories = (
+            total(record, key) for key in ("wall_time_s", "frames_seen", "trajectories_seen")
         )
         rows[size] = {
-            "trajectories seen": f"{sum(run['trajectories_seen'] for run in runs(record)):,}",
+            "trajectories seen": f"{trajectories:,}",
             "frames seen": f"{frames:,}",
             "minutes": f"{seconds / 60:.0f}",
             "frames per second": f"{frames / seconds:,.0f}",

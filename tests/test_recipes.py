@@ -94,6 +94,19 @@ def test_a_refined_model_has_the_curve_and_cost_of_both_runs(record):
     assert table.loc["batch", "small"] == "4"
 
 
+def test_a_classifier_that_ended_alone_says_what_it_gained(record):
+    balancing = replace(CONFIG, stages=((20, 4),), taught=True, guided_fraction=0.0, n_passes=7)
+    log = [LOG[0] | {"step": step} for step in (2, 4)] + [LOG[1], LOG[2] | {"step": 4}]
+    balanced = training_record(balancing, log) | {"before": record}
+    assert recipes.balancing_gain(balanced) == (pytest.approx(0.7), 0.5)
+    assert recipes.total(balanced, "trajectories_seen") == 20 + 16
+    table = recipes.recipe_table({"small": balanced})
+    assert table.loc["refinement", "small"] == (
+        "only the classifier's head: 16 of the trajectories, not guided, encoded once and shown "
+        "7 times; rate 0.001"
+    )
+
+
 @pytest.mark.parametrize("size", RECIPES)
 def test_committed_checkpoints_were_made_by_the_recipes(size):
     made_by = runs(recipes.load_records()[size])
