@@ -151,7 +151,9 @@ recipes.recipe_table(records)
 # cross-entropy falls from {glue:text}`training_small_unbalanced:.3f` to
 # {glue:text}`training_small_balanced:.3f` for the small model and from
 # {glue:text}`training_medium_unbalanced:.3f` to {glue:text}`training_medium_balanced:.3f` for the medium
-# one. The large model grows from the medium one as it was before.
+# one. The price is that $g$ is now made for whole trajectories: of short slices the small model tells
+# less than before ({numref}`fig-classification-slices` shows what is left). The large model grows from
+# the medium one as it was before.
 #
 # (section-training-start)=
 # *A look at the start.* What is asked for is where a trajectory starts. The mean of all encodings,
