@@ -210,7 +210,7 @@ REFINEMENTS = {
 
 
 #: What follows where nothing grows from it: the classifier's head further, on starts and labels as
-#: the data set has them. The runs before show others most of the time, and it leans to one state.
+#: the data set has them, which the runs before show at their end only.
 BALANCING = {
     "small": replace(
         RECIPES["small"],

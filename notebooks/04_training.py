@@ -143,17 +143,16 @@ recipes.recipe_table(records)
 # simulator.
 #
 # (section-training-balance)=
-# *Balance.* Of all steps so far only the last few show the data set's own starts and labels, and the
-# classifiers of the small and the medium model come out of them leaning to one state: on validation
-# trajectories they say B too often. So in a last run $g$ alone goes on
-# learning (`mb_support.refit`), from starts and labels as they are. As nothing else changes,
+# *Balance.* Of all steps so far only the last few show the data set's own starts and labels, too few
+# for $g$ to make the best of them. So the small and the medium model have a last run in which $g$ alone
+# goes on learning (`mb_support.refit`), from starts and labels as they are. As nothing else changes,
 # trajectories are encoded once, and shown to $g$ as often as it needs. On these trajectories the
 # cross-entropy falls from {glue:text}`training_small_unbalanced:.3f` to
 # {glue:text}`training_small_balanced:.3f` for the small model and from
 # {glue:text}`training_medium_unbalanced:.3f` to {glue:text}`training_medium_balanced:.3f` for the medium
-# one. The price is that $g$ is now made for whole trajectories: of short slices the small model tells
-# less than before ({numref}`fig-classification-slices` shows what is left). The large model grows from
-# the medium one as it was before.
+# one. It fits $g$ to whole trajectories: of short slices, which this run does not show, the small model
+# tells little ({numref}`fig-classification-slices`). The large model grows from the medium one as it was
+# before.
 #
 # (section-training-start)=
 # *A look at the start.* What is asked for is where a trajectory starts. The mean of all encodings,

@@ -132,7 +132,7 @@ def test_without_a_start_head_the_classifier_goes_on_with_the_labels(tmp_path):
 
 
 def test_a_classifier_that_prefers_a_state_is_balanced(tmp_path):
-    # what guidance leaves behind: right in its order, wrong in its share
+    # right in its order, wrong in its share
     generator = np.random.default_rng(3)
     states = generator.integers(2, size=4000)
     encodings = 0.3 * generator.normal(size=(4000, 16)) + np.eye(16)[0] * states[:, None]
