@@ -92,7 +92,8 @@ def _refinement_in_words(run):
     if config.n_passes and not config.start_head:
         return (
             f"only the classifier's head: {run['trajectories_seen']:,} of the trajectories, not "
-            f"guided, encoded once and shown {config.n_passes} times; rate {config.learning_rate:g}"
+            f"guided, encoded once and shown {config.n_passes} times; rate "
+            f"{config.learning_rate:g}; {_stages_in_words(config)}"
         )
     if config.n_passes:
         return (

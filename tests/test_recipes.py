@@ -95,7 +95,8 @@ def test_a_refined_model_has_the_curve_and_cost_of_both_runs(record):
 
 
 def test_a_classifier_that_ended_alone_says_what_it_gained(record):
-    balancing = replace(CONFIG, stages=((20, 4),), taught=True, guided_fraction=0.0, n_passes=7)
+    stages = ((10, 1), (20, 3))
+    balancing = replace(CONFIG, stages=stages, taught=True, guided_fraction=0.0, n_passes=7)
     log = [LOG[0] | {"step": step} for step in (2, 4)] + [LOG[1], LOG[2] | {"step": 4}]
     balanced = training_record(balancing, log) | {"before": record}
     assert recipes.balancing_gain(balanced) == (pytest.approx(0.7), 0.5)
@@ -103,7 +104,7 @@ def test_a_classifier_that_ended_alone_says_what_it_gained(record):
     table = recipes.recipe_table({"small": balanced})
     assert table.loc["refinement", "small"] == (
         "only the classifier's head: 16 of the trajectories, not guided, encoded once and shown "
-        "7 times; rate 0.001"
+        "7 times; rate 0.001; 10 (1 steps), then 20 (3 steps)"
     )
 
 

@@ -131,6 +131,22 @@ def test_without_a_start_head_the_classifier_goes_on_with_the_labels(tmp_path):
     assert loss(model) == pytest.approx(before, abs=1e-4)
 
 
+def test_a_classifier_may_go_on_with_trajectories_of_several_lengths(tmp_path, monkeypatch):
+    monkeypatch.setattr(refit, "STEPS_KEPT", 3)  # a piece may hold two lengths
+    config = replace(BALANCING["small"], stages=((30, 2), (60, 4)), n_validation=4)
+    first = training.new_model(config).plain().eval()
+    model, record = training.train(config, tmp_path, begin_with=first, progress=False)
+    assert record["trajectories_seen"] == 96 and record["frames_seen"] == 32 * 30 + 64 * 60
+    stream = training.training_stream(config)
+    kept = [np.load(tmp_path / f"encodings-{begin}.npz")["encodings"] for begin in (0, 3)]
+    for item, n_frames in ((31, 30), (32, 60)):
+        shown = stream[item]["trajectories"][None]
+        assert shown.shape[1] == n_frames
+        with torch.no_grad():
+            encoding = first.encode(first.standardise(shown[:, :-1])[0]).mean(dim=1)[0]
+        np.testing.assert_allclose(np.concatenate(kept)[item], encoding, atol=1e-4)
+
+
 def test_a_classifier_that_prefers_a_state_is_balanced(tmp_path):
     # right in its order, wrong in its share
     generator = np.random.default_rng(3)
