@@ -150,7 +150,7 @@ recipes.recipe_table(records)
 # cross-entropy falls from {glue:text}`training_small_unbalanced:.3f` to
 # {glue:text}`training_small_balanced:.3f` for the small model and from
 # {glue:text}`training_medium_unbalanced:.3f` to {glue:text}`training_medium_balanced:.3f` for the medium
-# one. For the small model a fifth of these trajectories are shorter, 100 to 500 frames, for the sake of
+# one. For the small model a fifth of these trajectories are shorter, of three lengths, for the sake of
 # the slices of {numref}`fig-classification-slices`. The large model grows from the medium one as it was
 # before.
 #
