@@ -63,7 +63,7 @@ def total_loss(predicted, target, state_logits, labels, gamma=1.0, lambda_=1.0):
             f"labels must be int64 of shape ({state_logits.shape[0]},), one state for each "
             f"trajectory; got {labels.dtype} of shape {tuple(labels.shape)}"
         )
-    if ((labels < 0) | (labels >= n_states)).any():
+    if not labels.is_cuda and ((labels < 0) | (labels >= n_states)).any():
         raise ValueError(f"labels must lie in 0..{n_states - 1}; got {labels.unique().tolist()}")
     trajectory = trajectory_loss(predicted, target)
     classification = functional.cross_entropy(state_logits, labels)

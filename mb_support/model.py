@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 from . import (
     checkpoints,
     cpu_attention,  # noqa: F401  (makes attn_implementation="cpu_fused" known)
+    gpu_attention,  # noqa: F401  (and "gpu_padded")
 )
 from .losses import total_loss
 
@@ -129,17 +130,14 @@ class TrajectoryEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, projected, frames=None):
-        if frames is None:
-            positions = self.position_embeddings.weight[: projected.shape[1]]
-        else:
-            positions = self.position_embeddings(frames)
+    def forward(self, projected):
+        positions = self.position_embeddings.weight[: projected.shape[1]]
         return self.dropout(self.LayerNorm(projected + positions))
 
 
 def fastest_attention(device="cpu"):
     """Name of the fastest exact attention implementation for a device ("cpu", "cuda", ...)."""
-    return "cpu_fused" if torch.device(device).type == "cpu" else "sdpa"
+    return {"cpu": "cpu_fused", "cuda": "gpu_padded"}.get(torch.device(device).type, "sdpa")
 
 
 def _head(hidden_size, n_outputs, eps):
@@ -184,6 +182,8 @@ def check_trajectories(trajectories, max_frames=None):
             f"trajectories have {n_frames} frames, but the model has positions for "
             f"{max_frames}: pass slices of at most {max_frames} frames"
         )
+    if trajectories.is_cuda and torch.is_grad_enabled():
+        return  # while training, a look at values would make the processor wait at each step
     if not torch.isfinite(trajectories).all():
         raise ValueError("trajectories hold NaN or infinite coordinates")
     if (trajectories == trajectories[:, :1]).all(dim=1).any():
@@ -289,7 +289,7 @@ class TrajectoryTransformer(PreTrainedModel):
         std = variance.sqrt().clamp_min(1e-6)  # a generator may run into a fixed point
         return (frames - mean) / std, mean, std
 
-    def encode(self, standardised, attention_mask=None, frames=None, counts=None):
+    def encode(self, standardised, attention_mask=None):
         """Encodings of standardised frames.
 
         Parameters
@@ -297,21 +297,13 @@ class TrajectoryTransformer(PreTrainedModel):
         standardised : (batch, n_frames, 2) Tensor
         attention_mask : (batch, n_frames) Tensor, optional
             1 for frames, 0 for padding behind them.
-        frames : (batch, n_frames) int64 Tensor, optional
-            Which frames of the trajectory these are, if not the first ones in order.
-        counts : (batch, n_frames) Tensor, optional
-            How many frames of the trajectory each stands for when it is attended; excludes
-            `attention_mask`.
 
         Returns
         -------
         (batch, n_frames, hidden_size) Tensor
         """
-        hidden = self.embeddings(self.inputs_to_hidden_dim(standardised), frames)
-        if counts is not None:
-            mask = counts.log()[:, None, None, :]
-        else:
-            mask = self._additive_mask(attention_mask, hidden)
+        hidden = self.embeddings(self.inputs_to_hidden_dim(standardised))
+        mask = self._additive_mask(attention_mask, hidden)
         return self.encoder(hidden, attention_mask=mask).last_hidden_state
 
     def _additive_mask(self, attention_mask, hidden):

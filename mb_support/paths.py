@@ -6,3 +6,4 @@ ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINTS = ROOT / "checkpoints"  # committed weights, one folder for each trained model
 RESULTS = ROOT / "results"  # committed measurements (benchmarks, sweeps)
 CACHE = ROOT / ".cache"  # rebuilt on demand: trajectories, solver results; never committed
+TRAININGS = CACHE / "trainings"  # models and checkpoints of runs under way

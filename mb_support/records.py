@@ -33,9 +33,11 @@ def machine():
 
 def commit():
     """First ten digits of the commit checked out, or None outside a repository."""
-    done = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True
-    )
+    command = ["git", "rev-parse", "--short=10", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
     return done.stdout.strip() or None
 
 

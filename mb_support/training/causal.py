@@ -15,15 +15,15 @@ import torch
 import transformers
 from transformers import TrainingArguments
 
-from . import paths
-from .causal import CausalConfig, CausalGenerator
-from .checkpoints import forget_run, newest_whole_checkpoint
-from .datasets import family_seed
-from .model import fastest_attention
-from .records import circumstances
-from .simulation import REGIMES, sample_starts, simulate
+from .. import paths
+from ..causal import CausalConfig, CausalGenerator
+from ..checkpoints import forget_run, newest_whole_checkpoint
+from ..datasets import family_seed
+from ..model import fastest_attention
+from ..records import circumstances
+from ..simulation import REGIMES, sample_starts, simulate
 from .trainer import TrajectoryTrainer, stops_on_sigterm
-from .training import save_checkpoint
+from .run import save_checkpoint
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerState
 
-from .checkpoints import CheckpointError, write_manifest
+from ..checkpoints import CheckpointError, write_manifest
 
 
 class TrajectoryTrainer(Trainer):
@@ -21,21 +21,27 @@ class TrajectoryTrainer(Trainer):
 
     Parameters
     ----------
-    n_scheduled : int, optional
-        Steps over which the learning rate falls, if a run ends before (at `max_steps`).
+    rate_of_step : callable, optional
+        Factor on the learning rate at each step, in place of the schedule of the arguments.
     """
 
-    def __init__(self, *args, n_scheduled=None, **kwargs):
+    def __init__(self, *args, rate_of_step=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.add_callback(_StepsOfTheArguments())
-        self.n_scheduled = n_scheduled
+        self.rate_of_step = rate_of_step
         self._terms, self._started, self._elapsed_before = [], None, 0.0
 
     def _get_train_sampler(self, *args, **kwargs):
         return SequentialSampler(self.train_dataset)  # fresh trajectories: already random
 
-    def create_scheduler(self, num_training_steps, *args, **kwargs):
-        return super().create_scheduler(self.n_scheduled or num_training_steps, *args, **kwargs)
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        if self.rate_of_step is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        if self.lr_scheduler is None:
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer, self.rate_of_step
+            )
+        return self.lr_scheduler
 
     def train(self, resume_from_checkpoint=None, **kwargs):
         self._started = time.monotonic()
@@ -47,17 +53,6 @@ class TrajectoryTrainer(Trainer):
                 self.model.load_state_dict(load_file(last / "model.safetensors"))
                 return None
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
-
-    def go_on_after(self, log):
-        """Take the log of steps that were made elsewhere for those of this run.
-
-        Parameters
-        ----------
-        log : list of dict
-            Each with "step" and "elapsed_s".
-        """
-        self.state.log_history, self.state.global_step = log, log[-1]["step"]
-        self._started = time.monotonic()
 
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         output = model(**inputs)
