@@ -57,9 +57,7 @@ def regime_settings(regime):
     if regime == EASY_STARTS:
         return REGIMES["metastable"]
     if regime not in REGIMES:
-        raise ValueError(
-            f"unknown regime {regime!r}: choose one of {[*REGIMES, EASY_STARTS]}"
-        )
+        raise ValueError(f"unknown regime {regime!r}: choose one of {[*REGIMES, EASY_STARTS]}")
     return REGIMES[regime]
 
 

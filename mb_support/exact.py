@@ -242,6 +242,36 @@ def floor_table(solver, config):
     return table.assign(sum=table.sum(axis=1))
 
 
+def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
+    """Frames at which curves over a trajectory are worth knowing: the first, many early, few late.
+
+    Parameters
+    ----------
+    n_frames : int
+        Length of the trajectories, at least 2.
+    n_early : int
+        Frames spaced evenly in their logarithm, from 1 to the last.
+    late : sequence of float
+        Places near the end, as shares of the length.
+
+    Returns
+    -------
+    (n,) ndarray of int
+        Ascending, without repetitions, from 0 to n_frames - 1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two frames.
+    """
+    if n_frames < 2:
+        raise ValueError(f"n_frames must be at least 2; got {n_frames}")
+    last = n_frames - 1
+    early = np.geomspace(1, last, n_early).round()
+    late = np.round(last * np.array(late, dtype=float))
+    return np.unique(np.concatenate([[0], early, late])).astype(int)
+
+
 @dataclass(frozen=True)
 class LabelCurves:
     """Accuracies of best guesses, by name of the label.

@@ -66,7 +66,7 @@ def checked_positions(positions):
     return positions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """Nodes, energies and jump rates of a rectangular grid.
 
@@ -185,13 +185,35 @@ def build_grid(beta, diffusion, grid_step, bounds=None, energy_cutoff=None):
         active |= box_coverage(x, y, START_BOX + [[-_MARGIN], [_MARGIN]]) > 0
     active = _largest_component(active & within, energy)
     energy = np.where(active, energy, np.inf)
-    rates = np.zeros((4, n_x, n_y))
+    rates = jump_rates(energy, active, beta, diffusion, step)
+    return Grid(x, y, energy, active, rates, beta, diffusion, step)
+
+
+def jump_rates(energy, active, beta, diffusion, step):
+    """Rates from each active node to its active neighbours, (4, n_x, n_y); see `Grid`."""
+    rates = np.zeros((4, *energy.shape))
     for direction, (d_x, d_y) in enumerate(DIRECTIONS):
         there = np.roll(active, (-d_x, -d_y), axis=(0, 1)) & active
         end = np.roll(energy, (-d_x, -d_y), axis=(0, 1))[there]
         rates[direction, there] = edge_rate(energy[there], end, beta)
-    rates *= diffusion / step**2
-    return Grid(x, y, energy, active, rates, beta, diffusion, step)
+    return rates * (diffusion / step**2)
+
+
+def thinned(grid, step):
+    """A grid over the same region whose nodes are about `step` apart; `grid` if it is no finer."""
+    every = max(1, round(step / grid.step))
+    if every == 1:
+        return grid
+    energy = np.pad(grid.energy[::every, ::every], 1, constant_values=np.inf)
+    active = _largest_component(np.isfinite(energy), energy)
+    energy = np.where(active, energy, np.inf)
+    x, y = (
+        nodes[0] + every * grid.step * np.arange(-1, n - 1)
+        for nodes, n in zip((grid.x, grid.y), energy.shape, strict=True)
+    )
+    step = every * grid.step
+    rates = jump_rates(energy, active, grid.beta, grid.diffusion, step)
+    return Grid(x, y, energy, active, rates, grid.beta, grid.diffusion, step)
 
 
 def _largest_component(active, energy):

@@ -100,7 +100,7 @@ def write_json(path, content, indent=1):
     partial.replace(path)
 
 
-def keep(path, made_for, make, packages=("torch", "transformers"), report=print):
+def keep(path, made_for, make, packages=("torch", "transformers"), report=print, indent=1):
     """Make a result and keep it in a file, unless it is there and was made for the same.
 
     Parameters
@@ -114,6 +114,8 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print)
         Whose versions are noted, as in `circumstances`.
     report : callable
         Is told, in one line, that the result is up to date or how long it took.
+    indent : int or None
+        Of the lines of the file; None for one long line.
 
     Returns
     -------
@@ -132,7 +134,8 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print)
         "wall_time_s": round(time.monotonic() - began, 1),
         "processor_time_s": round(time.process_time() - began_cpu, 1),
     }
-    write_json(path, made_for | content | {"record": record | circumstances(*packages)})
+    record |= circumstances(*packages)
+    write_json(path, made_for | content | {"record": record}, indent)
     report(f"{path.stem} took {record['wall_time_s']} s")
     return True
 

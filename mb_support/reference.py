@@ -17,7 +17,7 @@ from .grid import (
     cut_edges,
     inside_disk,
 )
-from .linear_systems import ahead, boundary_solver, slowest_modes
+from .linear_systems import ahead, boundary_solver, require_agreement, slowest_modes
 from .propagation import propagate
 
 __all__ = ["DISK_A", "DISK_B", "GridSolver", "TransitionPaths"]
@@ -39,6 +39,8 @@ class TransitionPaths:
         Reactive trajectories per unit time in a long equilibrium trajectory, 1/time.
     probability_last_in_source : float
         Share of time in which the source was visited more recently than the target.
+    probability_last_in_target : float
+        The rest, to full precision however small it is.
     rate : float
         flux / probability_last_in_source, transitions per unit time spent after the source.
     current : (n_x, n_y, 2) ndarray
@@ -48,8 +50,25 @@ class TransitionPaths:
     committor: np.ndarray
     flux: float
     probability_last_in_source: float
+    probability_last_in_target: float
     rate: float
     current: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Committor:
+    committor: np.ndarray
+    backward: np.ndarray  # one minus it
+    onto_source: np.ndarray
+    onto_target: np.ndarray
+    held: np.ndarray
+
+    def rise(self, direction):
+        """How much larger the committor is at each node's neighbour."""
+        forward = ahead(self.committor, direction) - self.committor
+        backward = self.backward - ahead(self.backward, direction)
+        is_small = self.committor + ahead(self.committor, direction) < 1
+        return np.where(is_small, forward, backward)
 
 
 class GridSolver:
@@ -166,7 +185,7 @@ class GridSolver:
         ----------
         .. [1] W. E and E. Vanden-Eijnden, Annu. Rev. Phys. Chem. 61, 391 (2010).
         """
-        return self._solve_committor(source, target)[0]
+        return self._solve_committor(source, target).committor
 
     def _solve_committor(self, source, target):
         self._check_apart(source, target)
@@ -176,10 +195,18 @@ class GridSolver:
         onto_target = cut_edges(self.grid, target, in_target)
         held = in_source | in_target
         solve = boundary_solver(self.grid, held, (onto_source + onto_target).sum(axis=0))
-        values = np.where(in_target, 1.0, 0.0)
-        free = self.active & ~held
-        values[free] = solve(onto_target.sum(axis=0)[free])
-        return self._filled(np.clip(values, 0, 1)), onto_source, onto_target, held
+        # The probabilities of either end, each to full precision where it is small
+        backward = in_source + solve(onto_source.sum(axis=0))
+        forward = in_target + solve(onto_target.sum(axis=0))
+        require_agreement(
+            self.grid,
+            "the probabilities of both ends and one",
+            forward + backward,
+            self.active * 1.0,
+        )
+        return _Committor(
+            self._filled(forward), self._filled(backward), onto_source, onto_target, held
+        )
 
     def mean_first_passage_time(self, target):
         """Mean time to first reach the target disk, for a start at each node.
@@ -203,9 +230,12 @@ class GridSolver:
         """
         inside = inside_disk(self.grid, "target", target)
         onto = cut_edges(self.grid, target, inside).sum(axis=0)
-        free = self.active & ~inside
-        values = np.zeros(self.shape)
-        values[free] = boundary_solver(self.grid, inside, onto)(np.ones(free.sum()))
+        values = boundary_solver(self.grid, inside, onto)(self.active * 1.0)
+        # Detailed balance: what flows onto the target, weighted with the time that is left, is
+        # the population outside it.
+        outside = self._weight[~inside].sum()
+        flow = (self._weight * onto * values).sum()
+        require_agreement(self.grid, "flux times passage time and population", flow, outside)
         return self._filled(values)
 
     def transition_path_theory(self, source, target):
@@ -229,27 +259,37 @@ class GridSolver:
         ----------
         .. [1] W. E and E. Vanden-Eijnden, Annu. Rev. Phys. Chem. 61, 391 (2010).
         """
-        committor, onto_source, onto_target, held = self._solve_committor(source, target)
-        # The flux is the Dirichlet form of the committor. Summed over edges it has no
-        # cancellation, unlike the flow into either disk at low temperature.
+        found = self._solve_committor(source, target)
+        # The flux is the Dirichlet form of the committor, a sum over edges. Differences are those
+        # of the probability, of either end, that is smaller there.
         flux, flow = 0.0, np.zeros((4, *self.shape))
         for direction, rate in enumerate(self.grid.rates):
-            rise = np.where(
-                held | ahead(held, direction), 0, ahead(committor, direction) - committor
-            )
+            rise = np.where(found.held | ahead(found.held, direction), 0, found.rise(direction))
             flow[direction] = self._weight * rate * rise
             flux += 0.5 * (flow[direction] * rise).sum()
             # edges that end on a circle
-            into_target = self._weight * onto_target[direction] * (1 - committor)
-            into_source = self._weight * onto_source[direction] * committor
-            flux += (into_target * (1 - committor)).sum() + (into_source * committor).sum()
+            into_target = self._weight * found.onto_target[direction] * found.backward
+            into_source = self._weight * found.onto_source[direction] * found.committor
+            flux += (into_target * found.backward).sum() + (into_source * found.committor).sum()
             flow[direction] += into_target - into_source
+        for name, onto, probability in (
+            ("source", found.onto_source, found.committor),
+            ("target", found.onto_target, found.backward),
+        ):
+            crossing = (self._weight * onto.sum(axis=0) * probability).sum()
+            require_agreement(self.grid, f"the flux and that over the {name}", crossing, flux)
         # Current density: probability per time over an edge, per length of cell face, averaged
         # over the two edges that leave a node along each axis.
         current = np.stack([flow[0] - flow[1], flow[2] - flow[3]], axis=-1) / (2 * self.grid_step)
-        last_in_source = float((self._weight * (1 - committor)).sum())
+        last_in_source = float((self._weight * found.backward).sum())
+        last_in_target = float((self._weight * found.committor).sum())
         return TransitionPaths(
-            committor, float(flux), last_in_source, float(flux) / last_in_source, current
+            found.committor,
+            float(flux),
+            last_in_source,
+            last_in_target,
+            float(flux) / last_in_source,
+            current,
         )
 
     def rate(self, source, target):
@@ -305,10 +345,10 @@ class GridSolver:
         if self._modes is None or len(self._modes[0]) < n:
             rates, vectors = slowest_modes(self.grid, self._weight, n)
             fields = np.zeros((n, *self.shape))
-            fields[:, self.active] = vectors[1:]
+            fields[:, self.active] = vectors
             along_x = self.average(self.positions[..., 0] * fields)
             fields *= np.where(along_x < 0, -1.0, 1.0)[:, None, None]
-            self._modes = rates[1:], self._filled(fields)
+            self._modes = rates, self._filled(fields)
         return self._modes[0][:n].copy(), self._modes[1][:n].copy()
 
     def implied_timescales(self, n):

@@ -87,6 +87,16 @@ def test_label_curves_agree_with_simulation(solver):
     assert curves.exact["last frame's state"][-1] == 1
 
 
+def test_spread_frames_hold_the_first_the_last_and_more_early_than_late():
+    frames = exact.spread_frames(512, 10, late=(0.95,))
+    assert frames[0] == 0 and frames[1] == 1 and frames[-1] == 511 and 485 in frames
+    assert (np.diff(frames) > 0).all() and frames.dtype.kind == "i"
+    assert (frames < 100).sum() > (frames >= 100).sum()
+    assert exact.spread_frames(2, 5).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="n_frames must be at least 2"):
+        exact.spread_frames(1, 5)
+
+
 def test_every_figure_of_the_landscape_is_drawn(solver):
     _, axes = plt.subplots(2, 4)
     axes = axes.ravel()

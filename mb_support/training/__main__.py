@@ -8,6 +8,7 @@ share a run with ``torchrun --nproc_per_node 2 -m mb_support.training --size sma
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,9 @@ def _parser():
     parser.add_argument("--data", type=Path, help="train on this store of trajectories")
     parser.add_argument("--output", type=Path, help="folder of the trained model")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
-    parser.add_argument("--threads", type=int, help="of each process; by default all there are")
+    parser.add_argument(
+        "--threads", type=int, help="of each process; by default OMP_NUM_THREADS, or all there are"
+    )
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
     parser.add_argument("--jobs", type=int, default=1, help="with --all: trainings at a time")
     parser.add_argument("--minutes", type=float, help="with --all: stop (resumably) after these")
@@ -93,14 +96,19 @@ def main(arguments=None):
         return make_all(options.jobs, options.minutes, options.threads)
     name, config = chosen_config(options, parser)
     n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
-    torch.set_num_threads(options.threads or max(1, os.cpu_count() // n_local))
+    if options.threads is not None:
+        if options.threads < 1:
+            parser.error(f"--threads must be at least 1; got {options.threads}")
+        torch.set_num_threads(options.threads)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, os.cpu_count() // n_local))
     work = options.work or paths.TRAININGS / name / "run"
     output = options.output or paths.TRAININGS / name / "model"
     try:
         model, record = train(config, work, options.data, not options.restart)
     except TrainingStopped as stopped:
         print(stopped, file=sys.stderr)
-        return 143  # what a shell reports of a command that SIGTERM ended
+        return 128 + (stopped.number or signal.SIGTERM)  # what a shell reports of such an end
     except (CheckpointError, ValueError) as error:
         parser.exit(1, f"{error}\n")
     if int(os.environ.get("RANK", "0")) == 0:

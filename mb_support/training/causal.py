@@ -1,6 +1,6 @@
 """Training of the causal generator: fresh windows, likelihood, `Trainer`, and a record.
 
-``python -m mb_support.causal_training`` rebuilds ``checkpoints/causal`` from nothing, or goes on
+``python -m mb_support.training.causal`` rebuilds ``checkpoints/causal`` from nothing, or goes on
 from where an interrupted run stopped.
 """
 
@@ -22,8 +22,8 @@ from ..datasets import family_seed
 from ..model import fastest_attention
 from ..records import circumstances
 from ..simulation import REGIMES, sample_starts, simulate
-from .trainer import TrajectoryTrainer, stops_on_sigterm
 from .run import save_checkpoint
+from .trainer import TrajectoryTrainer, stops_when_asked
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class CausalTrainingConfig:
         Windows begin 0 to `n_relax` frames after a uniform random start: late enough to lie
         mostly low in the valleys, early enough to be in the rare places between the basins.
     max_grad_norm, adam_beta2 : float
+    regime : str
+        Key of `simulation.REGIMES`.
     seed : int
         Of the initial weights, and of the stream of windows.
     n_validation : int
@@ -55,13 +57,13 @@ class CausalTrainingConfig:
 
     n_steps: int = 16_000
     batch_size: int = 512
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     warmup_steps: int = 100
-    window_length: int = 16
+    window_length: int = 4
     n_components: int = 8
-    hidden_size: int = 32
+    hidden_size: int = 64
     num_hidden_layers: int = 2
-    n_relax: int = 8
+    n_relax: int = 2
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
     regime: str = "metastable"
@@ -200,7 +202,7 @@ def train(config, output_dir, resume=True):
         train_dataset=training_windows(config),
         eval_dataset=validation,
     )
-    with stops_on_sigterm(trainer):
+    with stops_when_asked(trainer):
         trainer.train(resume_from_checkpoint=newest_whole_checkpoint(output_dir))
     if trainer.state.global_step < config.n_steps:
         raise SystemExit(f"stopped at step {trainer.state.global_step}: start again to go on")
@@ -250,7 +252,7 @@ def main(arguments=None):
     """Command line: train the generator and put the result under ``checkpoints``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=paths.CHECKPOINTS / "causal")
-    parser.add_argument("--work", type=Path, default=paths.CACHE / "training" / "causal")
+    parser.add_argument("--work", type=Path, default=paths.TRAININGS / "causal" / "run")
     parser.add_argument("--threads", type=int, default=1, help="one is as fast as two here")
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
     options = parser.parse_args(arguments)

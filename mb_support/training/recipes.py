@@ -42,7 +42,7 @@ class TrainingConfig:
     size: str
     stages: tuple
     learning_rate: float
-    batch_size: int = 16
+    batch_size: int = 64
     warmup_steps: int = 200
     dropout: float = 0.0
     n_distinct: int | None = None
@@ -52,8 +52,8 @@ class TrainingConfig:
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
     n_validation: int = 1000
-    eval_every: int = 500
-    save_every: int = 500
+    eval_every: int = 250
+    save_every: int = 250
 
     def __post_init__(self):
         if self.size not in SIZES:
@@ -123,25 +123,53 @@ class TrainingConfig:
 
 #: The recipe of each size: fresh trajectories, short ones first.
 RECIPES = {
-    "small": TrainingConfig("small", ((128, 64_000), (512, 80_000)), learning_rate=3e-3),
-    "medium": TrainingConfig("medium", ((128, 96_000), (512, 64_000)), learning_rate=1.5e-3),
-    "large": TrainingConfig("large", ((128, 96_000), (512, 48_000)), learning_rate=8e-4),
+    "small": TrainingConfig(
+        "small", ((128, 64_000), (256, 32_000), (512, 24_000)), learning_rate=5e-3
+    ),
+    "medium": TrainingConfig(
+        "medium", ((128, 120_000), (256, 60_000), (512, 25_600)), learning_rate=2.5e-3
+    ),
+    "large": TrainingConfig(
+        "large", ((128, 150_016), (256, 60_032), (512, 15_040)), learning_rate=1.5e-3
+    ),
 }
 #: How many trainings of each size the book reports; they differ in their seed.
 N_SEEDS = {"small": 5, "medium": 3, "large": 2}
+
+#: The same recipe with other numbers of trajectories, as factors: what less or more would give.
+#: From twice on in batches twice as large.
+LENGTHS = {"small": (0.25, 0.5, 2, 4), "medium": (0.5, 2), "large": (0.5, 2)}
 
 #: The poster's own set-up: 1000 fixed trajectories, whole, many passes, dropout 0.1.
 FIXED_SET = {
     size: replace(
         RECIPES[size],
         stages=((512, 1000 * n_passes),),
+        batch_size=16,
+        learning_rate=rate,
         dropout=0.1,
         n_distinct=1000,
+        eval_every=250,
     )
-    for size, n_passes in {"small": 100, "medium": 60, "large": 40}.items()
+    for size, n_passes, rate in (
+        ("small", 100, 3e-3),
+        ("medium", 80, 1.5e-3),
+        ("large", 60, 8e-4),
+    )
 }
+N_FIXED_SEEDS = {"small": 3, "medium": 1, "large": 1}
 #: Sizes of the training sets of the data curve, which the small model's recipe is repeated with.
 DATA_CURVE = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
+
+
+def lengthened(config, factor):
+    """A recipe with `factor` times as many trajectories."""
+    batch_size = config.batch_size * (2 if factor >= 2 else 1)
+    stages = tuple(
+        (n_frames, batch_size * max(1, round(factor * n / batch_size)))
+        for n_frames, n in config.stages
+    )
+    return replace(config, stages=stages, batch_size=batch_size)
 
 
 def trainings():
@@ -151,19 +179,23 @@ def trainings():
     -------
     dict of str to TrainingConfig
         Names such as "small-0" (the recipe, by seed), "small-fixed-0" (the poster's set-up),
-        "small-data-1000" (a training set of that size), "small-wild-0" and "small-easy_starts-0".
+        "small-x2-0" (twice as many trajectories), "small-data-1000" (a training set of that
+        size), "small-wild-0" and "small-easy_starts-0".
     """
     found = {}
     for size in SIZES:
         for seed in range(N_SEEDS[size]):
             found[f"{size}-{seed}"] = replace(RECIPES[size], seed=seed)
-    for size, n_seeds in {"small": 3, "medium": 1, "large": 1}.items():
-        for seed in range(n_seeds):
-            found[f"{size}-fixed-{seed}"] = replace(FIXED_SET[size], seed=seed)
+    for size in SIZES:
+        for factor in LENGTHS[size]:
+            found[f"{size}-x{factor:g}-0"] = lengthened(RECIPES[size], factor)
     small = RECIPES["small"]
     for n_distinct in DATA_CURVE:
         found[f"small-data-{n_distinct}"] = replace(small, n_distinct=n_distinct)
     wild = tuple((min(n_frames, 256), n) for n_frames, n in small.stages)
     found["small-wild-0"] = replace(small, regime="wild", stages=wild)
     found["small-easy_starts-0"] = replace(small, regime="easy_starts")
+    for size in SIZES:
+        for seed in range(N_FIXED_SEEDS[size]):
+            found[f"{size}-fixed-{seed}"] = replace(FIXED_SET[size], seed=seed)
     return found

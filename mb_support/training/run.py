@@ -21,14 +21,25 @@ from ..checkpoints import (
 from ..datasets import FixedTrajectories, FreshTrajectories, family_seed, make_dataset
 from ..model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
 from .initial_weights import start_as_waves
-from .trainer import Items, TrajectoryTrainer, scores, stops_on_sigterm
+from .trainer import Items, TrajectoryTrainer, scores, stops_when_asked
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
 FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
 
 
 class TrainingStopped(RuntimeError):
-    """A run was asked to stop before its end; the same call goes on from there."""
+    """A run was asked to stop before its end; the same call goes on from there.
+
+    Parameters
+    ----------
+    message : str
+    number : int or None
+        The signal that asked.
+    """
+
+    def __init__(self, message, number=None):
+        super().__init__(message)
+        self.number = number
 
 
 def training_stream(config, data=None):
@@ -127,7 +138,7 @@ def train(config, folder, data=None, resume=True, progress=True):
     CheckpointError
         If a checkpoint cannot be written.
     TrainingStopped
-        If the run was asked to stop (SIGTERM) before its end.
+        If the run was asked to stop (SIGTERM, Ctrl-C) before its end.
     """
     folder = Path(folder)
     stream = training_stream(config, data)
@@ -146,12 +157,15 @@ def train(config, folder, data=None, resume=True, progress=True):
     if trainer.is_world_process_zero():
         last = [_starting_point(config, folder, resume, data)]
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
-    with stops_on_sigterm(trainer):
+    if last is not None and progress:
+        print(f"going on from {Path(last).name} in {folder}, of {config.n_steps} steps", flush=True)
+    with stops_when_asked(trainer) as stop:
         trainer.train(resume_from_checkpoint=last)
     if trainer.state.global_step < config.n_steps:
         raise TrainingStopped(
             f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
-            f"{folder}: start again to go on from there"
+            f"{folder}: start again to go on from there",
+            stop.asked,
         )
     trainer.evaluate()
     record = training_record(config, trainer.state.log_history)

@@ -126,16 +126,16 @@ class _StepsOfTheArguments(TrainerCallback):
 
 class _StopWhenAsked(TrainerCallback):
     def __init__(self):
-        self.asked = False
+        self.asked = None  # the signal that asked
 
     def on_step_end(self, args, state, control, **kwargs):
-        if self.asked:
+        if self.asked is not None:
             control.should_save = control.should_training_stop = True
 
 
 @contextmanager
-def stops_on_sigterm(trainer):
-    """While the block runs, SIGTERM lets the step under way end, saves it, and stops training.
+def stops_when_asked(trainer):
+    """While the block runs, SIGTERM or Ctrl-C lets the step under way end, saves it, and stops.
 
     Only for a run in one process, in the main thread: processes that share a run do not get the
     signal at the same step, and simply end; they go on from the last checkpoint.
@@ -143,15 +143,25 @@ def stops_on_sigterm(trainer):
     Parameters
     ----------
     trainer : Trainer
+
+    Yields
+    ------
+    object
+        Its `asked` is the number of the signal, or None.
     """
+    callback = _StopWhenAsked()
     is_main_thread = threading.current_thread() is threading.main_thread()
     if trainer.args.world_size > 1 or not is_main_thread:
-        yield
+        yield callback
         return
-    callback = _StopWhenAsked()
     trainer.add_callback(callback)
-    before = signal.signal(signal.SIGTERM, lambda *_: setattr(callback, "asked", True))
+
+    def ask(number, frame):
+        callback.asked = number
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield callback
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
