@@ -48,6 +48,7 @@ train: $(READY)  ## rebuild every training and the checkpoints from nothing (man
 study: $(READY)  ## measure what chapters keep anew, where settings or weights changed (hours)
 	@$(RUN) -m mb_support.evaluation
 	@$(RUN) -m mb_support.attention_study
+	@$(RUN) -m mb_support.generation_study
 	@$(RUN) -m mb_support.leak_study
 	@$(RUN) -m mb_support.kinetics_study
 	@$(RUN) -m mb_support.cv_study
@@ -72,6 +73,7 @@ lock: $(READY)  ## write requirements.lock from what is installed in .venv
 
 clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
-	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
+	@rm -rf mb_support/__pycache__/*.nb[ic] "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
+	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 
 .PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark reference readme-figure notebooks-branch lock clean

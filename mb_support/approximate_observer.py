@@ -6,10 +6,10 @@ the same posterior (Laplace's) takes two Newton steps towards the mode, and the 
 That is for estimating the ceiling only; it tells nothing to any model.
 """
 
-import numba
 import numpy as np
 
 from . import laplace
+from .compiled import compiled
 from .observer import start_wall
 from .states import assign_states
 from .transition_density import log_density_of_step, transition_density
@@ -92,10 +92,10 @@ class ApproximateObserver:
         return mode, covariance
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _log_posteriors(moves, trajectory, table):
     # as in `observer`, of trajectories that are shifted and stretched around their start
-    work = np.empty((3, 6))
+    work = np.empty((5, 6))
     x_0, y_0 = trajectory[0]
     n_steps = len(trajectory) - 1
     result = np.empty(len(moves))

@@ -8,9 +8,10 @@ matrix, so the loop computes one row at a time, adds it to the sums and forgets 
 import functools
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from . import parallel
+from .compiled import compiled
 from .cpu_attention import LOG2_E, _exp2
 
 #: Queries are dealt to this many shares, whatever the number of threads: same sums everywhere.
@@ -31,7 +32,7 @@ SCALARS = (
 def _loop(head_size):
     D = head_size
 
-    @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+    @compiled(parallel=True, fastmath=True, nogil=False)
     def reduce(
         q, k, norms, states, scale, section, received, difference, in_section, scalars, mean_map
     ):

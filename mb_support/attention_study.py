@@ -59,7 +59,7 @@ class AttentionMeasurement:
     n_pieces: int = 20
     n_removed: tuple = (10, 50, 200)
     n_experiments: dict = field(
-        default_factory=lambda: {"small": 64, "medium": 64, "large": 32}, hash=False
+        default_factory=lambda: {"small": 64, "medium": 32, "large": 32}, hash=False
     )
     family: str = "test"
     index: int = 7

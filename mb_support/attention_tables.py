@@ -30,16 +30,19 @@ def measure_table(results, names):
     Returns
     -------
     DataFrame of str
-        A row for each measure, two columns for each size, cells as `spread_text`.
+        A row for each measure and size, columns "trained" and "untrained", cells as
+        `attention_verdicts.spread_text`.
     """
-    columns = {}
-    for size, trainings in results.items():
-        for which in ("trained", "untrained"):
-            columns[size, which] = [
-                spread_text([values_of(kept, m, which) for kept in trainings.values()])
-                for m in names
-            ]
-    return pd.DataFrame(columns, index=[MEASURES[name] for name in names])
+    rows = {
+        (MEASURES[name], size): [
+            spread_text([values_of(kept, name, which) for kept in trainings.values()])
+            for which in ("trained", "untrained")
+        ]
+        for name in names
+        for size, trainings in results.items()
+    }
+    index = pd.MultiIndex.from_tuples(rows, names=["measure", "model"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=["trained", "untrained"])
 
 
 def in_words(results, measure, which="trained", digits=2):
@@ -205,8 +208,35 @@ def extreme_heads(results, names, which="trained"):
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
 
 
+def trainings_with(results, name, least=0.5):
+    """In how many trainings a head stands out: "small 2 of 5, medium 3 of 3".
+
+    Parameters
+    ----------
+    results : dict
+        From `attention_study.load_results`.
+    name : str
+        Key of `attention_by_trajectory.EXTREME_HEADS`.
+    least : float
+        Mean of the head's measure, on trajectories that did not choose it, from which it counts.
+
+    Returns
+    -------
+    str
+    """
+    counts = {}
+    for size, trainings in results.items():
+        values = [
+            np.mean(kept["trained"]["extreme"][name]["values"]) for kept in trainings.values()
+        ]
+        counts[size] = f"{size} {sum(v >= least for v in values)} of {len(values)}"
+    return ", ".join(counts.values())
+
+
 #: Experiments on frames: keys of what is kept.
 EXPERIMENTS = {"removed": "removed", "unread": "not read"}
+#: Frames removed, or left unread, where one number is asked for.
+N_REMOVED = 50
 
 
 def experiment_curves(results):
@@ -279,7 +309,7 @@ def experiment_costs(results):
     return pd.DataFrame(columns, index=index)
 
 
-def suffers(results, part, order, n_removed=50):
+def suffers(results, part, order, n_removed=N_REMOVED):
     """Whether the answer suffers more from the loss of chosen frames than of random ones.
 
     Parameters

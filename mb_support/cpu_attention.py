@@ -23,7 +23,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from . import parallel
-from .compiled import bits32, float32
+from .compiled import bits32, compiled, float32
 
 LOG2_E = 1.4426950408889634
 #: A row whose shifted sum falls below this is recomputed with its true maximum.
@@ -61,7 +61,7 @@ def _kernels(head_size):
     """Compile the forward and backward loops for one head size, unrolled over it."""
     D = head_size
 
-    @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+    @compiled(parallel=True, fastmath=True, nogil=False)
     def forward(q, k, v, out, log_sum, scale, causal):
         # q, k, v, out: (batch * heads, D, frames); log_sum: (batch * heads, frames), base 2
         n_groups, _, n_frames = q.shape
@@ -110,7 +110,7 @@ def _kernels(head_size):
                     out[g, c, i] = a * inverse
                 log_sum[g, i] = shift + np.float32(math.log2(total))
 
-    @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+    @compiled(parallel=True, fastmath=True, nogil=False)
     def backward(q, k, v, d_out, delta, log_sum, dq, dk, dv, scale, causal):
         # delta: (batch * heads, frames), the sum over D of out * d_out
         n_groups, _, n_frames = q.shape

@@ -21,7 +21,7 @@ VIEWS = ("standardised", "raw")
 LAGS = (1, 5, 25)
 MARKOV_LAGS = (1, 2, 5)
 #: Numbers of trees among which validation chooses.
-N_TREES = (50, 100, 200, 400)
+N_TREES = (100, 300, 600, 1200)
 
 
 def view_of(trajectories, view):

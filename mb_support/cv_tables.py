@@ -13,7 +13,7 @@ CLASSIFIER_EDGES = np.linspace(0, 1, 9)
 REGION_NAMES = {
     "transition": "transition region",
     "boltzmann": "all frames",
-    "even": "transition region, even",
+    "even": "even in q",
 }
 
 

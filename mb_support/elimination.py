@@ -160,7 +160,7 @@ def _borders(neighbour, last, keys):
         pile += width * width
         sizes[0] = max(sizes[0], end - begin + width)
         sizes[1] = max(sizes[1], pile)
-        sizes[2] += (end - begin) * (end - begin + width)
+        sizes[2] += (end - begin) * width + (end - begin) * (end - begin - 1) // 2
     return first, border[:filled].copy(), sizes
 
 
@@ -205,9 +205,10 @@ def _eliminate(neighbour, rate, excess, last, keys, first, border, sizes):
             )
         _eliminate_block(block, n_own, names, excess, total)
         for k in range(n_own):
-            rows[at : at + size] = block[k]
-            columns[at : at + size] = block[:, k]
-            at += size
+            length = size - k - 1
+            rows[at : at + length] = block[k, k + 1 :]
+            columns[at : at + length] = block[k + 1 :, k]
+            at += length
         pile[height : height + width * width].reshape(width, width)[:] = block[n_own:, n_own:]
         height += width * width
         waiting[n_waiting] = t
@@ -290,10 +291,11 @@ def _substitute(rows, columns, total, last, first, border, widest, x):
         local[:n_own] = x[begin:end]
         local[n_own : n_own + width] = 0.0
         for k in range(n_own):
-            column, value = columns[at : at + n_own + width], local[k]
-            for j in range(k + 1, n_own + width):
-                local[j] += column[j] * value
-            at += n_own + width
+            later, value = local[k + 1 : n_own + width], local[k]
+            column = columns[at : at + len(later)]
+            for j in range(len(later)):
+                later[j] += column[j] * value
+            at += len(later)
         x[begin:end] = local[:n_own]
         for k in range(width):
             x[border[first[t] + k]] += local[n_own + k]
@@ -304,9 +306,10 @@ def _substitute(rows, columns, total, last, first, border, widest, x):
         for k in range(width):
             local[n_own + k] = x[border[first[t] + k]]
         for k in range(n_own - 1, -1, -1):
-            at -= n_own + width
-            row, value = rows[at : at + n_own + width], local[k]
-            for j in range(k + 1, n_own + width):
-                value += row[j] * local[j]
+            later, value = local[k + 1 : n_own + width], local[k]
+            at -= len(later)
+            row = rows[at : at + len(later)]
+            for j in range(len(later)):
+                value += row[j] * later[j]
             local[k] = value / total[begin + k]
         x[begin:end] = local[:n_own]

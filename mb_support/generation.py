@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .inference import as_trajectories, cached_predictions, evaluating, rows_per_batch
+from .inference import as_trajectories, evaluating, rows_per_batch
 
 #: Standard deviation of a coordinate, in reduced length, below which a generator stands still: a
 #: tenth of that of a particle in a valley.
@@ -150,44 +150,6 @@ def _outputs(model, window, location=None):
     return mean + std * model.feature_predictor(model.encode(standardised))
 
 
-def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1, statistics="window"):
-    """Continuations of the first trajectories of a set, kept on disk.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-    n : int
-        How many trajectories.
-    n_prompt : int
-        Frames of each that are the prompt.
-    n_steps, frames_per_step : int
-    statistics : {"window", "prompt"}
-        As for `generate`.
-
-    Returns
-    -------
-    (n, n_prompt + n_steps, 2) ndarray of float32
-
-    Raises
-    ------
-    ValueError
-        As `generate`.
-    """
-    prompt = data.trajectories[:n, :n_prompt]
-    return cached_predictions(
-        "continuations",
-        model,
-        data,
-        lambda: generate(model, prompt, n_steps, frames_per_step, statistics=statistics),
-        n=n,
-        n_prompt=n_prompt,
-        n_steps=n_steps,
-        frames_per_step=frames_per_step,
-        statistics=statistics,
-    )
-
-
 def one_step_forecasts(model, trajectories, last_frame, lengths):
     """Forecasts of one frame from windows of several lengths that end in the same frame.
 
@@ -213,7 +175,7 @@ def one_step_forecasts(model, trajectories, last_frame, lengths):
     for length in lengths:
         length = checked_integer("lengths", length, 2, last_frame + 1)
         window = trajectories[:, last_frame + 1 - length : last_frame + 1]
-        forecasts.append(generate(model, window, 1)[:, -1])
+        forecasts.append(generate(model, window, 1, progress=False)[:, -1])
     return np.array(forecasts)
 
 

@@ -7,12 +7,13 @@ V_i). The Boltzmann weight then obeys detailed balance exactly, and every quanti
 the square of the grid step h.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from .potential import MINIMA, SADDLES, potential
+from .potential import MINIMA, SADDLES, force, potential
 from .simulation import START_BOX
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
@@ -22,6 +23,7 @@ _KEPT_ABOVE_MINIMUM = 30.0  # default energy cut-off, in kT above the global min
 _KEPT_ABOVE_SADDLE = 15.0  # and at least this many kT above the higher saddle
 _MARGIN = 0.05  # kept around START_BOX, reduced length
 _MAX_CELLS = 3_000_000
+_WIDEST_STEP = 2.5  # in widths of the narrowest well, at which rates err by one per cent
 
 
 def checked_positive(name, value):
@@ -185,8 +187,24 @@ def build_grid(beta, diffusion, grid_step, bounds=None, energy_cutoff=None):
         active |= box_coverage(x, y, START_BOX + [[-_MARGIN], [_MARGIN]]) > 0
     active = _largest_component(active & within, energy)
     energy = np.where(active, energy, np.inf)
+    width = _narrowest_width(beta)
+    if step > _WIDEST_STEP * width:
+        warnings.warn(
+            f"grid_step = {step:g} is {step / width:.1f} times the spread {width:.2g} of a "
+            f"particle across the narrowest well at beta = {beta:g}: passage times, rates and "
+            "timescales may err by more than one per cent. Choose a grid_step up to "
+            f"{_WIDEST_STEP * width:.2g}",
+            stacklevel=3,
+        )
     rates = jump_rates(energy, active, beta, diffusion, step)
     return Grid(x, y, energy, active, rates, beta, diffusion, step)
+
+
+def _narrowest_width(beta):
+    # (beta curvature)^-1/2 across the minimum where that is least
+    shift = 1e-4 * np.eye(2)[:, None]
+    curvatures = (force(MINIMA - shift) - force(MINIMA + shift)) / 2e-4  # (2, minima, 2)
+    return (beta * np.linalg.eigvalsh(np.moveaxis(curvatures, 0, 1)).max()) ** -0.5
 
 
 def jump_rates(energy, active, beta, diffusion, step):

@@ -18,24 +18,6 @@ from .model_inputs import check_trajectories
 
 #: Frames in a batch: enough to keep every core busy, little enough for a small machine.
 FRAMES_PER_BATCH = 16_000
-#: Modules whose text decides what a model with given weights predicts of given seeds.
-PREDICTION_MODULES = (
-    "potential",
-    "compiled",
-    "random_numbers",
-    "forces",
-    "kernels",
-    "simulation",
-    "states",
-    "datasets",
-    "model",
-    "model_inputs",
-    "model_settings",
-    "cpu_attention",
-    "inference",
-    "generation",
-    "classification",
-)
 
 
 _users = weakref.WeakKeyDictionary()  # model: (threads that use it, how to put it back)
@@ -226,7 +208,7 @@ def cached_predictions(kind, model, data, compute, **settings):
         kind,
         parameters,
         lambda: {"result": compute()},
-        modules=PREDICTION_MODULES,
+        source=compute,
         folder=paths.CACHE / "predictions",
     )
     return found["result"]

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 
-from .cache import SOLVER_MODULES, cached
+from .cache import cached
 from .forecast import simulated_moments
 from .inference import as_trajectories, evaluating, rows_per_batch
 from .model import TrajectoryTransformer
@@ -71,7 +71,6 @@ class ExactNextFrame:
             lambda: dict(
                 zip(("mean", "covariance"), simulated_moments(self.solver, config), strict=True)
             ),
-            modules=SOLVER_MODULES,
         )
         self._fields = np.concatenate([moments["mean"], moments["covariance"][[0, 1], [0, 1]]])
 
@@ -95,8 +94,9 @@ class FrameErrors:
     """Squared errors of next-frame predictions, trajectory by trajectory and frame by frame.
 
     Position t is the output that is compared with frame t + 1; the last one is the only one
-    whose frame the encoder was not shown. All in units of the trajectory's own standard deviation
-    over the frames shown, summed over the two coordinates, as in the poster's loss.
+    whose frame the encoder was not shown. In length^2, summed over the two coordinates, or as in
+    the poster's loss in units of the trajectory's own standard deviation over the frames shown.
+    Those units depend on the noise themselves, so only in length^2 is the floor exactly one.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ def predict_next_frames(model, trajectories, statistics_of=None):
     return torch.cat(parts).float().numpy()
 
 
-def frame_errors(predicted, trajectories, exact):
+def frame_errors(predicted, trajectories, exact, standardised=False):
     """Errors of predictions beside those of the exact conditional mean.
 
     Parameters
@@ -165,6 +165,8 @@ def frame_errors(predicted, trajectories, exact):
         As `predict_next_frames` gives them.
     trajectories : (n, n_frames, 2) ndarray
     exact : ExactNextFrame
+    standardised : bool
+        In units of each trajectory's standard deviation instead of length^2.
 
     Returns
     -------
@@ -183,7 +185,7 @@ def frame_errors(predicted, trajectories, exact):
             f"got {predicted.shape}"
         )
     mean, variance = exact.moments(shown)
-    unit = shown.std(axis=1, keepdims=True)
+    unit = shown.std(axis=1, keepdims=True) if standardised else 1.0
     errors = (predicted - target, mean - target, shown - target)
     model, best, copy = (((e / unit) ** 2).sum(axis=-1) for e in errors)
     overlap = ((predicted - mean) * (target - mean) / unit**2).sum(axis=-1)

@@ -23,8 +23,9 @@ def head_table(trainings):
     Returns
     -------
     DataFrame of str
-        One row a training: the head, its weight on the next frame by length of the windows, and
-        error over floor inside of the whole model, without it, and without another head instead.
+        One row a training: the head, its weight on the next frame by length of the windows, that
+        of the head that comes second in the first length, and error over floor inside of the
+        whole model, without the head, and without another one instead.
     """
     rows = {}
     for size, seeds in trainings.items():
@@ -35,6 +36,7 @@ def head_table(trainings):
             for entry in attention:
                 weight = entry["next"][layer][head]
                 row[f"weight, {entry['n_frames']} frames"] = f"{weight:.2f}"
+            row["of the next head"] = f"{np.sort(attention[0]['next'], axis=None)[-2]:.2f}"
             for word, pair in (
                 ("whole model", whole["finders"]),
                 ("without it", one["finders"]),

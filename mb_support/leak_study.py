@@ -6,14 +6,12 @@ weights lie in ``.cache/trainings``. A part that is there already is not made ag
 settings or weights changed.
 """
 
-import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from . import paths
 from .datasets import make_dataset
-from .inference import load_checkpoint, weights_digest
 from .leak import (
     ExactNextFrame,
     by_position,
@@ -24,12 +22,14 @@ from .leak import (
 )
 from .leak_heads import ablation, attention_near, finders
 from .leak_variants import N_SEEDS, VARIANTS, VariantTraining, train_variant
-from .model import SIZES, TrajectoryTransformer
-from .records import keep, run_study
-from .training.recipes import N_SEEDS as N_TRAININGS
+from .measured import load_measured, load_part, load_training, trained_names
+from .records import keep, rounded, run_study
 
 RESULTS = paths.RESULTS / "leak"
+MODULE = "leak_study"
 FLOORS = "floors"
+#: Digits to which results are kept.
+N_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,6 @@ class LeakMeasurement:
     def trajectories(self, n_frames, n, shift=0):
         """Held-out trajectories, (n, n_frames, 2); another `shift`, other ones."""
         return make_dataset(n, self.family, self.index + shift, n_frames=n_frames).trajectories
-
-
-def training_names():
-    """Names of the trainings of the recipes, by size and seed."""
-    return [f"{size}-{seed}" for size in SIZES for seed in range(N_TRAININGS[size])]
-
-
-def trained_names():
-    """Those of `training_names` whose weights are at hand."""
-    return [name for name in training_names() if (_weights_of(name) / "model.safetensors").exists()]
-
-
-def _weights_of(name):
-    return paths.TRAININGS / name / "model"
 
 
 def study_model(model, settings, exact):
@@ -123,7 +109,7 @@ def study_model(model, settings, exact):
         "n": settings.n_ablation,
         "rows": ablation(model, trajectories, exact, heads, settings.n_heads),
     }
-    return _plain(found)
+    return rounded(found, N_DIGITS)
 
 
 def exact_floors(settings, exact):
@@ -137,32 +123,19 @@ def exact_floors(settings, exact):
     Returns
     -------
     list of dict
-        "n_frames" and "n"; "honest", the least L_traj of whoever forecasts every frame from those
-        before; "reader", of whoever is right wherever the next frame is in view, and forecasts
-        at the last position; "copy", of repeating each frame. (value, standard error).
+        "n_frames" and "n"; "honest", L_traj of the exact conditional mean of every frame;
+        "reader", of whoever is right wherever the next frame is in view, and gives the exact
+        mean at the last position; "copy", of repeating each frame. (value, standard error).
     """
     rows = []
     for n_frames, n in settings.lengths:
         trajectories = settings.trajectories(n_frames, n)
-        errors = frame_errors(trajectories[:, :-1], trajectories, exact)
-        last = errors.floor[:, -1] / (n_frames - 1)
-        values = {"honest": errors.floor.mean(axis=1), "reader": last, "copy": errors.copy.mean(1)}
+        errors = frame_errors(trajectories[:, :-1], trajectories, exact, standardised=True)
+        last = errors.exact[:, -1] / (n_frames - 1)
+        values = {"honest": errors.exact.mean(axis=1), "reader": last, "copy": errors.copy.mean(1)}
         row = {name: (float(v.mean()), float(v.std() / np.sqrt(n))) for name, v in values.items()}
         rows.append({"n_frames": n_frames, "n": n} | row)
     return rows
-
-
-def _plain(values, digits=4):
-    # what JSON can hold: arrays as lists, few digits, None for what is not a number
-    if isinstance(values, dict):
-        return {name: _plain(value, digits) for name, value in values.items()}
-    if isinstance(values, np.ndarray):
-        return _plain(values.tolist(), digits)
-    if isinstance(values, list | tuple):
-        return [_plain(value, digits) for value in values]
-    if isinstance(values, float):
-        return float(f"{values:.{digits}g}") if np.isfinite(values) else None
-    return values
 
 
 def make_part(part, exact, folder=RESULTS, report=print, measurement=None, training=None):
@@ -188,10 +161,11 @@ def make_part(part, exact, folder=RESULTS, report=print, measurement=None, train
         made_for = {"settings": asdict(training)}
 
         def make():
-            return {"curve": _plain(train_variant(variant, training, exact, int(seed))[1])}
+            curve = train_variant(variant, training, exact, int(seed))[1]
+            return {"curve": rounded(curve, N_DIGITS)}
     else:
-        model = TrajectoryTransformer.from_pretrained(_weights_of(part)).eval()
-        made_for = {"settings": asdict(measurement), "weights": weights_digest(model)}
+        model, digest = load_training(part)
+        made_for = {"settings": asdict(measurement), "weights": digest}
 
         def make():
             return study_model(model, measurement, exact)
@@ -206,7 +180,7 @@ def variant_names():
 
 def load_floors(folder=RESULTS):
     """What `exact_floors` found, as {n_frames: row}; `ValueError` if it is missing."""
-    return {row["n_frames"]: row for row in _load(FLOORS, folder)["floors"]}
+    return {row["n_frames"]: row for row in load_part(FLOORS, folder, MODULE)["floors"]}
 
 
 def load_variants(folder=RESULTS):
@@ -218,49 +192,14 @@ def load_variants(folder=RESULTS):
         If one of the trainings has not been made.
     """
     return {
-        name: [_load(f"{name}-{seed}", folder)["curve"] for seed in range(N_SEEDS)]
+        name: [load_part(f"{name}-{seed}", folder, MODULE)["curve"] for seed in range(N_SEEDS)]
         for name in VARIANTS
     }
 
 
-def _load(part, folder):
-    path = folder / f"{part}.json"
-    if not path.exists():
-        raise ValueError(f"no {path.name} in {folder}: run python -m mb_support.leak_study {part}")
-    return json.loads(path.read_text())
-
-
 def load_trainings(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
-    """What was measured of the trainings of some sizes.
-
-    Parameters
-    ----------
-    sizes : sequence of str
-    folder, checkpoints : path
-        Where results and committed weights lie.
-
-    Returns
-    -------
-    dict of str to dict of int to dict
-        By size, then by seed.
-
-    Raises
-    ------
-    ValueError
-        If the committed weights of a size are not among those that were measured.
-    """
-    found = {}
-    for size in sizes:
-        paths_of = {n: folder / f"{size}-{n}.json" for n in range(N_TRAININGS[size])}
-        kept = {n: json.loads(p.read_text()) for n, p in paths_of.items() if p.exists()}
-        digest = weights_digest(load_checkpoint(size, checkpoints))
-        if digest not in [content["weights"] for content in kept.values()]:
-            raise ValueError(
-                f"no results in {folder} are of the weights in {checkpoints / size}: run "
-                "python -m mb_support.leak_study"
-            )
-        found[size] = kept
-    return found
+    """`measured.load_measured` of this study."""
+    return load_measured(sizes, folder, MODULE, checkpoints)
 
 
 def main(arguments=None):

@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .elimination import Elimination
 from .grid import DIRECTIONS
+from .potential import MINIMA, SADDLES, potential
 
 #: Two independent routes to one number may differ by this much of it.
 TOLERANCE = 1e-6
@@ -16,7 +17,8 @@ TOLERANCE = 1e-6
 #: smaller one.
 _RESOLVED = 1e-3
 _SMALLEST_SHIFT_RATIO = 1e-10
-_SMALLEST = 1e-280  # what is less may have lost its digits
+_SMALLEST = 1e-290  # what is less may have lost its digits
+_HIGHEST_BARRIER = 650.0  # kT
 
 
 def ahead(field, direction):
@@ -65,7 +67,7 @@ def boundary_solver(grid, held, onto_boundary):
 
 
 def require_agreement(grid, name, first, second, scale=None):
-    """Raise unless two routes to a number agree to `TOLERANCE` of it, and it is a number.
+    """Raise unless two routes to a number agree to `TOLERANCE` of it.
 
     Parameters
     ----------
@@ -80,18 +82,19 @@ def require_agreement(grid, name, first, second, scale=None):
     Raises
     ------
     ValueError
-        If they do not agree: the answer lies beyond double precision.
+        If they do not agree, or are too small to tell: the answer lies beyond double precision.
     """
     with np.errstate(all="ignore"):
-        allowed = TOLERANCE * np.abs(second if scale is None else scale)
-        if np.all(np.abs(np.asarray(first) - second) <= allowed) and np.all(np.isfinite(allowed)):
-            return
-    steepest = grid.beta * np.ptp(grid.energy[grid.active])
+        scale = np.abs(second if scale is None else scale)
+        agree = (np.abs(first - second) <= TOLERANCE * scale) & (scale >= _SMALLEST)
+    if np.all(agree & np.isfinite(scale)):
+        return
+    height = potential(SADDLES).max() - potential(MINIMA).min()
     raise ValueError(
-        f"beta = {grid.beta:.6g} is out of reach for this problem: {name} must agree to "
-        f"{TOLERANCE:g}, and do not. Results can be trusted as long as no barrier or depth that "
-        f"matters exceeds about 650 kT, the range of double precision; the grid's energies span "
-        f"{steepest:.0f} kT. Raise the temperature"
+        f"beta = {grid.beta:.6g} is too cold for this problem in double precision: {name} do not "
+        f"agree to {TOLERANCE:g}. Results can be trusted while no barrier on the way exceeds "
+        f"{_HIGHEST_BARRIER:.0f} kT: up to beta = {_HIGHEST_BARRIER / height:.3g} between the deep "
+        "minima, and less far from or to higher places"
     )
 
 
@@ -131,15 +134,16 @@ def slowest_modes(grid, weight, n):
 
         return apply
 
-    shift = grid.diffusion
+    shift = 0.1 * grid.diffusion
     apply = inverse_of(shift)
     operator = LinearOperator((len(root), len(root)), matvec=apply, dtype=float)
-    # A fixed start, so that two runs agree to the last digit; in every well, so that none is missed.
+    # A fixed start, so that two runs agree to the last digit; strong in every well, so that the
+    # mode of none is missed.
     lowest_around = np.min([ahead(grid.energy, direction) for direction in range(4)], axis=0)
     is_minimum = (grid.energy <= lowest_around)[grid.active]
     start = np.where(is_minimum, 0.1 * root.max(), root)
     start *= 1 + grid.positions[grid.active].sum(axis=-1)
-    values, vectors = eigsh(operator, k=n, which="LM", v0=start)
+    values, vectors = eigsh(operator, k=n, which="LM", v0=start, ncv=min(2 * n + 4, len(root)))
     order = np.argsort(-values)
     rates, vectors = 1 / values[order] - shift, vectors[:, order].T
     # What is far slower than the shift is lost in it. A smaller one shows it, because factors of
@@ -174,4 +178,5 @@ def _rate_by_flow(grid, weight, field):
     for direction, rate in enumerate(grid.rates):
         leaves = inside & ahead(grid.active & ~inside, direction)
         flow += (weight * rate * (values - ahead(values, direction)))[leaves].sum()
-    return flow / (weight * values)[inside].sum()
+    with np.errstate(invalid="ignore"):
+        return flow / (weight * values)[inside].sum()

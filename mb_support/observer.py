@@ -19,12 +19,12 @@ samples are weighted against the mixture of both proposals.
 from dataclasses import dataclass
 from functools import partial
 
-import numba
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import minimize
 
 from . import laplace
+from .compiled import compiled
 from .forecast import label_posterior
 from .grid import checked_count
 from .mixture import Mixture
@@ -352,9 +352,9 @@ def _normalised(log_weights):
     return weights / weights.sum()
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _log_posteriors(locations, z, window_step, table):
-    work = np.empty((3, 6))
+    work = np.empty((5, 6))
     n_frames = len(z)
     result = np.empty(len(locations))
     for k in range(len(locations)):

@@ -123,22 +123,26 @@ def _pooled(values, confidence):
     return np.sqrt(squares / freedom), stats.t.ppf((1 + confidence) / 2, freedom)
 
 
-def accuracy_differences(labels, predictions, confidence=0.95):
-    """How much more often each recipe is right than the one before, on the same trajectories.
+def accuracy_differences(labels, predictions, pairs=None, fixed=(), confidence=0.95):
+    """How much more often one recipe is right than another, on the same trajectories.
 
     Parameters
     ----------
     labels : (n,) array_like of int
     predictions : dict of str to (n_seeds, n) array_like of int
-        In order, such as small, medium, large.
+        What was trained once has one row, and counts as if it scattered like the rest.
+    pairs : sequence of (str, str), optional
+        What is compared with what; by default each with the one before.
+    fixed : collection of str
+        Names of what no training decides, such as an ideal observer's guesses: they do not scatter.
     confidence : float
 
     Returns
     -------
     DataFrame
-        One row for each neighbouring pair, such as "medium over small"; columns "difference" of
-        the mean accuracies, "low" and "high", as in `scores_over_seeds`. Trajectories that both
-        miss add nothing to the interval.
+        One row for each pair, such as "medium over small"; columns "difference" of the mean
+        accuracies, "low" and "high", as in `scores_over_seeds`. Trajectories that both miss add
+        nothing to the interval.
 
     Raises
     ------
@@ -150,14 +154,16 @@ def accuracy_differences(labels, predictions, confidence=0.95):
     accuracies = [right.mean(axis=1) for right in is_right.values()]
     scatter, quantile = _pooled(accuracies, confidence)
     z = stats.norm.ppf((1 + confidence) / 2)
-    rows, names = {}, list(is_right)
-    for smaller, larger in zip(names[:-1], names[1:], strict=True):
-        few, many = is_right[smaller], is_right[larger]
-        gain = many.mean(axis=0) - few.mean(axis=0)
+    if pairs is None:
+        pairs = zip(list(is_right)[1:], list(is_right)[:-1], strict=True)
+    rows = {}
+    n_seeds = {name: np.inf if name in fixed else len(right) for name, right in is_right.items()}
+    for name, other in pairs:
+        gain = is_right[name].mean(axis=0) - is_right[other].mean(axis=0)
         by_trajectories = gain.std() / np.sqrt(len(labels))
-        by_seeds = scatter * np.sqrt(1 / len(few) + 1 / len(many))
+        by_seeds = scatter * np.sqrt(1 / n_seeds[name] + 1 / n_seeds[other])
         half = np.hypot(z * by_trajectories, quantile * by_seeds)
-        rows[f"{larger} over {smaller}"] = gain.mean(), gain.mean() - half, gain.mean() + half
+        rows[f"{name} over {other}"] = gain.mean(), gain.mean() - half, gain.mean() + half
     return pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high"])
 
 

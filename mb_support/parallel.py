@@ -8,16 +8,19 @@ did. Loops therefore run one at a time, and on one core in such a child.
 import functools
 import os
 import threading
+import types
 
 import numba
 import torch
+
+from .compiled import compiled
 
 _turn = threading.Lock()
 _forked_after_use = False
 
 
 def run(loop, *arguments):
-    """Call a function compiled with ``njit(parallel=True)``, on as many threads as PyTorch uses."""
+    """Call a function `compiled` with ``parallel=True``, on as many threads as PyTorch uses."""
     if _forked_after_use:
         _on_one_core(loop)(*arguments)
         return
@@ -28,9 +31,11 @@ def run(loop, *arguments):
 
 @functools.cache
 def _on_one_core(loop):
-    # not kept on disk: numba would not tell it from the parallel one
-    options = {k: v for k, v in loop.targetoptions.items() if k in ("fastmath", "error_model")}
-    return numba.njit(**options)(loop.py_func)
+    f = loop.py_func
+    twin = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
+    twin.__module__ = f.__module__
+    twin.__qualname__ = f"{f.__qualname__}_on_one_core"  # what is kept on disk has this name
+    return compiled(twin, fastmath=loop.targetoptions.get("fastmath", False), nogil=False)
 
 
 def _after_fork_in_child():

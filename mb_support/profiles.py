@@ -16,8 +16,8 @@ class Profile:
     n_train_trajectories: int  # fixed training set of the author's recipe and the baselines
     grid_step: float  # grid spacing of the exact solver, reduced length
     sizes: tuple  # model sizes shown, where their checkpoints exist
-    n_prompts: tuple  # trajectories continued by the model of each of `sizes`
-    n_long_frames: int  # frames of a long generated trajectory
+    n_prompts: tuple  # trajectories on which kept forecasts are repeated, for each of `sizes`
+    n_long_frames: int  # frames of the continuation that is drawn
     n_arrivals: int  # windows of each kind of dynamics from which memory is learned and scored
     n_shots: tuple  # points, and simulations from each, for the exact limits of memory
     n_classified: tuple  # test trajectories classified live, for each of `sizes`; the rest is kept
@@ -37,7 +37,7 @@ PROFILES = {
         grid_step=0.04,
         sizes=("small",),
         n_prompts=(8,),
-        n_long_frames=300,
+        n_long_frames=30,
         n_arrivals=2000,
         n_shots=(150, 50),
         n_classified=(48,),
@@ -54,9 +54,9 @@ PROFILES = {
         n_train_trajectories=1000,
         grid_step=0.02,
         sizes=("small", "medium", "large"),
-        n_prompts=(150, 80, 30),
-        n_long_frames=1500,
-        n_arrivals=12_000,
+        n_prompts=(150, 40, 12),
+        n_long_frames=100,
+        n_arrivals=8_000,
         n_shots=(500, 100),
         n_classified=(1000, 1000, 1000),
         n_attended=(8, 4, 2),

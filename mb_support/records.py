@@ -69,6 +69,8 @@ def rounded(values, digits=6):
         values = asdict(values)
     if isinstance(values, dict):
         return {str(key): rounded(value, digits) for key, value in values.items()}
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
     if isinstance(values, list | tuple):
         return [rounded(value, digits) for value in values]
     if isinstance(values, float):

@@ -9,11 +9,11 @@ same mean and covariance. The correction changes slowly with both frames; the Ga
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from scipy import ndimage
 
-from .cache import SOLVER_MODULES, cached
+from .cache import cached
+from .compiled import compiled
 from .forecast import simulated_moments
 from .grid import box_coverage
 from .potential import SADDLES, potential
@@ -42,8 +42,8 @@ class TransitionDensity:
     gaussian : (n_x, n_y, 6) ndarray of float
         Cubic B-spline coefficients of the Gaussian's fields.
     correction : (n_x, n_y, n, n) ndarray of float32
-        Cubic B-spline coefficients, along the last two axes, of the log density less that of the
-        Gaussian, by node and whitened displacement.
+        Quadratic B-spline coefficients of the log density less that of the Gaussian, by node and
+        whitened displacement.
     origin : (2,) ndarray
         First node.
     step : float
@@ -116,7 +116,6 @@ def transition_density(config, grid_step=None):
         "transition_density",
         key | {"grid_step": grid_step},
         lambda: _tabulated(solver, config),
-        modules=(*SOLVER_MODULES, "transition_density"),
     )
     coefficients = [ndimage.spline_filter(f, order=3, mode="nearest") for f in stored["fields"]]
     return TransitionDensity(
@@ -159,7 +158,7 @@ def _gaussian_fields(solver, config):
     return np.array([*mean, w_00, w_10, w_11, np.log(factor_00 * factor_11)])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _chain(positions, fields, cell_area):
     # (n, n) probabilities from node to node in one part of a frame; rows sum to one
     n = len(positions)
@@ -200,7 +199,7 @@ def _cut(chain):
 
 
 def _corrections(solver, kept, fields, density):
-    # spline coefficients of log density - log Gaussian, (n_x, n_y, n, n); zero off kept nodes
+    # spline coefficients of log density - log Gaussian, (n_x, n_y, n, n); none off kept nodes
     side = np.arange(-_REACH, _REACH + _SPACING / 2, _SPACING)
     xi = np.stack(np.meshgrid(side, side, indexing="ij"))
     found = np.zeros((*kept.shape, len(side), len(side)), dtype=np.float32)
@@ -218,13 +217,14 @@ def _corrections(solver, kept, fields, density):
             (mean_x + d_x - solver.x[0]) / solver.grid_step,
             (mean_y + d_y - solver.y[0]) / solver.grid_step,
         ]
-        ratio = ndimage.map_coordinates(ratio, places, order=3, mode="nearest")
-        found[i, j] = ndimage.spline_filter(ratio, order=3, mode="nearest")
+        found[i, j] = ndimage.map_coordinates(ratio, places, order=3, mode="nearest")
+    for axis in range(4):
+        found = ndimage.spline_filter1d(found, 2, axis, output=np.float32, mode="mirror")
     return found
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _spline_weights(t, weights):
+@compiled
+def _cubic_weights(t, weights):
     s = 1 - t
     weights[0] = s * s * s / 6
     weights[1] = 2 / 3 - 0.5 * t * t * (2 - t)
@@ -232,14 +232,21 @@ def _spline_weights(t, weights):
     weights[3] = t * t * t / 6
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
+def _quadratic_weights(t, weights):
+    weights[0] = 0.5 * (0.5 - t) ** 2
+    weights[1] = 0.75 - t * t
+    weights[2] = 0.5 * (0.5 + t) ** 2
+
+
+@compiled
 def log_density_of_step(x0, y0, x1, y1, table, work):
     """Log density of (x1, y1) one frame after (x0, y0).
 
-    `table` is that of a `TransitionDensity`; `work` a (3, 6) ndarray of float to write to.
+    `table` is that of a `TransitionDensity`; `work` a (5, 6) ndarray of float to write to.
     """
     gaussian, correction, origin, step = table
-    fields, w_x, w_y = work[0], work[1], work[2]
+    fields, w_x, w_y, w_u, w_v = work[0], work[1], work[2], work[3], work[4]
     place_x, place_y = (x0 - origin[0]) / step, (y0 - origin[1]) / step
     penalty = 0.0
     n_x, n_y = gaussian.shape[0], gaussian.shape[1]
@@ -248,9 +255,8 @@ def log_density_of_step(x0, y0, x1, y1, table, work):
         place_x = min(max(place_x, 1.0), n_x - 2.001)
         place_y = min(max(place_y, 1.0), n_y - 2.001)
     i, j = int(place_x), int(place_y)
-    t_x, t_y = place_x - i, place_y - j
-    _spline_weights(t_x, w_x)
-    _spline_weights(t_y, w_y)
+    _cubic_weights(place_x - i, w_x)
+    _cubic_weights(place_y - j, w_y)
     fields[:] = 0
     for a in range(4):
         for b in range(4):
@@ -262,30 +268,31 @@ def log_density_of_step(x0, y0, x1, y1, table, work):
     u = fields[2] * d_x
     v = fields[3] * d_x + fields[4] * d_y
     log_gaussian = -0.5 * (u * u + v * v) - fields[5] - _LOG_2PI
-    reach = _REACH - _SPACING - 1e-6
+    reach = _REACH - _SPACING
     place_u = (min(max(u, -reach), reach) + _REACH) / _SPACING
     place_v = (min(max(v, -reach), reach) + _REACH) / _SPACING
-    p, q = int(place_u), int(place_v)
-    _spline_weights(place_u - p, w_x)
-    _spline_weights(place_v - q, w_y)
-    factor = 0.0
-    for a in range(2):  # linear between nodes, which keeps the density normalised
-        for b in range(2):
-            weight = (t_x if a else 1 - t_x) * (t_y if b else 1 - t_y)
-            block = correction[i + a, j + b]
+    i, j, p, q = round(place_x), round(place_y), round(place_u), round(place_v)
+    _quadratic_weights(place_x - i, w_x)
+    _quadratic_weights(place_y - j, w_y)
+    _quadratic_weights(place_u - p, w_u)
+    _quadratic_weights(place_v - q, w_v)
+    added = 0.0
+    for a in range(3):
+        for b in range(3):
+            block = correction[i - 1 + a, j - 1 + b]
             total = 0.0
-            for c in range(4):
-                row_sum = 0.0
-                for d in range(4):
-                    row_sum += w_y[d] * block[p - 1 + c, q - 1 + d]
-                total += w_x[c] * row_sum
-            factor += weight * np.exp(total)
-    return penalty + log_gaussian + np.log(factor)
+            for c in range(3):
+                row_u = block[p - 1 + c]
+                total += w_u[c] * (
+                    w_v[0] * row_u[q - 1] + w_v[1] * row_u[q] + w_v[2] * row_u[q + 1]
+                )
+            added += w_x[a] * w_y[b] * total
+    return penalty + log_gaussian + added
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _log_densities(now, later, table):
-    work = np.empty((3, _N_FIELDS))
+    work = np.empty((5, _N_FIELDS))
     result = np.empty(len(now))
     for n in range(len(now)):
         result[n] = log_density_of_step(now[n, 0], now[n, 1], later[n, 0], later[n, 1], table, work)

@@ -13,12 +13,12 @@
 # %% [markdown]
 # # Attention
 #
-# The poster reads four things off its attention maps: there is a set of key timesteps that all others
-# attend to, some heads have few targets only, future and past are attended to equally, and there is no
-# local block structure. Are these true of models that nobody told where to look, would they be
-# true of a network that has learned nothing, and does the answer rest on what is attended to? Key
-# timesteps: {glue:text}`attention_verdicts_there_are_key_timesteps:s`. Future and past alike:
-# {glue:text}`attention_verdicts_future_and_past_alike:s`. No local blocks:
+# The poster reads four things off its attention maps: there is a set of key timesteps that all
+# others attend to, some heads have few targets only, future and past are attended to equally, and
+# there is no local block structure. Are these true of models that nobody told where to look,
+# would they be true of a network that has learned nothing, and does the answer rest on what is
+# attended to? Key timesteps: {glue:text}`attention_verdicts_there_are_key_timesteps:s`. Future
+# and past alike: {glue:text}`attention_verdicts_future_and_past_alike:s`. No local blocks:
 # {glue:text}`attention_verdicts_no_local_blocks:s`. Every claim is judged, training by training,
 # in the table under [](section-attention-verdicts).
 
@@ -33,6 +33,7 @@ from mb_support import attention_tables as tables
 from mb_support import attention_verdicts as verdicts
 from mb_support import get_profile
 from mb_support.attention import attention_maps
+from mb_support.attention_by_trajectory import KEY_FRACTION
 from mb_support.attention_measures import mean_distance
 from mb_support.classification import verdicts_in_words
 from mb_support.inference import load_checkpoint
@@ -86,16 +87,18 @@ plt.show()
 #
 # $$ A^{lh}_{ij} \, |f^{lh}(x_j)| . $$ (eq-attention-norm)
 #
-# It tells key timesteps from *sinks* {cite}`xiao2024`: frames on which a head unloads the weight it
-# must give away, since rows sum to one, and whose value is small.
+# It tells key timesteps from *sinks* {cite}`xiao2024`: frames on which a head unloads the weight
+# it must give away, since rows sum to one, and whose value is small.
 #
 # Maps are those of the committed models, made on this page. Numbers are of **all trainings** of a
-# size, which differ in their seed: five small, three medium and two large ones. They were measured once, on
-# 64 test trajectories of 511 frames (what a model is shown in training), and kept; questions
-# about states use 64 that spend a twentieth of their time or more in each state. All of it is repeated by
-# `python -m mb_support.attention_study`. In tables, *± is over trajectories* (95%, bootstrap; a whole trajectory is one
-# observation, its frames are not), and *the range in brackets is over trainings*. No
-# rule was chosen on these trajectories.
+# size, which differ in their seed: five small, three medium and two large ones. They were
+# measured once, on {glue:text}`attention_n:d` test trajectories of
+# {glue:text}`attention_n_frames:d` frames (what a model is shown in training), and kept;
+# questions about states use {glue:text}`attention_n_both:d` that spend a twentieth of their time
+# or more in each state. All of it is repeated by `python -m mb_support.attention_study`. In
+# tables, *± is over trajectories* (95%, bootstrap; a whole trajectory is one observation, its
+# frames are not), and *the range in brackets is over trainings*. No rule was chosen on these
+# trajectories.
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
@@ -106,6 +109,9 @@ print("kept results found again on this page:", study.repeats(kept, models, x, n
 # ## The poster's figures
 #
 # ### Heads of the last layer
+#
+# {numref}`fig-attention-heads-sizes` shows, for every size, what {numref}`fig-attention-heads`
+# shows for the small model.
 
 # %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "The last layer of every size on the trajectory of the first figure: S small, M medium, L large, and the number of the head. Scale of colours as before."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
 maps = [head for size in models for head in last[size]]
@@ -115,8 +121,8 @@ map_plots.plot_maps(maps, np.atleast_2d(axes), titles)
 plt.show()
 
 # %% [markdown]
-# Which frames these are can be explored in {numref}`fig-attention-explorer`: choose a layer and a frame
-# that looks, and see where in the plane and in time it attends.
+# Which frames these are can be explored in {numref}`fig-attention-explorer`: choose a layer and a
+# frame that looks, and see where in the plane and in time it attends.
 
 # %% tags=["remove-output", "hide-input"]
 by_layer = attention_maps(models[first_size], trajectory, average="heads")[0]
@@ -137,6 +143,9 @@ glue("attention_explorer", explorer)
 # ```
 #
 # ### Averages in windows
+#
+# In {numref}`fig-attention-windows` layers and heads are averaged, near the start, the middle and
+# the end of the trajectory.
 
 # %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the same trajectory; on the right the same network untrained. Local blocks would be bright squares on the diagonal, a bright line beside it is heads that look at neighbours."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 summaries = study.example_summaries(models, trajectory, measured.section)
@@ -153,10 +162,10 @@ plt.show()
 # %% [markdown]
 # ### Attention by time difference
 #
-# The poster weights attention "by the time difference" in sub-sections of a trajectory. That can be
-# read in two ways. The first is attention as a function of $j - i$ ({numref}`fig-attention-difference`,
-# and section by section for the largest model in {numref}`fig-attention-sections`): does it fall off
-# with distance, is it larger to one side?
+# The poster weights attention "by the time difference" in sub-sections of a trajectory. That can
+# be read in two ways. The first is attention as a function of $j - i$
+# ({numref}`fig-attention-difference`, and section by section for the largest model in
+# {numref}`fig-attention-sections`): does it fall off with distance, is it larger to one side?
 
 # %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections one hundred frames long, averaged over layers, heads and sub-sections. One line a training, with 95% bands over 64 trajectories; grey: untrained; black: a model that does not choose. Few pairs are far apart: at the left edge it is the first frame of each sub-section, which in the first one is the start of the trajectory."}, "image": {"alt": "Curves of mean attention weight against time difference for each training and its untrained control, with the uniform value as a line.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_by_difference(tables.bands(kept, "profile"))
@@ -173,54 +182,72 @@ plt.show()
 #
 # $$ \overline{\Delta} = \frac{\sum_{ij} A_{ij} \, (j - i)}{\sum_{ij} A_{ij}} , $$ (eq-attention-moment)
 #
-# over the pairs of a sub-section: in frames, negative if attention leans to the past. It is 0 if future
-# and past are alike; frames of a section lie {glue:text}`attention_mean_distance:.0f` frames apart on
-# average. *Alike* means within a tenth of that. For the largest model, with intervals over 64 trajectories:
+# over the pairs of a sub-section: in frames, negative if attention leans to the past. It is 0 if
+# future and past are alike; frames of a section lie {glue:text}`attention_mean_distance:.0f`
+# frames apart on average. *Alike* means within a tenth of that. For the largest model, with
+# intervals over {glue:text}`attention_n:d` trajectories:
 
 # %% tags=["hide-input"]
 tables.section_table(kept[largest], measured.section)
 
 # %% [markdown]
-# The first sub-section contains the start of the trajectory, whose state is the answer: heads that look at
-# it ({ref}`below <section-attention-heads>`) look back.
+# The first sub-section contains the start of the trajectory, whose state is the answer: heads
+# that look at it ({ref}`below <section-attention-heads>`) look back.
 #
 # (section-attention-verdicts)=
 # ## Verdicts
 #
 # Rules, fixed on validation trajectories. *There are key timesteps* if the most attended
-# twentieth of the frames gets a larger share of the attention than in the same network untrained, on the same
-# trajectories. *All others attend to them* if nine in ten frames or more give the ten most
-# attended frames more than the uniform weight. *Few*: more heads than before training attend to
-# less than a tenth of the frames. *Future and past alike*: $(F - P)/(F + P)$, with $F$ and $P$ the
-# attention to later and earlier frames, within a tenth of zero; *in each sub-section*:
-# $\overline{\Delta}$ of every one as above (shown: the one that leans most). *No local
-# blocks*: the weight on the own sub-section of one hundred frames is within a tenth of what the average row gives it.
-# *Attention does not follow states*: the same for frames in the own state, averaged over heads; *heads
-# do not follow states*: at most a tenth of the heads are further than a tenth from that. *No
-# sinks*: for each unit of attention, key timesteps deliver at least half of the norm that other frames
-# do.
+# twentieth of the frames gets a larger share of the attention than in the same network untrained,
+# on the same trajectories. *All others attend to them* if nine in ten frames or more give the ten
+# most attended frames more than the uniform weight. *Few*: more heads than before training attend
+# to less than a tenth of the frames. *Future and past alike*: $(F - P)/(F + P)$, with $F$ and $P$
+# the attention to later and earlier frames, within a tenth of zero; *in each sub-section*:
+# $\overline{\Delta}$ of every one as above (shown: the one that leans most). *No local blocks*:
+# the weight on the own sub-section of one hundred frames is within a tenth of what the average
+# row gives it. *Attention does not follow states*: the same for frames in the own state, averaged
+# over heads; *heads do not follow states*: at most a tenth of the heads are further than a tenth
+# from that. *No sinks*: for each unit of attention, key timesteps deliver at least half of the
+# norm that other frames do.
 #
-# A claim is confirmed or refuted for a training if its interval over trajectories says so, and for a size if
-# all of its trainings agree. The last two columns judge norm-weighted attention by the same rules.
+# A claim is confirmed or refuted for a training if its interval over trajectories says so, and
+# for a size if all of its trainings agree.
 
 # %% tags=["hide-input"]
 judged = verdicts.verdicts(kept)
-judged.set_index(["claim", "model"])
+judged.set_index(["claim", "model"]).drop(columns=["norm-weighted", "its verdict"])
+
+# %% [markdown]
+# The same rules put to norm-weighted attention:
+
+# %% tags=["hide-input"]
+weighted = judged[judged["its verdict"] != ""].set_index(["claim", "model"])
+weighted[["norm-weighted", "its verdict"]]
 
 # %% tags=["remove-cell"]
 for claim, words in verdicts.claims_in_words(judged).items():
     glue(f"attention_verdicts_{claim.replace(' ', '_')}", words, display=False)
-for key in ("share", "readers", "columns", "key_norm", "first", "own_state", "state_heads"):
-    small = kept[first_size]
-    glue(f"attention_{key}_small", tables.mean_of(small, key), display=False)
-    glue(f"attention_{key}_control", tables.mean_of(small, key, "untrained"), display=False)
+small = kept[first_size]
+for key in (
+    "share", "readers", "few", "columns", "sides", "blocks", "own_state", "state_heads"
+):  # fmt: skip
     glue(f"attention_{key}_words", tables.in_words(kept, key), display=False)
     glue(f"attention_{key}_untrained", tables.in_words(kept, key, "untrained"), display=False)
-glue("attention_sides", tables.mean_of(kept[first_size], "sides"), display=False)
-glue("attention_local", tables.mean_of(kept[first_size], "blocks"), display=False)
+glue("attention_share_small", tables.mean_of(small, "share"), display=False)
+glue("attention_share_control", tables.mean_of(small, "share", "untrained"), display=False)
+numbers = {
+    "n": measured.n_trajectories, "n_half": measured.n_trajectories // 2,
+    "n_both": measured.n_both, "n_frames": n_frames, "n_removed": tables.N_REMOVED,
+    "enrichment_limit": 1 / KEY_FRACTION,
+}  # fmt: skip
+for key, number in numbers.items():
+    glue(f"attention_{key}", number, display=False)
 glue("attention_mean_distance", mean_distance(measured.section), display=False)
-glue("attention_fewest_small", tables.fewest_targets(kept[first_size]), display=False)
-control = tables.fewest_targets(kept[first_size], "untrained")
+glue("attention_fewest_small", tables.fewest_targets(small), display=False)
+for key in ("first", "next", "previous"):
+    words = tables.trainings_with(kept, f"{key} frame")
+    glue(f"attention_{key}_frame_heads", words, display=False)
+control = tables.fewest_targets(small, "untrained")
 glue("attention_fewest_control", control, display=False)
 
 # %% tags=["hide-input"]
@@ -231,17 +258,17 @@ print(f"{first_size}: key timesteps receive {share[0]:.3f}, untrained {share[1]:
 # %% [markdown]
 # ## How few timesteps hold how much
 #
-# {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they receive
-# and adds it up. The most attended twentieth, here called *key timesteps*, receives of all attention:
-# {glue:text}`attention_share_words:s`; untrained {glue:text}`attention_share_untrained:s`; a
-# twentieth if uniform.
+# {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they
+# receive and adds it up. The most attended twentieth, here called *key timesteps*, receives of
+# all attention: {glue:text}`attention_share_words:s`; untrained
+# {glue:text}`attention_share_untrained:s`; a twentieth if uniform.
 #
-# That they are attended to *by all others* is weaker evidence than it looks. Frames that give
-# the ten most attended ones more than the uniform weight: {glue:text}`attention_readers_words:s`; but
-# untrained {glue:text}`attention_readers_untrained:s`. A head with two to five dimensions for each query
-# can hardly do otherwise: only a handful of preferences is possible. The share of the variance of the weights that the
-# frame attended to explains is {glue:text}`attention_columns_words:s`; untrained
-# {glue:text}`attention_columns_untrained:s`.
+# That they are attended to *by all others* is weaker evidence than it looks. Frames that give the
+# ten most attended ones more than the uniform weight: {glue:text}`attention_readers_words:s`; but
+# untrained {glue:text}`attention_readers_untrained:s`. A head with two to five dimensions for
+# each query can hardly do otherwise: only a handful of preferences is possible. The share of the
+# variance of the weights that the frame attended to explains is
+# {glue:text}`attention_columns_words:s`; untrained {glue:text}`attention_columns_untrained:s`.
 
 # %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames. The further above the diagonal, the fewer frames hold more. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_lorenz(tables.bands(kept, "lorenz"))
@@ -250,11 +277,11 @@ plt.show()
 # %% [markdown]
 # ### Which timesteps they are
 #
-# {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks, for
-# all of them, how often key timesteps are also among the top twentieth by another property: close
-# to the start, far from the trajectory's mean in standard deviations ("extreme"), high in potential
-# energy, fast, near the ridge between the states, near a change of state. By chance the ratio is 1;
-# it can be 20 at most.
+# {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks,
+# for all of them, how often key timesteps are also among the top twentieth by another property:
+# close to the start, far from the trajectory's mean in standard deviations ("extreme"), high in
+# potential energy, fast, near the ridge between the states, near a change of state. By chance the
+# ratio is 1; the largest possible is {glue:text}`attention_enrichment_limit:.0f`.
 
 # %% mystnb={"figure": {"name": "fig-attention-received", "caption": "Attention received by the frames of the trajectory of the first figure, averaged over layers and heads of the small model. Left, along time, coloured by state, with norm-weighted attention in grey; right, in the plane, the most attended frames darkest and on top; the star is the start."}, "image": {"alt": "Attention received along the frames of a trajectory, and the same trajectory in the plane with the most attended points dark.", "classes": "dark-light"}} tags=["hide-input"]
 summary = summaries[first_size]
@@ -272,13 +299,12 @@ plt.show()
 # %% [markdown]
 # ### Key timesteps or sinks?
 #
-# In language models much attention goes to the first token, whatever it is: a sink. Here the label is
-# the state of the *first frame*, so attention to it could be a sink or the answer itself. Three
-# controls tell. *Norm*: key
-# timesteps that are sinks deliver little. *Position*: a sink lies at the same place in every
-# trajectory, so that the positions most attended in the *other* trajectories hold as much of the
-# attention as the key timesteps. *Reading*: if heads read nothing from a sink, nothing is lost
-# ({ref}`below <section-attention-experiments>`).
+# In language models much attention goes to the first token, whatever it is: a sink. Here the
+# label is the state of the *first frame*, so attention to it could be a sink or the answer
+# itself. Three controls tell. *Norm*: key timesteps that are sinks deliver little. *Position*: a
+# sink lies at the same place in every trajectory, so that the positions most attended in the
+# *other* trajectories hold as much of the attention as the key timesteps. *Reading*: if heads
+# read nothing from a sink, nothing is lost ({ref}`below <section-attention-experiments>`).
 
 # %% tags=["hide-input"]
 names = (
@@ -291,8 +317,8 @@ tables.measure_table(kept, names)
 # ## Heads with few targets
 #
 # The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a
-# query attends to. {numref}`fig-attention-targets` gives it for each head. In the small models the
-# fewest are {glue:text}`attention_fewest_small:.0f` frames (mean over trainings), untrained
+# query attends to. {numref}`fig-attention-targets` gives it for each head. In the small models
+# the fewest are {glue:text}`attention_fewest_small:.0f` frames (mean over trainings), untrained
 # {glue:text}`attention_fewest_control:.0f`.
 
 # %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy): one point for each head of each training, mean over 64 trajectories; crosses: one network of each size untrained. Uniform attention would give 511."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}} tags=["hide-input"]
@@ -301,11 +327,15 @@ plt.show()
 
 # %% [markdown]
 # Averages over heads hide what single heads do. The table names, for each training, the head that
-# gives most of its weight to the next frame, to the previous and to the first one, and those that lean
-# most to one side. Whatever stands out here against the untrained networks, training alone has put
-# there. "2.15: 0.55" is head 15 of layer 2, with 55 per cent of its weight on that frame (or with that
-# value of $(F - P)/(F + P)$); heads were chosen on 32 trajectories and measured on 32 others, with
-# intervals over those.
+# gives most of its weight to the next frame, to the previous and to the first one, and those that
+# lean most to one side. Whatever stands out here against the untrained networks, training alone
+# has put there. A cell names layer and head, then gives the share of the weight on that frame (in
+# the last two columns $(F - P)/(F + P)$). Heads were chosen on {glue:text}`attention_n_half:d`
+# trajectories and measured on {glue:text}`attention_n_half:d` others, with intervals over those.
+# Trainings in which a head gives half of its weight or more to the first frame, whose state is
+# the answer: {glue:text}`attention_first_frame_heads:s`; to the next frame, which the loss asks
+# for: {glue:text}`attention_next_frame_heads:s`; to the previous one:
+# {glue:text}`attention_previous_frame_heads:s`.
 
 # %% tags=["hide-input"]
 stand_out = ("next frame", "previous frame", "first frame", "looks ahead", "looks back")
@@ -320,9 +350,10 @@ tables.extreme_heads(kept, stand_out, "untrained")
 # %% [markdown]
 # ## Does attention follow states?
 #
-# Blocks of *time* are one thing, blocks of *state* another: a head could attend to the frames of its own state
-# wherever they lie. {numref}`fig-attention-states` puts a trajectory that visits both states beside one
-# that stays, and shows the heads that seek and that avoid their own state most.
+# Blocks of *time* are one thing, blocks of *state* another: a head could attend to the frames of
+# its own state wherever they lie. {numref}`fig-attention-states` puts a trajectory that visits
+# both states beside one that stays, and shows the heads that seek and that avoid their own state
+# most.
 
 # %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B). From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads were chosen on other trajectories. Attention that follows states shows as a chequerboard."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
 maps, states, titles = study.state_maps(kept, models, x[moving], x[settled])
@@ -332,13 +363,13 @@ plt.show()
 
 # %% [markdown]
 # Weight on the own state over what the average row gives it, as a mean over layers and heads:
-# {glue:text}`attention_own_state_words:s`. Seekers and avoiders cancel in it: the share of heads that do
-# one or the other is {glue:text}`attention_state_heads_words:s`; untrained
-# {glue:text}`attention_state_heads_untrained:s`, for queries and keys see coordinates even before training.
-# Frames close in time are mostly in one state, so that heads that look at neighbours raise the weight
-# on the own state; the third row is what weights that depend on the time difference alone would
-# give. If attention followed states, the frame attended to would explain less where there are two (last
-# rows).
+# {glue:text}`attention_own_state_words:s`. Seekers and avoiders cancel in it: the share of heads
+# that do one or the other is {glue:text}`attention_state_heads_words:s`; untrained
+# {glue:text}`attention_state_heads_untrained:s`, for queries and keys see coordinates even before
+# training. Frames close in time are mostly in one state, so that heads that look at neighbours
+# raise the weight on the own state; the third row is what weights that depend on the time
+# difference alone would give. If attention followed states, the frame attended to would explain
+# less where there are two (last rows).
 
 # %% tags=["hide-input"]
 names = (
@@ -347,7 +378,8 @@ names = (
 tables.measure_table(kept, names)
 
 # %% [markdown]
-# Both extremes, head by head (chosen on 32 trajectories that visit both states, measured on 32 others):
+# Both extremes, head by head (chosen on {glue:text}`attention_n_half:d` trajectories that visit
+# both states, measured on {glue:text}`attention_n_half:d` others):
 
 # %% tags=["hide-input"]
 of_states = ("seeks its own state", "avoids its own state")
@@ -358,9 +390,10 @@ pd.concat(extremes, axis=1)
 # (section-attention-experiments)=
 # ## Does the answer depend on what is attended to?
 #
-# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`. Five measures of the
-# importance of a piece of trajectory are compared: the attention it receives; norm-weighted attention; *rollout*
-# {cite}`abnar2020`, which follows the weights through all layers,
+# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`. Five
+# measures of the importance of a piece of trajectory are compared: the attention it receives;
+# norm-weighted attention; *rollout* {cite}`abnar2020`, which follows the weights through all
+# layers,
 #
 # $$ r_{l-1} = \tfrac{1}{2} \, r_l (\bar A^{l} + 1), \qquad r_L = (1/N, \dots, 1/N), $$ (eq-attention-rollout)
 #
@@ -368,30 +401,31 @@ pd.concat(extremes, axis=1)
 # *occlusion*: the change of the log-odds when a twentieth of the trajectory is removed, the other
 # frames keeping their coordinates and positions. Only the last is an experiment.
 
-# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters. One mark a training, with 95% intervals over 64 trajectories (large: 32). Black line: no relation."}, "image": {"alt": "Intervals of rank correlations for ten pairs of importance measures.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters. One mark a training, with 95% intervals over 64 trajectories (medium and large: 32). Black line: no relation."}, "image": {"alt": "Intervals of rank correlations for ten pairs of importance measures.", "classes": "dark-light"}} tags=["hide-input"]
 pairs = list(next(iter(kept[first_size].values()))["agreement"])
 agreement = {pair: tables.intervals(kept, "agreement", pair) for pair in pairs}
 plots.plot_intervals(agreement, "rank correlation", reference=0)
 plt.show()
 
 # %% tags=["remove-cell"]
-for pair in pairs:
+for pair in [pair for pair in pairs if pair.endswith("occlusion")]:
     key = pair.replace(" – ", "_").replace("-", "_")
-    glue(f"attention_rho_{key}", tables.mean_agreement(kept[first_size], pair), display=False)
     glue(f"attention_rho_{key}_words", tables.agreement_in_words(kept, pair), display=False)
 
 # %% [markdown]
-# Rank correlation with occlusion, of attention: {glue:text}`attention_rho_attention_occlusion_words:s`; of
-# norm-weighted attention: {glue:text}`attention_rho_norm_weighted_occlusion_words:s`; of rollout:
+# {numref}`fig-attention-agreement` compares them in pairs. Rank correlation with occlusion, of
+# attention: {glue:text}`attention_rho_attention_occlusion_words:s`; of norm-weighted attention:
+# {glue:text}`attention_rho_norm_weighted_occlusion_words:s`; of rollout:
 # {glue:text}`attention_rho_rollout_occlusion_words:s`; of the gradient:
 # {glue:text}`attention_rho_gradient_occlusion_words:s`.
 #
-# Two more experiments work on single frames instead of pieces ({numref}`fig-attention-deletion`): the
-# most attended ones, those with the most norm-weighted attention, those with the largest gradient, the
-# first ones, or random ones. Either they are *removed*, as above. Or heads *read nothing* from them: all
-# weights stay, and what they multiply is set to zero in every layer; a sink bears that, an answer does not.
+# Two more experiments work on single frames instead of pieces ({numref}`fig-attention-deletion`):
+# the most attended ones, those with the most norm-weighted attention, those with the largest
+# gradient, the first ones, or random ones. Either they are *removed*, as above. Or heads *read
+# nothing* from them: all weights stay, and what they multiply is set to zero in every layer; a
+# sink bears that, an answer does not.
 
-# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories (large: 32). Dotted: no answer."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories (medium and large: 32). Dotted: no answer."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
 n_removed = [0, *measured.n_removed]
 curves = tables.experiment_curves(kept)
 figure, axes = plt.subplots(2, len(kept), figsize=figure_size(1.0, 0.7), sharey=True, squeeze=False)
@@ -399,8 +433,8 @@ plots.plot_experiments(n_removed, curves, axes)
 plt.show()
 
 # %% [markdown]
-# Probability of the true state that is lost with chosen frames, beyond what is lost with as many random
-# ones, paired by trajectory:
+# Probability of the true state that is lost with chosen frames, beyond what is lost with as many
+# random ones, paired by trajectory:
 
 # %% tags=["hide-input"]
 tables.experiment_costs(kept)
@@ -412,10 +446,10 @@ for part in tables.EXPERIMENTS:
         glue(f"attention_{part}_{order.replace(' ', '_')}", words, display=False)
 
 # %% [markdown]
-# The answer suffers more than from as many random frames, with 50 key timesteps removed:
-# {glue:text}`attention_removed_most_attended:s`; not read: {glue:text}`attention_unread_most_attended:s`; with
-# the first 50 frames removed: {glue:text}`attention_removed_first:s`; not read:
-# {glue:text}`attention_unread_first:s`.
+# The answer suffers more than from as many random frames, with {glue:text}`attention_n_removed:d`
+# key timesteps removed: {glue:text}`attention_removed_most_attended:s`; not read:
+# {glue:text}`attention_unread_most_attended:s`; with as many of the first frames removed:
+# {glue:text}`attention_removed_first:s`; not read: {glue:text}`attention_unread_first:s`.
 #
 # ## Heads and layers silenced
 #
@@ -436,12 +470,13 @@ for key, (mean, low, high) in tables.head_correlations(kept[first_size]).items()
     glue(f"attention_rho_{key}_ablation", text, display=False)
 
 # %% [markdown]
-# Over the 32 heads of a small model, the size of the effect on the cross-entropy has a rank correlation of
-# {glue:text}`attention_rho_slope_ablation:s` with its first-order prediction (mean and range over trainings), of
-# {glue:text}`attention_rho_few_ablation:s` with how few targets the head has, and of
-# {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads, over that of a mean frame. The attention of
-# whole layers, silenced one at a time: increase of the trajectory loss ("frame") and of the
-# cross-entropy ("state"), means over trajectories, with the range over trainings. Where both are zero, the layer could be left out.
+# Over the heads of a small model, the size of the effect on the cross-entropy has a rank
+# correlation of {glue:text}`attention_rho_slope_ablation:s` with its first-order prediction (mean
+# and range over trainings), of {glue:text}`attention_rho_few_ablation:s` with how few targets the
+# head has, and of {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads, over
+# that of a mean frame. The attention of whole layers, silenced one at a time: increase of the
+# trajectory loss ("frame") and of the cross-entropy ("state"), means over trajectories, with the
+# range over trainings. Where both are zero, the layer could be left out.
 
 # %% tags=["hide-input"]
 tables.layer_table(kept)
@@ -450,24 +485,28 @@ tables.layer_table(kept)
 # ## Takeaway
 #
 # - Key timesteps exist beyond what a random network has:
-#   {glue:text}`attention_verdicts_there_are_key_timesteps:s`. That all others attend to them
-#   ({glue:text}`attention_verdicts_all_others_attend_to_them:s`) is nearly as true of random
-#   networks, because heads are narrow, and is no evidence of learning by itself.
-# - They are no sinks, by the norm of what is read there:
-#   {glue:text}`attention_verdicts_key_timesteps_are_no_sinks:s`. The answer suffers more when heads do
-#   not read them than when they do not read random frames: {glue:text}`attention_unread_most_attended:s`.
+#   {glue:text}`attention_verdicts_there_are_key_timesteps:s`. All others attend to them:
+#   {glue:text}`attention_verdicts_all_others_attend_to_them:s`; but heads are narrow, and of
+#   random networks the shares of frames that do are {glue:text}`attention_readers_untrained:s`:
+#   no evidence of learning by itself.
+# - Key timesteps are no sinks, by the norm of what is read there:
+#   {glue:text}`attention_verdicts_key_timesteps_are_no_sinks:s`. The answer suffers more when
+#   heads do not read them than when they do not read random frames:
+#   {glue:text}`attention_unread_most_attended:s`.
 # - Future and past are attended to alike on the whole:
 #   {glue:text}`attention_verdicts_future_and_past_alike:s`; in each sub-section:
-#   {glue:text}`attention_verdicts_alike_in_each_sub-section:s`. Single heads do otherwise.
-# - No blocks in time: {glue:text}`attention_verdicts_no_local_blocks:s`; none of states:
-#   {glue:text}`attention_verdicts_attention_does_not_follow_states:s`. These are means over heads. Head by
-#   head it is otherwise; heads do not follow states:
-#   {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
+#   {glue:text}`attention_verdicts_alike_in_each_sub-section:s`.
+# - Training alone makes heads that give half of their weight or more to the first frame, in these
+#   numbers of trainings: {glue:text}`attention_first_frame_heads:s`; to the next one:
+#   {glue:text}`attention_next_frame_heads:s`.
+# - No blocks in time: {glue:text}`attention_verdicts_no_local_blocks:s`; none of states, as a
+#   mean over heads: {glue:text}`attention_verdicts_attention_does_not_follow_states:s`; head by
+#   head: {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
+# - Attention as a guide to what the answer rests on, by rank correlation with occlusion:
+#   {glue:text}`attention_rho_attention_occlusion_words:s`.
 #
-# Attention (and rollout, made of it), gradient and occlusion rank the parts of a trajectory
-# differently, and only the experiments on frames and heads bear on the answer.
-#
-# What was not shown: how the answer is computed. Silencing sets outputs to zero, which is a state the
-# network never saw; removing frames shifts the mean over frames that the classifier reads. The rules put
-# borders where there are none in nature: the numbers beside the verdicts say how far from them a
-# model is. Two trainings of the large model show that they differ, not by how much.
+# What was not shown: how the answer is computed. Silencing sets outputs to zero, which is a state
+# the network never saw; removing frames shifts the mean over frames that the classifier reads.
+# The rules put borders where there are none in nature: the numbers beside the verdicts say how
+# far from them a model is. Two trainings of the large model show that they differ, not by how
+# much.

@@ -46,7 +46,9 @@ trainings = study.load_trainings(settings.sizes)
 variants, floors = study.load_variants(), study.load_floors()
 records = {size: trained.seeds_of(trained.load_records(), size) for size in trainings}
 longest = max(floors)
-print(f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()})
+print(
+    f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
+)
 
 # %% [markdown]
 # ## The floor
@@ -67,8 +69,9 @@ print(f"profile {settings.name}; trainings", {size: len(found) for size, found i
 #
 # is zero for every forecast and one for a copy of the answer. It shows a leak even where the error
 # is still above the floor. The mean $\mathbf{m}$ is that of the simulated dynamics, its time step
-# included; errors are in units of each trajectory's own standard deviation, as in the poster's
-# loss, and model and floor are taken on the same frames. First the committed small model, live, on
+# included. Errors are squared lengths, and model and floor are taken on the same frames. (The poster's
+# loss is in units of each window's own standard deviation. These depend on the noise themselves, so
+# that in them the floor would hold for long windows only.) First the committed small model, live, on
 # trajectories that nothing else in this book has used:
 
 # %% tags=["remove-stderr"]
@@ -81,7 +84,12 @@ live = {place: summarise(errors.over(positions)) for place, positions in places.
 
 # %% tags=["hide-input"]
 rows = {
-    place: {"error": s.model[0], "floor": s.exact[0], "ratio": s.ratio[0], "± (2 SE)": 2 * s.ratio[1]}
+    place: {
+        "error": s.model[0],
+        "floor": s.exact[0],
+        "ratio": s.ratio[0],
+        "± (2 SE)": 2 * s.ratio[1],
+    }
     for place, s in live.items()
 }
 pd.DataFrame(rows).T.assign(trajectories=len(frames)).round(3)
@@ -95,15 +103,13 @@ print("last position sees noise:", abs(live["last"].noise_seen[0]) > 5 * live["l
 # ## When it is found
 #
 # {numref}`fig-leak-training` draws $L_\mathrm{traj}$ of every training between two exact values for
-# windows of its length. The *honest* line is the least loss of whoever forecasts each frame from the
-# frames before. The *reader* line is the loss of whoever copies the next frame wherever it is shown
-# and forecasts at the last position alone: one error in a whole window. A training that crosses the
+# windows of its length. The *honest* line is the loss of the exact conditional mean, the best forecast
+# of each frame from the frames before. The *reader* line is the loss of whoever copies the next frame
+# wherever it is shown and forecasts at the last position alone: one error in a whole window. A training that crosses the
 # honest line no longer forecasts.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj of each training (colour; one line each, means over 50 steps) against the trajectories shown. Black, solid: the least value of an honest forecaster, for the length of the windows shown at the time. Black, dashed: whoever copies the next frame wherever it is in view. Dotted: windows grow."}, "image": {"alt": "Loss curves, one panel for each size, with two exact lines; curves that fall between the lines read their answer.", "classes": "dark-light"}}
-fig, axes = plt.subplots(
-    1, len(records), figsize=figure_size(1, 0.42), sharey=True, squeeze=False
-)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj of each training (colour; one line each, means over 50 steps) against the trajectories shown. Black, solid: the exact conditional mean, for the length of the windows shown at the time. Black, dashed: whoever copies the next frame wherever it is in view. Dotted: windows grow."}, "image": {"alt": "Loss curves, one panel for each size, with two exact lines; curves that fall between the lines read their answer.", "classes": "dark-light"}}
+fig, axes = plt.subplots(1, len(records), figsize=figure_size(1, 0.42), sharey=True, squeeze=False)
 for ax, (size, found) in zip(axes[0], records.items(), strict=True):
     plots.plot_losses([tables.floors_by_step(r, floors) for r in found.values()], size, ax)
 for ax in axes[0, 1:]:
@@ -271,12 +277,15 @@ glue("leak_ablation_n", ablation["n"], display=False)
 # {glue:text}`leak_verdicts:s`; at the last position, where there is nothing to read:
 # {glue:text}`leak_verdicts_last:s`.
 #
-# - Nobody told the models where the answer is. Training in short windows finds it, in the larger
-#   models with a head that attends to the next frame; long windows, most of whose positions are new,
-#   lose part of it.
-# - Heads of two dimensions, as the small model has them, can hardly tell one position among hundreds
-#   from its neighbours. What it sees ahead comes from statistics more than from the frame.
-# - The share that comes from the statistics is that of one frame among all, and falls as windows grow.
+# - Nobody told the models where the answer is; training finds it, or not, by itself. That one head
+#   that attends to the next frame carries it: {glue:text}`leak_head_verdicts:s`.
+# - That more is seen in the frame itself than in statistics and later frames:
+#   {glue:text}`leak_path_verdicts:s`. The share of the statistics is that of one frame among all, and
+#   falls as windows grow.
+# - A position is learned by being shown. Short windows teach few positions well; long windows bring new
+#   ones, and reading with them has to be learned again.
+# - Finding one position among hundreds takes dimensions. A head of the small model has two, of the
+#   medium one four, of the large one five.
 #
 # **Not shown.** Whether longer training in long windows would win back what growing windows lose;
 # whether the model that reads well is the worse forecaster *because* it reads, which the next-frame

@@ -137,8 +137,8 @@ glue("collective_variable_share", 100 * facts["share_in_transition"], display=Fa
 # where $\bar p$ is the exact density of frames from uniform starts. Errors are averages with these
 # weights, over all frames and over the transition region $0.1 < q < 0.9$, which holds
 # {glue:text}`collective_variable_share:.1f` % of the Boltzmann density. Most of that lies in the
-# shallow basin C. The third column of the table gives every eighth of the range of $q$ the same
-# weight, which moves the stress to the saddle.
+# shallow basin C. The column "even in q" gives every eighth of that range of $q$ the same weight,
+# which moves the stress to the saddle.
 #
 # **The best that anyone could do.** Models see standardised trajectories $\mathbf{z}$: shapes, not
 # places. The ideal observer of {doc}`chapter 6 <06_classification>` knows the dynamics exactly and
@@ -190,7 +190,8 @@ tables.verdict_table(comparisons)
 
 # %% [markdown]
 # - Lower than the error of the untrained model: {glue:text}`collective_variable_lower_than_untrained:s`;
-#   higher: {glue:text}`collective_variable_higher_than_untrained:s`.
+#   higher: {glue:text}`collective_variable_higher_than_untrained:s`; undecided:
+#   {glue:text}`collective_variable_undecided_than_untrained:s`.
 # - Lower than that of the best of PCA, TICA, VAMPNet and Markov model
 #   ({glue:text}`collective_variable_baseline_name:s`, by validation):
 #   {glue:text}`collective_variable_lower_than_simple:s`; higher:
@@ -224,7 +225,7 @@ tables.score_table(results, "raw").drop(columns="trainings")
 # {glue:text}`collective_variable_raw_radial_transition:.3f`. Whoever knows the coordinates of this
 # system does not need a transformer.
 #
-# ## Where it arises
+# ## Layer by layer
 #
 # {numref}`fig-collective-variable-layers` follows the committor through the layers. The right panel
 # shows how far the encoding of a frame holds its *raw position*, which standardisation took away and
@@ -359,10 +360,13 @@ print({name: memory_curves.memory_verdict(curve, 2) for name, curve in learned.i
 #   {glue:text}`collective_variable_ideal_transition:.3f` in the transition region. Of what can be
 #   known there beyond chance, a linear probe of one layer finds:
 #   {glue:text}`collective_variable_share_transition:s`.
-# - Training put some of it there: the error is lower than with the weights before training for
-#   {glue:text}`collective_variable_lower_than_untrained:s`.
+# - Did training put it there? Compared with the weights before training, the error is lower for:
+#   {glue:text}`collective_variable_lower_than_untrained:s`; higher for:
+#   {glue:text}`collective_variable_higher_than_untrained:s`; undecided for:
+#   {glue:text}`collective_variable_undecided_than_untrained:s`.
 # - Boosted trees with hand-made features are the rival from the same frames. Told as much as the
-#   probes, they have the lower error for: {glue:text}`collective_variable_higher_than_trees:s`.
+#   probes, they err less than: {glue:text}`collective_variable_higher_than_trees:s`; more than:
+#   {glue:text}`collective_variable_lower_than_trees:s`.
 # - With raw coordinates there is nothing to find out: a regression on radial functions of $x$ and $y$
 #   ({glue:text}`collective_variable_raw_radial_transition:.3f`) does without dynamics and without a
 #   network.
@@ -372,6 +376,6 @@ print({name: memory_curves.memory_verdict(curve, 2) for name, curve in learned.i
 #
 # **Not shown.** The probe is told the exact committor on training frames: this measures what the
 # encodings hold, not that one could find the committor without knowing it. A deeper read-out than a
-# linear one might find more. The trees were told more features than anyone would think of for a larger
-# system; in two dimensions both they and a regression on coordinates are easy, and nothing here says
-# what happens in many. The memory part trains a small learner, not the transformer.
+# linear one might find more. Hand-made features such as those of the trees are easy to think of in two
+# dimensions, as is a regression on coordinates; nothing here says what happens in many. The memory
+# part trains a small learner, not the transformer.

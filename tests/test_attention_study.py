@@ -1,7 +1,6 @@
 """The study of attention: what is kept of a training, verdicts on claims, tables and figures."""
 
 import json
-from dataclasses import asdict
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +20,7 @@ from mb_support.states import assign_states
 
 N_FRAMES, SECTION = 61, 20
 SETTINGS = study.AttentionMeasurement(
-    n_trajectories=6, n_both=4, n_frames=N_FRAMES, section=SECTION, n_pieces=5, n_removed=(3, 20),
+    n_trajectories=6, n_both=3, n_frames=N_FRAMES, section=SECTION, n_pieces=5, n_removed=(3, 20),
     n_experiments={"small": 3}, family="train", index=3,
 )  # fmt: skip
 
@@ -56,7 +55,7 @@ def results(folders):
 
 def test_questions_of_states_are_put_to_trajectories_that_visit_both(measured):
     x, labels, both = measured
-    assert x.shape[1:] == (N_FRAMES, 2) and len(both) == 4 and len(x) >= 6
+    assert x.shape[1:] == (N_FRAMES, 2) and len(both) == 3 and len(x) >= 6
     np.testing.assert_array_equal(labels, assign_states(x[:, 0]))
     in_b = assign_states(x).mean(axis=1)
     assert ((in_b[both] >= 0.05) & (in_b[both] <= 0.95)).all()
@@ -288,8 +287,9 @@ def test_errors_over_trajectories_and_range_over_trainings_are_told_apart():
 
 def test_tables_have_a_row_for_each_measure_training_or_section(results):
     table = tables.measure_table(results, ["share", "first"])
-    assert list(table.index) == [by_trajectory.MEASURES[name] for name in ("share", "first")]
-    assert list(table.columns) == [("small", "trained"), ("small", "untrained")]
+    labels = [by_trajectory.MEASURES[name] for name in ("share", "first")]
+    assert list(table.index) == [(label, "small") for label in labels]
+    assert list(table.columns) == ["trained", "untrained"]
     heads = tables.extreme_heads(results, ["next frame"])
     assert list(heads.index) == ["small-0", "small-3"]
     sections = tables.section_table(results["small"], SECTION)
@@ -304,6 +304,14 @@ def test_tables_have_a_row_for_each_measure_training_or_section(results):
     )
     few = [np.min(k["trained"]["heads"]["head_targets"]) for k in results["small"].values()]
     assert tables.fewest_targets(results["small"]) == pytest.approx(np.mean(few))
+
+
+def test_trainings_with_a_head_that_stands_out_are_counted():
+    trainings = {
+        f"small-{k}": {"trained": {"extreme": {"first frame": {"values": [share, share]}}}}
+        for k, share in enumerate((0.9, 0.2, 0.6))
+    }
+    assert tables.trainings_with({"small": trainings}, "first frame") == "small 2 of 3"
 
 
 def test_moments_are_in_frames():

@@ -17,6 +17,7 @@ from mb_support.causal import (
 from mb_support.training.causal import (
     CausalTrainingConfig,
     FreshWindows,
+    _of_whole_run,
     train,
     training_windows,
 )
@@ -214,7 +215,14 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
     for first, second in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=0, atol=0)
     assert record["frames_seen"] == 8 * 16 * config.window_length
+    assert record["processor_time_s"] > 0
     assert len(training_windows(config)) == 8 * 16
+
+
+def test_the_cost_of_an_interrupted_training_is_that_of_all_its_steps():
+    assert _of_whole_run(30.0, 0, 100) == 30.0
+    assert _of_whole_run(30.0, 75, 100) == 120.0
+    assert _of_whole_run(1.0, 100, 100) is None
 
 
 def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):

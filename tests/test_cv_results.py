@@ -164,7 +164,7 @@ def test_verdicts_follow_from_the_intervals(folder):
         "boosted trees, 45 trajectories": "higher",
         "best possible": "higher",
     }
-    everywhere = "small (transition region, all frames, transition region, even)"
+    everywhere = "small (transition region, all frames, even in q)"
     trees = "boosted trees, 45 trajectories"
     assert cv_tables.who(found, trees, "higher") == everywhere
     assert cv_tables.who(found, trees, "higher", ["boltzmann"]) == "small (all frames)"

@@ -76,6 +76,11 @@ def test_floor_table_rises_with_the_time_step(solver):
     np.testing.assert_allclose(table["sum"], table["x"] + table["y"])
 
 
+def test_the_floor_of_an_odd_stride_is_refused(solver):
+    with pytest.raises(ValueError, match="stride must be even; got 201"):
+        exact.floor_table(solver, replace(CONFIG, stride=201))
+
+
 def test_label_curves_agree_with_simulation(solver):
     frames = [0, 1, 8]
     trajectories = simulate(CONFIG, sample_starts(4000, 5), 5)[:, frames]

@@ -160,25 +160,25 @@ PADDED = {
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("implementation", ["eager", "sdpa", "cpu_fused"])
-@pytest.mark.parametrize("content", [0.0, 1e30, float("nan"), float("-inf")])
 @pytest.mark.parametrize("where", PADDED)
-def test_frames_are_seen_as_if_there_were_no_padding(where, content, implementation, causal):
+def test_frames_are_seen_as_if_there_were_no_padding(where, implementation, causal):
     model = make_model(causal=causal)
     model.set_attn_implementation(implementation)
-    frames = torch.from_numpy(walks(3, 20)).float()
-    mask = torch.ones(3, 20, dtype=torch.bool)
+    x = torch.from_numpy(walks(2, 20)).float()
+    mask = torch.ones(2, 20, dtype=torch.bool)
     mask[1] = torch.tensor(PADDED[where], dtype=torch.bool)
-    alone, whole = frames[1:2, :15], torch.full((20, 2), content)
-    whole[mask[1]] = frames[1, :15]
-    frames[1] = whole
     with torch.no_grad():
-        expected, others = model(alone), model(frames[:1])
-        found = model(frames, attention_mask=mask)
-    for name in ("state_logits", "next_frames", "encodings"):
-        ours = found[name][1] if name == "state_logits" else found[name][1][mask[1]]
-        torch.testing.assert_close(ours, expected[name][0], rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(found[name][0], others[name][0], rtol=1e-4, atol=1e-5)
-        assert torch.isfinite(found[name]).all()
+        expected, other = model(x[1:, :15]), model(x[:1])
+    for content in (0.0, 1e30, float("nan"), float("-inf")):
+        padded = torch.full((20, 2), content)
+        padded[mask[1]] = x[1, :15]
+        with torch.no_grad():
+            found = model(torch.stack([x[0], padded]), attention_mask=mask)
+        for name in ("state_logits", "next_frames", "encodings"):
+            ours = found[name][1] if name == "state_logits" else found[name][1][mask[1]]
+            torch.testing.assert_close(ours, expected[name][0], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(found[name][0], other[name][0], rtol=1e-4, atol=1e-5)
+            assert torch.isfinite(found[name]).all()
 
 
 AS_MASK = {

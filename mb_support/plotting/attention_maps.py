@@ -118,5 +118,5 @@ def plot_state_maps(maps, states, axes, titles):
     plot_maps(maps, axes, titles)
     for ax, of_frames in zip(np.ravel(axes), states, strict=True):
         mark_states(of_frames, ax)
-        ax.set_title(ax.get_title(), pad=8, fontsize=8, fontweight="normal")
+        ax.set_title(ax.get_title(), pad=10, fontsize=8, fontweight="normal")
     return axes

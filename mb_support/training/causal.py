@@ -202,23 +202,31 @@ def train(config, output_dir, resume=True):
         train_dataset=training_windows(config),
         eval_dataset=validation,
     )
+    last = newest_whole_checkpoint(output_dir)
     with stops_when_asked(trainer):
-        trainer.train(resume_from_checkpoint=newest_whole_checkpoint(output_dir))
+        trainer.train(resume_from_checkpoint=last)
     if trainer.state.global_step < config.n_steps:
         raise SystemExit(f"stopped at step {trainer.state.global_step}: start again to go on")
     trainer.evaluate()
     n_windows = config.n_steps * config.batch_size
+    n_before = 0 if last is None else int(last.name.rpartition("-")[2])
     record = {
         "config": asdict(config),
         "windows_seen": n_windows,
         "frames_seen": n_windows * config.window_length,
         "parameters": model.num_parameters(),
         "wall_time_s": trainer.state.log_history[-1].get("elapsed_s"),
-        "processor_time_s": round(time.process_time(), 1),  # since the run was last started
+        "processor_time_s": _of_whole_run(time.process_time(), n_before, config.n_steps)
+        or trainer.state.log_history[-1].get("elapsed_s"),
         **circumstances("torch", "transformers"),
         "curve": trainer.state.log_history,
     }
     return model.eval(), record
+
+
+def _of_whole_run(seconds, n_before, n_steps):
+    """What all steps cost, if the first `n_before` cost as much each as those since, in s."""
+    return round(seconds * n_steps / (n_steps - n_before), 1) if n_before < n_steps else None
 
 
 def _arguments(config, output_dir):
