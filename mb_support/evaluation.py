@@ -60,9 +60,11 @@ class Task:
         return chosen[:, ::-1] if self.is_reversed else chosen
 
 
-def whole(regime, n=N_TEST, is_reversed=False):
-    """The `Task` of whole trajectories."""
-    return Task(regime, n, 0, regime_settings(regime).n_frames, is_reversed)
+def whole(regime, n=None, is_reversed=False):
+    """The `Task` of whole trajectories, by default of all `N_TEST`."""
+    return Task(
+        regime, N_TEST if n is None else n, 0, regime_settings(regime).n_frames, is_reversed
+    )
 
 
 def names():

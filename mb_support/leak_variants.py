@@ -21,7 +21,7 @@ VARIANTS = {
     "causal_fixed": (FixedScaleTransformer, True),
 }
 #: How often each is trained.
-N_SEEDS = 3
+N_SEEDS = 2
 SEEDS_OF_STREAM = 5000  # number of the stream of trajectories of the first training
 
 

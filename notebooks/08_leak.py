@@ -196,7 +196,7 @@ tables.path_table(trainings)
 # and causal attention can read the last frame shown, if not from the frame before, then from the sum
 # of all others. {numref}`fig-leak` follows the three.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, three trainings each (mean and range), 1000 validation trajectories. Left: error over exact floor while training, inside (filled, solid) and at the last position (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, two trainings each (mean and range), 1000 validation trajectories. Left: error over exact floor while training, inside (filled, solid) and at the last position (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
 plots.plot_over_training(variants, axes[0])
 profiles = {name: [c[-1]["by_distance"] for c in found] for name, found in variants.items()}

@@ -20,7 +20,7 @@ def chain(shape, spread, seed, kept_share=1.0):
     rates = np.exp(generator.uniform(-spread, spread, (4, *active.shape)))
     for direction, step in enumerate(DIRECTIONS):
         rates[direction] *= active & np.roll(active, (-step[0], -step[1]), axis=(0, 1))
-    grid = replace(build_grid(0.1, 1.0, 0.2), active=active, rates=rates)
+    grid = replace(build_grid(0.01, 1.0, 0.2), active=active, rates=rates)
     leaving = np.exp(generator.uniform(-spread, spread, active.shape)) * active
     return grid, active, leaving
 
@@ -62,17 +62,19 @@ def test_every_entry_is_right_although_rates_differ_by_forty_powers_of_ten(seed)
     np.testing.assert_allclose(found, exact_solution(grid, kept, leaving, right), rtol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (7, 9), (33, 50), (61, 20)])
+@pytest.mark.parametrize("shape", [(1, 2), (1, 40), (40, 1), (7, 9), (33, 50), (61, 20)])
 @pytest.mark.parametrize("kept_share", [1.0, 0.7])
 def test_regions_of_any_shape_and_with_holes_are_solved(shape, kept_share):
     grid, kept, leaving = chain(shape, spread=1, seed=3, kept_share=kept_share)
     n = int(kept.sum())
-    start, end, rate = map(np.array, zip(*edges(grid, kept), strict=True)) if n > 1 else [[]] * 3
-    matrix = sparse.coo_matrix((-rate * np.ones(len(rate)), (start, end)), shape=(n, n)).tocsc()
-    matrix += sparse.diags(leaving[kept] - np.asarray(matrix.sum(axis=1)).ravel(), format="csc")
+    matrix = sparse.lil_matrix((n, n))
+    matrix.setdiag(leaving[kept])
+    for start, end, rate in edges(grid, kept):
+        matrix[start, end] -= rate
+        matrix[start, start] += rate
     right = np.random.default_rng(0).normal(size=n)  # of both signs
     found = Elimination(grid, kept, leaving).solve(right)
-    np.testing.assert_allclose(found, spsolve(matrix, right), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(found, spsolve(matrix.tocsc(), right), rtol=1e-9, atol=1e-11)
 
 
 def test_factors_serve_many_right_sides_and_leave_them_alone():

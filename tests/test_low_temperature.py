@@ -35,7 +35,7 @@ def cold(request):
 
 
 def dense(solver):
-    """Generator over the active nodes with 60 digits, from energies, and their weights."""
+    """Generator over the active nodes in many digits, from energies, and their weights."""
     nodes = [tuple(node) for node in np.argwhere(solver.active)]
     number = {node: k for k, node in enumerate(nodes)}
     energy = [mpmath.mpf(float(solver.beta * solver.grid.energy[node])) for node in nodes]
@@ -86,7 +86,7 @@ def test_flux_is_the_same_both_ways_and_both_committors_are_precise(cold):
 def test_slowest_relaxation_is_the_sum_of_the_rates(cold):
     times = cold.implied_timescales(3)
     assert (times > 0).all() and (np.diff(times) < 0).all()
-    if cold.beta > 0.11:  # with a gap of 1e3 and more
+    if cold.beta > 0.15:  # with a gap of 1e4 and more
         rates = cold.rate(DISK_A, DISK_B) + cold.rate(DISK_B, DISK_A)
         assert times[0] * rates == pytest.approx(1, rel=2e-3)
 
@@ -112,13 +112,13 @@ def test_timescales_are_those_of_the_dense_eigenproblem(kT):
     np.testing.assert_allclose(coarse.implied_timescales(4), -1 / values[1:5], rtol=1e-5)
 
 
-@pytest.mark.parametrize("kT", [8.0, 2.0, 0.5])
-def test_slow_modes_and_passage_times_are_those_of_arithmetic_with_sixty_digits(kT):
+@pytest.mark.parametrize("kT", [2.0, 0.5])
+def test_slow_modes_and_passage_times_are_those_of_arithmetic_in_many_digits(kT):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         coarse = GridSolver(1 / kT, 1.0, 0.2, bounds=(-1.3, 1.0, -0.2, 1.9), energy_cutoff=170.0)
     target = ((0.6, 0.0), 0.1)  # one node, with its edges of full length
-    with mpmath.workdps(60):
+    with mpmath.workdps(150):
         generator, weight = dense(coarse)
         n = len(weight)
         # inverse iteration among the functions of mean zero
@@ -179,20 +179,15 @@ def test_rates_approach_the_formula_of_eyring_and_kramers(kT):
 
 
 def test_results_do_not_depend_on_the_grid_step():
-    passages = [
-        solver_at(2.0, step).interpolate(
-            solver_at(2.0, step).mean_first_passage_time(DISK_B), MINIMA[0]
-        )
-        for step in (0.04, 0.02, 0.01)
-    ]
-    np.testing.assert_allclose(passages[:2], passages[2], rtol=0.005)
+    rates = [solver_at(2.0, step).rate(DISK_A, DISK_B) for step in (0.04, 0.02, 0.01)]
+    np.testing.assert_allclose(rates[:2], rates[2], rtol=0.005)
 
 
 def test_simulated_passages_take_as_long_as_the_solver_says():
     config = SimulationConfig(beta=1 / 8, diffusion=1.0, dt=1e-4, stride=10, n_frames=2)
-    n = 400
-    passage = solver_at(8.0, 0.02).mean_first_passage_time(DISK_A)
-    expected = solver_at(8.0, 0.02).interpolate(passage, MINIMA[1])
+    n = 256
+    solver = solver_at(8.0, 0.02)
+    expected = solver.interpolate(solver.mean_first_passage_time(DISK_A), MINIMA[1])
     times = first_passage_times(
         config, np.tile(MINIMA[1], (n, 1)), 8, *DISK_A, max_time=30 * expected
     )
@@ -247,7 +242,8 @@ def test_settled_densities_are_trusted_only_where_they_can_settle():
 
 def test_propagation_that_would_take_hours_is_refused():
     with pytest.raises(ValueError, match="choose a shorter time, a larger grid_step or a smaller"):
-        solver_at(1.0, 0.01).propagate(np.zeros(solver_at(1.0, 0.01).shape), 100.0)
+        solver = solver_at(1.0, 0.01)
+        solver.propagate(np.zeros(solver.shape), 100.0)
 
 
 def test_best_guesses_at_low_temperature_are_probabilities():
