@@ -1,4 +1,4 @@
-"""Figures of classification draw what they are given, where they are told."""
+"""Figures of generation and classification draw what they are given, where they are told."""
 
 import matplotlib
 
@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support.plotting import scores
+from mb_support.forecast_scores import ExactForecast
+from mb_support.plotting import forecasts, scores
+from mb_support.plotting.style import SIZE_COLORS
 
 
 @pytest.fixture
@@ -68,3 +70,29 @@ def test_errors_and_stays_are_drawn(ax):
     groups = pd.DataFrame({"from": [1, 5], "to": [5, 9], "accuracy": [0.5, 1.0]})
     groups = groups.assign(low=groups["accuracy"] - 0.1, high=groups["accuracy"])
     assert scores.plot_accuracy_by_stay({"small": groups}, ax) is ax
+
+
+def test_continuations_begin_at_the_last_frame_of_the_prompt():
+    actual = np.random.default_rng(1).normal(size=(30, 2))
+    exact = ExactForecast(np.array([1, 20]), np.zeros((1, 2, 2)), np.ones((1, 2, 2)))
+    fig, axes = plt.subplots(1, 2, squeeze=False)
+    forecasts.plot_continuations(actual, {("small", 1): actual + 1}, 10, exact, axes)
+    drawn = [line for line in axes[0, 1].lines if line.get_color() == SIZE_COLORS["small"]]
+    np.testing.assert_array_equal(drawn[0].get_xdata(), np.arange(9, 30))
+    np.testing.assert_allclose(drawn[0].get_ydata(), actual[9:, 1] + 1)
+    plt.close(fig)
+
+
+def test_growth_skill_density_and_trails_return_their_axes(ax):
+    horizons, ones = np.array([1, 10]), np.ones(2)
+    growth = {"small": (ones, ones / 2, ones * 2)}
+    assert forecasts.plot_error_growth(horizons, growth, {"last frame": ones}, ones, ax) is ax
+    assert forecasts.plot_skill([5, 9], {"small": np.ones((2, 3))}, (0.1, 0.0, 0.2), ax) is ax
+    edges = np.linspace(0, 1, 3)
+    histograms = {"actual": ones, "1 per step": ones}
+    assert forecasts.plot_density_of_coordinate(edges, ones, histograms, 1, ax) is ax
+    x, y = np.linspace(-1, 1, 4), np.linspace(0, 1, 5)
+    fig, other = plt.subplots()  # the first has logarithmic axes
+    density = np.ones((4, 5)) + 0.5 * x[:, None]
+    assert forecasts.plot_trails(np.zeros((1, 3, 2)), x, y, density, ax=other) is other
+    plt.close(fig)
