@@ -6,15 +6,13 @@ from pathlib import Path
 
 import torch
 
-from mb_support.training import __main__ as command_line
-from mb_support.training import recipes
-from mb_support.training import run as training
-from mb_support.training.recipes import TrainingConfig
-from mb_support.training.trainer import TrajectoryTrainer
+from mb_support import training
+from mb_support.curriculum import TrainingConfig
+from mb_support.trainer import TrajectoryTrainer
 
 TINY = TrainingConfig(
     "small",
-    stages=((16, 120), (24, 80)),
+    stages=((16, 30), (24, 20)),
     batch_size=4,
     learning_rate=3e-3,
     warmup_steps=5,
@@ -27,7 +25,7 @@ TINY = TrainingConfig(
 @contextmanager
 def instrumented(steps=None):
     """Trainings in the block log every loss, and send the number of each step to a pipe."""
-    plain_arguments, plain_step = training.arguments_of_run, TrajectoryTrainer.training_step
+    plain_arguments, plain_step = training.training_arguments, TrajectoryTrainer.training_step
 
     def arguments_that_log(*args):
         arguments = plain_arguments(*args)
@@ -38,13 +36,13 @@ def instrumented(steps=None):
         steps.send(self.state.global_step)
         return plain_step(self, *args, **kwargs)
 
-    training.arguments_of_run = arguments_that_log
+    training.training_arguments = arguments_that_log
     if steps is not None:
         TrajectoryTrainer.training_step = step_that_reports
     try:
         yield
     finally:
-        training.arguments_of_run, TrajectoryTrainer.training_step = plain_arguments, plain_step
+        training.training_arguments, TrajectoryTrainer.training_step = plain_arguments, plain_step
 
 
 def run(folder, config=TINY, steps=None, data=None):
@@ -60,10 +58,10 @@ def run(folder, config=TINY, steps=None, data=None):
 
 def run_command_line(folder, steps):
     """The command that people type, with the tiny recipe."""
-    recipes.RECIPES["small"] = TINY
+    training.RECIPES["small"] = TINY
     with instrumented(steps):
         sys.exit(
-            command_line.main(
+            training.main(
                 ["--size", "small", "--work", f"{folder}/work", "--output", f"{folder}/out"]
                 + ["--threads", "1"]
             )
