@@ -2,7 +2,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/python
 READY := .venv/ready
-SIZES ?= small medium large
 PROFILE ?= smoke
 
 .DEFAULT_GOAL := help
@@ -41,16 +40,17 @@ poster: $(READY)  ## the poster regenerated, as one A0 page: _build/poster.pdf
 pdf: $(READY)  ## the whole book on A4: _build/book.pdf
 	@$(RUN) tools/print_book.py book
 
-train: $(READY)  ## rebuild the checkpoints from nothing (hours; resumable); SIZES="small" for one
-	@for size in $(SIZES); do $(RUN) -m mb_support.training --size $$size || exit 1; done
-	@$(RUN) -m mb_support.causal_training
+train: $(READY)  ## rebuild every training and the checkpoints from nothing (many hours; resumable)
+	@$(RUN) -m mb_support.training --all
+	@$(RUN) -m mb_support.training.causal
 	@echo "Checkpoints: $(CURDIR)/checkpoints"
 
 study: $(READY)  ## measure what chapters keep anew, where settings or weights changed (hours)
-	@for size in $(SIZES); do $(RUN) -m mb_support.evaluation --size $$size || exit 1; done
+	@$(RUN) -m mb_support.evaluation
+	@$(RUN) -m mb_support.attention_study
+	@$(RUN) -m mb_support.generation_study
 	@$(RUN) -m mb_support.leak_study
 	@$(RUN) -m mb_support.kinetics_study
-	@$(RUN) -m mb_support.ruler
 	@$(RUN) -m mb_support.cv_study
 	@echo "Results: $(CURDIR)/results"
 
@@ -73,6 +73,7 @@ lock: $(READY)  ## write requirements.lock from what is installed in .venv
 
 clean:  ## remove what make built; keeps .venv and interrupted trainings
 	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
-	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name training -exec rm -rf {} +
+	@rm -rf mb_support/__pycache__/*.nb[ic] "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
+	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 
 .PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark reference readme-figure notebooks-branch lock clean

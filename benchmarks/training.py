@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/training.py [--quick] [--rounds 3]
 
 "plain" is how such a model is usually set up: `sdpa`, float32, attention dropout of 0.1. "ours"
-is what the recipes use: attention for tiny heads, no dropout, their precision.
+is what the recipes use: attention for tiny heads, no dropout. Trajectories have at most 1000
+frames, and are those of the regime "fine".
 Candidates are tried in turns, so that a disturbance hits all alike; medians are kept, and ratios
 are taken within a round. Every training turn is a whole step: loss, gradients, clipping, AdamW.
 
@@ -32,18 +33,19 @@ from mb_support import (
     simulate,
     store,
 )
-from mb_support.curriculum import RECIPES
 from mb_support.datasets import make_dataset
 from mb_support.model import SIZES, fastest_attention
 from mb_support.records import circumstances
+from mb_support.scale import FULL_LENGTH
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Frames that go through a model in one turn.
 FRAMES = {"small": 8000, "medium": 2000, "large": 1000}
 #: What is done sooner is repeated for as long, so that the clock is read seldom.
 SHORTEST_S = 0.5
-LENGTHS = (125, 250, 500, 1000)
+LENGTHS = (125, 250, 500, FULL_LENGTH)
 WINDOWS = (100, 400)
+REGIME = "fine"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -53,7 +55,7 @@ class Candidate:
 
     kind: str
     size: str | None = None
-    n_frames: int = 1000
+    n_frames: int = FULL_LENGTH
     attention: str | None = None
     precision: str = "float32"
     attention_dropout: float = 0.0
@@ -65,8 +67,7 @@ class Candidate:
 
 def ours(kind, size, **changes):
     """The configuration of the recipes."""
-    precision = "bfloat16" if RECIPES[size].bf16 and kind == "training" else "float32"
-    settings = {"attention": fastest_attention(DEVICE), "precision": precision, "label": "ours"}
+    settings = {"attention": fastest_attention(DEVICE), "label": "ours"}
     return Candidate(kind, size, **(settings | changes))
 
 
@@ -85,7 +86,7 @@ def candidates(sizes, quick=False):
     for size in sizes:
         found += [ours("training", size, n_frames=n) for n in LENGTHS]
         found += [ours("inference", size, n_frames=n) for n in LENGTHS]
-        found += [ours("training", size, precision=p) for p in ("float32", "bfloat16")]
+        found.append(ours("training", size, precision="bfloat16"))
         found += [plain(size, threads=1), ours("training", size, threads=1)]
         for attention in ("eager", "sdpa"):
             found += [Candidate(kind, size, attention=attention)
@@ -115,7 +116,7 @@ def model_of(candidate):
 
 def batch_of(candidate, n_frames):
     n = max(1, FRAMES[candidate.size] // n_frames)
-    data = make_dataset(n, "validation", n_frames=n_frames)
+    data = make_dataset(n, "validation", regime=REGIME, n_frames=n_frames)
     return torch.from_numpy(data.trajectories).to(DEVICE), torch.from_numpy(data.labels).to(DEVICE)
 
 
@@ -166,7 +167,7 @@ def generation_turn(candidate):
 
 
 def simulation_turn(candidate):
-    config = replace(REGIMES["metastable"], n_frames=candidate.n_frames)
+    config = replace(REGIMES[REGIME], n_frames=candidate.n_frames)
     starts = sample_starts(candidate.n_trajectories, 20_000)
 
     def turn():
@@ -179,7 +180,7 @@ def writing_turn(candidate):
     def turn():
         with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as folder:
             array = store.write_store(
-                Path(folder) / "set", REGIMES["metastable"], candidate.n_trajectories, 20_000,
+                Path(folder) / "set", REGIMES[REGIME], candidate.n_trajectories, 20_000,
                 n_workers=candidate.threads,
             )  # fmt: skip
             return array.shape[0] * array.shape[1]
@@ -190,8 +191,8 @@ def writing_turn(candidate):
 def reading_turn(candidate):
     folder = tempfile.TemporaryDirectory(dir=ROOT / ".cache")
     path, n = Path(folder.name) / "set", candidate.n_trajectories
-    store.write_store(path, REGIMES["metastable"], n, 20_000)
-    items = store.StoredTrajectories(path, [(1000, n)])
+    store.write_store(path, REGIMES[REGIME], n, 20_000)
+    items = store.StoredTrajectories(path, [(FULL_LENGTH, n)])
     loader = torch.utils.data.DataLoader(items, batch_size=16)
 
     def turn(keep=folder):  # the folder lives as long as this function

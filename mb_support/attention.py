@@ -1,7 +1,8 @@
 """What the attention of a model looks like: maps, and sums over them that fit in memory.
 
 An attention weight says where a layer looks, not what the answer depends on; the measures of
-the latter (rollout aside, which is made of weights too) are in `importance`.
+the latter (rollout aside, which is made of weights too) are in `importance`. Between the two are
+norms: a weight counts for little where what it multiplies is small.
 """
 
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from transformers.models.bert.modeling_bert import BertSelfAttention
+from transformers.models.bert.modeling_bert import BertAttention, BertSelfAttention
 
-from .attention_measures import pairs_by_difference
-from .attention_reduction import reduce_attention
+from .attention_measures import own_group_weight, pairs_by_difference
+from .attention_reduction import SCALARS, reduce_attention
+from .inference import as_numbers
 from .model import fastest_attention
 from .states import assign_states
 
@@ -58,8 +60,8 @@ def on_layers(model, hook, layers=None, before=False):
 
 
 def as_trajectories(trajectories):
-    """(n, n_frames, 2) float32 Tensor of what may be an array."""
-    return torch.as_tensor(np.asarray(trajectories), dtype=torch.float32)
+    """(n, n_frames, 2) Tensor of float32 or float64 of what may be an array."""
+    return as_numbers("trajectories", trajectories)
 
 
 def _check_layers(model, layers):
@@ -109,8 +111,8 @@ def attention_maps(model, trajectories, layers=None, average=None):
     with torch.no_grad(), attention_implementation(model, "eager"), on_layers(model, keep, layers):
         model(as_trajectories(trajectories))
     if average == "all":
-        return maps["all"].numpy()
-    return torch.stack([maps[layer] for layer in layers], dim=1).numpy()
+        return maps["all"].float().numpy()
+    return torch.stack([maps[layer] for layer in layers], dim=1).float().numpy()
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class AttentionSummary:
     ----------
     received : (..., n_frames) ndarray of float32
         Weight a frame receives, averaged over the frames that attend (queries).
+    norms : (..., n_frames) ndarray of float32
+        Norm of what the head reads from a frame; see Notes.
     difference : (..., 2 n_frames - 1) ndarray of float32
         Mean weight at each time difference key - query, from -(n_frames - 1) frames.
     in_section : (..., 2 section - 1) ndarray of float32
@@ -137,9 +141,15 @@ class AttentionSummary:
         all weights are equal.
     difference_share : (...) ndarray of float32
         Share of the variance explained by the time difference alone.
-    same_state : (...) ndarray of float32
-        Weight on frames in the query's own state, over what it would be if every query had the
-        average row; NaN where the trajectory stays in one state.
+    own_state, own_section : (...) ndarray of float32
+        Weight on frames in the query's own state, and in its own sub-section, over what it would
+        be if every query had the average row. The former is NaN where a trajectory stays in one
+        state.
+    own_state_weight : (...) ndarray of float32
+        The weight on the own state itself, from 0 to 1.
+    norm_sums : (..., 4) ndarray of float32
+        Means over queries of the norm-weighted attention: on earlier frames, on later frames, in
+        the query's own sub-section, in its own state.
     windows : (trajectory, n_frames // section, section, section) ndarray of float32
         Weights averaged over layers and heads, in windows along the diagonal.
     attended_by : (trajectory, n_frames) ndarray of float32
@@ -148,29 +158,42 @@ class AttentionSummary:
     rollout : (trajectory, n_frames) ndarray of float32
         Attention rollout from the mean over frames, which the classifier sees, down to the
         input frames; see Notes.
+    states : (trajectory, n_frames) ndarray of float32
+        State of each frame.
 
     Notes
     -----
-    Rollout [1]_ follows the weights through the layers, half of each step being the residual
+    What a head adds to the encoding of frame i is the sum over j of A_ij f(x_j), where f is its
+    value and its part of the output projection, biases of the latter aside [1]_. `norms`
+    holds |f(x_j)|, norm-weighted attention is A_ij |f(x_j)|.
+
+    Rollout [2]_ follows the weights through the layers, half of each step being the residual
     connection: r_{l-1} = r_l (A_l + 1) / 2 with A_l averaged over heads, starting from the
     uniform row r_L = 1 / n_frames.
 
     References
     ----------
-    .. [1] S. Abnar and W. Zuidema, "Quantifying attention flow in transformers", ACL (2020),
+    .. [1] G. Kobayashi et al., "Attention is not only a weight: analyzing transformers with
+       vector norms", EMNLP (2020).
+    .. [2] S. Abnar and W. Zuidema, "Quantifying attention flow in transformers", ACL (2020),
        section 3.
     """
 
     received: np.ndarray
+    norms: np.ndarray
     difference: np.ndarray
     in_section: np.ndarray
     targets: np.ndarray
     column_share: np.ndarray
     difference_share: np.ndarray
-    same_state: np.ndarray
+    own_state: np.ndarray
+    own_section: np.ndarray
+    own_state_weight: np.ndarray
+    norm_sums: np.ndarray
     windows: np.ndarray
     attended_by: np.ndarray
     rollout: np.ndarray
+    states: np.ndarray
 
     @property
     def mean_received(self):
@@ -178,10 +201,10 @@ class AttentionSummary:
         return self.received.mean(axis=(1, 2))
 
     @property
-    def shared_targets(self):
-        """How many frames a head attends to from anywhere: `targets` of the average row."""
-        p = np.clip(self.received / self.received.shape[-1], 1e-30, None)
-        return np.exp(-(p * np.log(p)).sum(axis=-1))
+    def norm_received(self):
+        """Norm-weighted attention a frame receives, over all heads; mean 1 over frames."""
+        total = (self.received * self.norms).sum(axis=(1, 2))
+        return total / total.mean(axis=-1, keepdims=True)
 
     @property
     def n_frames(self):
@@ -224,28 +247,37 @@ def _summarise_one(model, trajectory, section):
     n_frames, n_heads = len(trajectory), model.config.num_attention_heads
     states = assign_states(trajectory.numpy())
     n_layers = model.config.num_hidden_layers
-    sums, maps = [], np.zeros((n_layers, n_frames, n_frames), np.float32)
+    sums, norms, maps = [], [], np.zeros((n_layers, n_frames, n_frames), np.float32)
+    outputs = [m.output.dense for m in model.modules() if isinstance(m, BertAttention)]
 
     def reduce(layer, module, inputs):
         hidden = inputs[0][0]  # (n_frames, hidden_size)
-        query, key = (
+        query, key, value = (
             part(hidden).view(n_frames, n_heads, -1).transpose(0, 1)
-            for part in (module.query, module.key)
+            for part in (module.query, module.key, module.value)
         )
-        sums.append(reduce_attention(query, key, states, section, maps[layer]))
+        norms.append(_norms(value, outputs[layer]))
+        sums.append(reduce_attention(query, key, norms[-1], states, section, maps[layer]))
 
     with torch.no_grad(), attention_implementation(model, fastest_attention()):
         with on_layers(model, reduce, before=True):
             model(trajectory[None])
     received, difference, in_section, scalars = (np.stack(s) for s in zip(*sums, strict=True))
+    scalars = dict(zip(SCALARS, np.moveaxis(scalars, -1, 0), strict=True))
     maps /= n_heads
     mean_map = maps.mean(axis=0)
     return {
         "received": received,
+        "norms": np.stack(norms),
         "difference": difference * n_frames / pairs_by_difference(n_frames),
         "in_section": in_section * n_frames / _n_section_pairs(n_frames, section),
-        "targets": np.exp(scalars[..., 0] / n_frames),
-        **_shares(received, difference, scalars, states),
+        "targets": np.exp(scalars["entropy"] / n_frames),
+        **_shares(received, difference, scalars["squares"]),
+        **_own(received, in_section, scalars, states, section),
+        "norm_sums": np.stack(
+            [scalars[f"norm_{of}"] for of in ("past", "future", "own_section", "own_state")], -1
+        )
+        / n_frames,
         "windows": np.stack(
             [
                 mean_map[i : i + section, i : i + section] * n_frames
@@ -254,7 +286,14 @@ def _summarise_one(model, trajectory, section):
         ),
         "attended_by": (mean_map > 1 / n_frames).mean(axis=0),
         "rollout": _pooled_rollout(maps) * n_frames,
+        "states": states,
     }
+
+
+def _norms(value, output):
+    # |f(x_j)| of each head: value (heads, n_frames, head_size) through its part of the projection
+    weight = output.weight.view(output.out_features, len(value), -1).transpose(0, 1)
+    return (value @ weight.transpose(1, 2)).norm(dim=-1).float().numpy()
 
 
 def _n_section_pairs(n_frames, section):
@@ -263,25 +302,33 @@ def _n_section_pairs(n_frames, section):
     return pairs + np.pad(pairs_by_difference(rest), section - rest) if rest else pairs
 
 
-def _shares(received, difference, scalars, states):
+def _shares(received, difference, squares):
     # of the variance over all pairs; in units in which the mean weight is 1
-    n_frames = len(states)
-    variance = scalars[..., 1] - 1
+    n_frames = received.shape[-1]
+    variance = squares - 1
     variance = np.where(variance > 1e-5, variance, np.nan)  # rounding, where all weights are equal
     between_keys = (received**2).mean(axis=-1) - 1
     n_pairs = pairs_by_difference(n_frames)
     profile = difference * n_frames / n_pairs
     between_differences = (n_pairs * profile**2).sum(axis=-1) / n_frames**2 - 1
-    is_b = states == states.max()
-    own = np.full(received.shape[:-1], np.nan)
-    if not is_b.all():
-        on_b = received[..., is_b].sum(axis=-1) / n_frames  # weight of the average row on B
-        expected = is_b.sum() * on_b + (~is_b).sum() * (1 - on_b)
-        own = scalars[..., 2] / expected
     return {
         "column_share": between_keys / variance,
         "difference_share": between_differences / variance,
-        "same_state": own,
+    }
+
+
+def _own(received, in_section, scalars, states, section):
+    n_frames = len(states)
+    sections = np.arange(n_frames) // section
+    own_state = scalars["own_state"] / n_frames
+    ratio = own_state / own_group_weight(received, states)
+    if (states == states[0]).all():
+        ratio = np.full_like(ratio, np.nan)
+    own_section = in_section.sum(axis=-1) / n_frames
+    return {
+        "own_state": ratio,
+        "own_state_weight": own_state,
+        "own_section": own_section / own_group_weight(received, sections),
     }
 
 

@@ -62,14 +62,146 @@ def asymmetry(difference):
     return (future - past) / (future + past)
 
 
-def locality(difference, reach=50):
-    """Mean weight within `reach` frames, in units of the uniform weight; 1 if without locality."""
-    n = (difference.shape[-1] + 1) // 2
-    if not 1 <= reach < n:
-        raise ValueError(f"reach must lie in 1..{n - 1} frames; got {reach}")
-    near = slice(n - 1 - reach, n + reach)
-    pairs = pairs_by_difference(n)[near]
-    return (difference[..., near] * pairs).sum(axis=-1) / pairs.sum()
+def own_group_weight(received, groups):
+    """Weight on frames of the query's own group if every query had the average row.
+
+    Parameters
+    ----------
+    received : (..., n_frames) ndarray of float
+        Attention received by each frame, 1 if uniform.
+    groups : (n_frames,) ndarray of int
+        Group of each frame, such as its state or its sub-section.
+
+    Returns
+    -------
+    (...) ndarray of float
+        From 0 to 1.
+    """
+    _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    share_of_queries = counts[group_of] / len(groups)
+    return (np.asarray(received, float) * share_of_queries).mean(axis=-1)
+
+
+def own_weight_by_difference(difference, groups):
+    """Weight on the own group if it depended on the time difference alone, over the uniform one.
+
+    Frames close in time are mostly in one state: a head that looks at neighbours, whatever their
+    state, has this value above 1.
+
+    Parameters
+    ----------
+    difference : (..., 2 n_frames - 1) ndarray of float
+        Mean weight by time difference, as `attention.AttentionSummary.difference`.
+    groups : (n_frames,) ndarray of int
+
+    Returns
+    -------
+    (...) ndarray of float
+        1 if weights are uniform, or if all frames are in one group.
+    """
+    n_same = np.zeros(2 * len(groups) - 1)  # pairs of one group at each time difference
+    for group in np.unique(groups):
+        inside = (groups == group).astype(float)
+        n_same += np.correlate(inside, inside, "full")
+    total = (difference * pairs_by_difference(len(groups))).sum(axis=-1)
+    return (difference * n_same).sum(axis=-1) / total * len(groups) ** 2 / n_same.sum()
+
+
+def section_profiles(windows):
+    """Mean weight by time difference within each sub-section.
+
+    Parameters
+    ----------
+    windows : (..., n_sections, section, section) ndarray of float
+        Weights within sub-sections, as `attention.AttentionSummary.windows`.
+
+    Returns
+    -------
+    (..., n_sections, 2 section - 1) ndarray of float
+    """
+    reach = windows.shape[-1] - 1
+    diagonals = [windows.diagonal(d, -2, -1).mean(axis=-1) for d in range(-reach, reach + 1)]
+    return np.stack(diagonals, axis=-1)
+
+
+def mean_time_difference(windows):
+    """Time difference weighted by attention: sum of A_ij (j - i) over sum of A_ij.
+
+    Parameters
+    ----------
+    windows : (..., section, section) ndarray of float
+        Weights of queries (rows) on keys (columns).
+
+    Returns
+    -------
+    (...) ndarray of float
+        In frames: positive if attention leans to the future, 0 if it is uniform.
+    """
+    frames = np.arange(windows.shape[-1])
+    weighted = windows * (frames - frames[:, None])
+    return weighted.sum(axis=(-2, -1)) / windows.sum(axis=(-2, -1))
+
+
+def mean_distance(section):
+    """Mean time difference without its sign, in frames, under uniform attention in a section."""
+    return (section**2 - 1) / (3 * section)
+
+
+def share_by_position(received, fraction=0.05):
+    """Share of the attention on the positions that are most attended in the *other* trajectories.
+
+    Parameters
+    ----------
+    received : (n, n_frames) ndarray of float
+        Attention received in each of two or more trajectories.
+    fraction : float
+        Of the positions.
+
+    Returns
+    -------
+    (n,) ndarray of float
+        As large as `top_share` if key timesteps lie at the same positions in all trajectories;
+        `fraction` if positions do not matter.
+
+    Raises
+    ------
+    ValueError
+        If there is one trajectory only.
+    """
+    received = np.asarray(received, float)
+    if len(received) < 2:
+        raise ValueError(f"positions of others need two or more trajectories; got {len(received)}")
+    n_top = max(1, round(fraction * received.shape[1]))
+    others = received.sum(axis=0) - received
+    most = np.argsort(-others, axis=1, kind="stable")[:, :n_top]
+    return np.take_along_axis(received, most, axis=1).sum(axis=1) / received.sum(axis=1)
+
+
+def extreme_unit(values, largest=True):
+    """The head that stands out most, chosen on one half of the trajectories, measured on the other.
+
+    The largest of many noisy means is too large; measured anew, it is not.
+
+    Parameters
+    ----------
+    values : (n, layers, heads) ndarray of float
+        A measure of each head in each of two or more trajectories.
+    largest : bool
+        Or the smallest.
+
+    Returns
+    -------
+    unit : tuple of int
+        Layer and head.
+    values : (n // 2,) ndarray of float
+        Of that head in the second half of the trajectories.
+    """
+    values = np.asarray(values, float)
+    first, second = values[: (len(values) + 1) // 2], values[(len(values) + 1) // 2 :]
+    means = first.mean(axis=0)
+    best = np.nanargmax(means if largest else -means)
+    layer, head = np.unravel_index(best, means.shape)
+    return (int(layer), int(head)), second[:, layer, head]
 
 
 def bootstrap(values, n_resamples=1000, seed=0, level=0.95):

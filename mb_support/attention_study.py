@@ -1,29 +1,88 @@
-"""The attention chapter's questions put to a model: measures, what they agree on, and verdicts."""
+"""The attention of every training of the book, measured once; kept in ``results/attention``.
+
+``python -m mb_support.attention_study`` measures all trainings whose weights are there, each into
+a file of its own. A file that is there already is not made again, unless its settings or weights
+changed. Every training is compared with the same network before its first step.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
-import pandas as pd
 
-from . import attention_measures as measures
-from . import importance
-from .attention import summarise_attention
-from .curriculum import RECIPES
+from . import paths
+from .attention import attention_maps, summarise_attention
+from .attention_by_trajectory import kept_measures, measure
+from .attention_experiments import agreement, deletions, silenced
+from .datasets import make_dataset
+from .inference import checkpoint_sizes, load_checkpoint, weights_digest
+from .model import SIZES, TrajectoryTransformer
+from .records import keep, rounded, run_study
 from .states import assign_states
-from .training import new_model
+from .training.recipes import N_SEEDS, trainings
+from .training.run import new_model
 
-#: Key timesteps are the most attended twentieth of the frames.
-KEY_FRACTION = 0.05
-#: A head attends to few frames if a query attends to less than a tenth of them.
-FEW_TARGETS = 0.1
-#: Within these bounds a measure counts as that of a model without the structure in question.
-EQUAL_SIDES, NO_LOCALITY = (-0.1, 0.1), (0.9, 1.1)
-#: "By all others": key timesteps get more than the uniform weight from this share of frames.
-BY_ALL = 0.9
-N_SECTIONS = 20
+RESULTS = paths.RESULTS / "attention"
+#: Digits to which results are kept.
+N_DIGITS = 4
 
 
-def untrained(size):
-    """The model of a size before the first step of its training, in evaluation mode."""
-    return new_model(RECIPES[size]).plain().eval()
+@dataclass(frozen=True)
+class AttentionMeasurement:
+    """On which trajectories attention is measured, and how.
+
+    Parameters
+    ----------
+    n_trajectories : int
+        Of the family, from the first on.
+    n_both : int
+        Trajectories that spend a twentieth of their time or more in each state, from the first
+        on: those that can show whether attention follows states.
+    n_frames : int
+        Frames shown to the encoder: those that training shows it.
+    section : int
+        Length of sub-sections and windows, frames.
+    n_pieces : int
+        Pieces of equal length that are removed one by one.
+    n_removed : tuple of int
+        Numbers of frames removed together.
+    n_experiments : dict of str to int
+        Trajectories from which frames are removed, and on which heads are silenced, by size.
+    family, index : str, int
+        Seeds of the trajectories.
+    """
+
+    n_trajectories: int = 64
+    n_both: int = 64
+    n_frames: int = 511
+    section: int = 100
+    n_pieces: int = 20
+    n_removed: tuple = (10, 50, 200)
+    n_experiments: dict = field(
+        default_factory=lambda: {"small": 64, "medium": 32, "large": 32}, hash=False
+    )
+    family: str = "test"
+    index: int = 7
+
+
+def measured_trajectories(settings):
+    """Trajectories of a study and their labels.
+
+    Returns
+    -------
+    trajectories : (n, n_frames, 2) ndarray of float32
+        The first `n_trajectories`, then those of `both` that are not among them.
+    labels : (n,) ndarray of int
+    both : (n_both,) ndarray of int
+        Numbers of the trajectories that visit both states.
+    """
+    n_drawn = 8 * max(settings.n_trajectories, settings.n_both)
+    drawn = make_dataset(n_drawn, settings.family, settings.index)
+    frames = drawn.trajectories[:, : settings.n_frames]
+    in_b = assign_states(frames).mean(axis=1)
+    both = np.flatnonzero((in_b >= 0.05) & (in_b <= 0.95))[: settings.n_both]
+    chosen = np.union1d(np.arange(settings.n_trajectories), both)  # ascending
+    return frames[chosen], drawn.labels[chosen], np.searchsorted(chosen, both)
 
 
 def mixed_trajectory(trajectories):
@@ -31,289 +90,241 @@ def mixed_trajectory(trajectories):
     return int(np.argmin(np.abs(assign_states(trajectories).mean(axis=1) - 0.5)))
 
 
-def summarise(models, trajectories, counts, section=100):
-    """Attention of each model, and of the same model untrained on half as many trajectories.
+def settled_trajectory(trajectories):
+    """Index of the first trajectory that stays in one state, or comes nearest to it."""
+    return int(np.argmax(np.abs(assign_states(trajectories).mean(axis=1) - 0.5)))
+
+
+def untrained(name):
+    """The model of a training before its first step, in evaluation mode."""
+    return new_model(trainings()[name]).eval()
+
+
+def study(name, model, settings, report=print):
+    """Everything that is kept of a training.
+
+    Parameters
+    ----------
+    name : str
+        Such as "small-0".
+    model : TrajectoryTransformer
+        The trained weights.
+    settings : AttentionMeasurement
+    report : callable
+
+    Returns
+    -------
+    dict
+    """
+    x, labels, both = measured_trajectories(settings)
+    n, size = settings.n_trajectories, name.rsplit("-", 1)[0]
+    found = {}
+    for which, weights in {"trained": model, "untrained": untrained(name)}.items():
+        found[which] = measure(weights, x, settings.section)
+        report(f"{name}: {which}, {len(x)} trajectories")
+    m = min(settings.n_experiments[size], n)
+    few = {key: values[:m] for key, values in found["trained"].items()}
+    x_few, labels_few = x[:m], labels[:m]
+    content = {which: kept_measures(f, x, n, both) for which, f in found.items()}
+    content["agreement"] = agreement(model, x_few, few, settings.n_pieces)
+    for part, unread in (("removed", False), ("unread", True)):
+        content[part] = deletions(model, x_few, labels_few, few, settings.n_removed, unread)
+    content["layers"] = silenced(model, x_few, labels_few)
+    if size == "small":
+        content["small_heads"] = silenced(model, x_few, labels_few, heads=True)
+    return rounded(_as_lists(content), N_DIGITS)
+
+
+def _as_lists(content):
+    if isinstance(content, dict):
+        return {key: _as_lists(value) for key, value in content.items()}
+    return content.tolist() if isinstance(content, np.ndarray) else content
+
+
+def training_names(size):
+    """Names of the trainings of a size with the book's recipe, by seed."""
+    return [f"{size}-{seed}" for seed in range(N_SEEDS[size])]
+
+
+def checkpoint_training(size, checkpoints=paths.CHECKPOINTS):
+    """Name of the training whose weights are the committed checkpoint of a size."""
+    record = json.loads((checkpoints / size / "training.json").read_text())
+    return f"{size}-{record['config']['seed']}"
+
+
+def available(folder=paths.TRAININGS, checkpoints=paths.CHECKPOINTS):
+    """Folders of the weights of those trainings whose weights are there, by name.
+
+    Returns
+    -------
+    dict of str to Path
+    """
+    committed = {checkpoint_training(s, checkpoints): s for s in checkpoint_sizes(checkpoints)}
+    found = {}
+    for name in (name for size in SIZES for name in training_names(size)):
+        if (folder / name / "model" / "training.json").exists():
+            found[name] = folder / name / "model"
+        elif name in committed:
+            found[name] = checkpoints / committed[name]
+    return found
+
+
+def make_part(name, weights, folder=RESULTS, settings=None, report=print):
+    """Make the file of one training, unless it is there and up to date.
+
+    Parameters
+    ----------
+    name : str
+    weights : path
+        Folder of its weights.
+    folder : path
+    settings : AttentionMeasurement, optional
+    report : callable
+    """
+    settings = settings or AttentionMeasurement()
+    model = TrajectoryTransformer.from_pretrained(weights).eval()
+    made_for = {"settings": asdict(settings), "weights": weights_digest(model)}
+    keep(
+        folder / f"{name}.json",
+        made_for,
+        lambda: study(name, model, settings, report),
+        report=report,
+        indent=None,
+    )
+
+
+def load_results(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS, settings=None):
+    """What was kept of the trainings of some sizes.
+
+    Parameters
+    ----------
+    sizes : sequence of str
+    folder, checkpoints : path
+    settings : AttentionMeasurement, optional
+
+    Returns
+    -------
+    dict of str to dict of str to dict
+        By size, then by name of the training; sizes without a checkpoint are left out.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing of a size that has a checkpoint, if a result was made with other
+        settings, or if that of the checkpoint was made with other weights.
+    """
+    wanted = json.loads(json.dumps(asdict(settings or AttentionMeasurement())))
+    found = {}
+    for size in [size for size in sizes if size in checkpoint_sizes(checkpoints)]:
+        files = {name: folder / f"{name}.json" for name in training_names(size)}
+        found[size] = {n: json.loads(p.read_text()) for n, p in files.items() if p.exists()}
+        stale = [name for name, kept in found[size].items() if kept["settings"] != wanted]
+        name = checkpoint_training(size, checkpoints)
+        weights = weights_digest(load_checkpoint(size, checkpoints))
+        if name not in found[size] or found[size][name]["weights"] != weights:
+            stale.append(name)
+        if stale:
+            raise ValueError(
+                f"results in {folder} of {sorted(set(stale))} are missing or were made with other "
+                "settings or weights: run python -m mb_support.attention_study"
+            )
+    return found
+
+
+def repeats(results, models, trajectories, counts, tolerance=2e-3):
+    """Whether the committed models give the kept shares of the key timesteps again.
+
+    Parameters
+    ----------
+    results : dict
+        From `load_results`.
+    models : dict of str to TrajectoryTransformer
+        Committed models, by size.
+    trajectories : (n, n_frames, 2) ndarray of float32
+        From `measured_trajectories`.
+    counts : dict of str to int
+        On how many of them, by size.
+    tolerance : float
+        Relative; results are kept to few digits.
+
+    Returns
+    -------
+    dict of str to bool
+        By size.
+    """
+    found = {}
+    for size, model in models.items():
+        kept, n = results[size][checkpoint_training(size)], counts[size]
+        again = measure(model, trajectories[:n], kept["settings"]["section"])["share"]
+        found[size] = bool(np.allclose(again, kept["trained"]["each"]["share"][:n], tolerance, 0))
+    return found
+
+
+def example_summaries(models, trajectory, section):
+    """Attention of the committed models on one trajectory, and of the same networks untrained.
 
     Parameters
     ----------
     models : dict of str to TrajectoryTransformer
-        By size.
-    trajectories : (n, n_frames, 2) ndarray of float32
-    counts : dict of str to int
-        How many of the trajectories each size is given.
+        Committed models, by size.
+    trajectory : (1, n_frames, 2) ndarray of float32
     section : int
-        Length of sub-sections and windows, frames.
+        Length of the windows, frames.
 
     Returns
     -------
     dict of str to AttentionSummary
-        Keys "small", "small untrained", and so on.
+        Keys such as "small" and "small untrained".
     """
-    summaries = {}
-    for size, model in models.items():
-        n = counts[size]
-        summaries[size] = summarise_attention(model, trajectories[:n], section)
-        control = summarise_attention(untrained(size), trajectories[: (n + 1) // 2], section)
-        summaries[f"{size} untrained"] = control
-    return summaries
-
-
-def statistics(summaries, reach=50):
-    """What the chapter says of attention, with intervals over trajectories.
-
-    Parameters
-    ----------
-    summaries : dict of str to AttentionSummary
-    reach : int
-        Frames within which attention is local.
-
-    Returns
-    -------
-    dict of str to dict of str to (mean, low, high)
-        By measure, then as the summaries are named. "share": of the attention received by the
-        key timesteps. "readers": share of frames that give the ten most attended frames more
-        than the uniform weight. "columns": share of the variance of the weights explained by
-        the frame attended to, mean over heads. "sides": future minus past over their sum.
-        "local": weight within `reach` frames over the uniform. "own state": weight on the own
-        state over that of the average row.
-    """
-    table = {name: {} for name in ("share", "readers", "columns", "sides", "local", "own state")}
-    for name, summary in summaries.items():
-        received = summary.mean_received
-        most = np.argsort(-received, axis=1)[:, :10]
-        difference = summary.difference.mean(axis=(1, 2))
-        values = (
-            measures.top_share(received, KEY_FRACTION),
-            np.take_along_axis(summary.attended_by, most, axis=1).mean(axis=1),
-            np.nanmean(summary.column_share, axis=(1, 2)),
-            measures.asymmetry(difference),
-            measures.locality(difference, reach),
-            summary.same_state.mean(axis=(1, 2)),
-        )
-        for measure, value in zip(table, values, strict=True):
-            table[measure][name] = measures.bootstrap(value)
-    return table
-
-
-def section_profiles(summary, trajectory=0):
-    """Mean weight by time difference in each sub-section of one trajectory.
-
-    Parameters
-    ----------
-    summary : AttentionSummary
-    trajectory : int
-
-    Returns
-    -------
-    (n_sections, 2 section - 1) ndarray of float
-        Averaged over layers and heads; 1 is the uniform weight.
-    """
-    windows = summary.windows[trajectory]
-    reach = windows.shape[-1] - 1
-    diagonals = [windows.diagonal(d, 1, 2).mean(axis=-1) for d in range(-reach, reach + 1)]
-    return np.stack(diagonals, axis=1)
-
-
-def extreme_heads(summary, reach=50):
-    """Means over trajectories of the head that stands out most: sides, local, own_state.
-
-    Parameters
-    ----------
-    summary : AttentionSummary
-    reach : int
-        Frames within which attention is local.
-
-    Returns
-    -------
-    dict of str to float
-    """
-    sides = measures.asymmetry(summary.difference).mean(axis=0).ravel()
-    known = ~np.isnan(summary.same_state).any(axis=(1, 2))
-    own = summary.same_state[known].mean(axis=0) if known.any() else np.array(np.nan)
-    return {
-        "sides": float(sides[np.abs(sides).argmax()]),
-        "local": float(measures.locality(summary.difference, reach).mean(axis=0).max()),
-        "own_state": float(own.max()),
-    }
-
-
-def few_target_heads(summary):
-    """Number of heads whose queries attend to less than `FEW_TARGETS` of the frames."""
-    return int((summary.targets.mean(axis=0) < FEW_TARGETS * summary.n_frames).sum())
-
-
-def _within(interval, bounds):
-    # is a quantity inside the bounds, judging by its interval?
-    _, low, high = interval
-    if bounds[0] <= low and high <= bounds[1]:
-        return "confirmed"
-    return "refuted" if high < bounds[0] or low > bounds[1] else "undecided"
-
-
-def _above(interval, control):
-    # is a quantity larger than in the untrained control?
-    if interval[1] > control[2]:
-        return "confirmed"
-    return "refuted" if interval[2] < control[1] else "undecided"
-
-
-def verdicts(table, summaries):
-    """Each takeaway of the poster about attention, judged for each size by a rule.
-
-    Parameters
-    ----------
-    table : dict
-        From `statistics`.
-    summaries : dict of str to AttentionSummary
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns claim, model, measured, untrained, verdict; one row for each claim and size.
-    """
-    rows = []
-    for size in (name for name in summaries if "untrained" not in name):
-        control = f"{size} untrained"
-        few = few_target_heads(summaries[size]), few_target_heads(summaries[control])
-        judged = {
-            "there are key timesteps": ("share", _above(table["share"][size],
-                                                        table["share"][control])),
-            "all others attend to them": ("readers", _within(table["readers"][size], (BY_ALL, 1))),
-            "future and past alike": ("sides", _within(table["sides"][size], EQUAL_SIDES)),
-            "no local blocks": ("local", _within(table["local"][size], NO_LOCALITY)),
-        }  # fmt: skip
-        for claim, (measure, verdict) in judged.items():
-            shown = [as_text(table[measure][name]) for name in (size, control)]
-            rows.append((claim, size, *shown, verdict))
-        verdict = "confirmed" if few[0] > few[1] else "undecided" if few[0] else "refuted"
-        rows.append(("some heads attend to few frames", size, *map(str, few), verdict))
-    columns = ["claim", "model", "measured", "untrained", "verdict"]
-    return pd.DataFrame(rows, columns=columns).sort_values("claim", kind="stable")
-
-
-def as_text(interval, digits=2):
-    """ "mean [low, high]", rounded."""
-    mean, low, high = (f"{value:.{digits}f}" for value in interval)
-    return f"{mean} [{low}, {high}]"
-
-
-def key_features(summaries, trajectories):
-    """How far the key timesteps coincide with frames that stand out in other ways.
-
-    Parameters
-    ----------
-    summaries : dict of str to AttentionSummary
-        Of the first trajectories of `trajectories`.
-    trajectories : (n, n_frames, 2) ndarray of float
-
-    Returns
-    -------
-    dict of str to dict of str to (mean, low, high)
-        `attention_measures.enrichment` of each of `attention_measures.frame_features`.
-    """
-    features = measures.frame_features(trajectories)
-    return {
-        feature: {
-            name: measures.bootstrap(
-                measures.enrichment(s.mean_received, values[: len(s.rollout)], KEY_FRACTION)
-            )
-            for name, s in summaries.items()
-        }
-        for feature, values in features.items()
-    }
-
-
-def agreement(model, trajectories, summary, n_occluded):
-    """Rank correlations between measures of which parts of a trajectory matter.
-
-    All measures are summed over `N_SECTIONS` sections of equal length, so that removing a
-    section can be compared with the others.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) ndarray of float32
-        Those of the summary, or more.
-    summary : AttentionSummary
-    n_occluded : int
-        Trajectories from which sections are removed.
-
-    Returns
-    -------
-    dict of str to (mean, low, high)
-        Spearman correlation of each pair of attention, rollout, gradient and occlusion.
-    """
-    n = len(summary.rollout)
-    edges = importance.section_edges(summary.n_frames, N_SECTIONS)
-    scores = {
-        "attention": summary.mean_received,
-        "rollout": summary.rollout,
-        "gradient": importance.gradient_importance(model, trajectories[:n]),
-    }
-    scores = {name: importance.sum_in_sections(v, edges) for name, v in scores.items()}
-    scores["occlusion"] = importance.occlusion_importance(model, trajectories[:n_occluded], edges)
-    names, found = list(scores), {}
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            both = min(len(scores[first]), len(scores[second]))
-            correlation = measures.rank_correlation(scores[first][:both], scores[second][:both])
-            found[f"{first} – {second}"] = measures.bootstrap(correlation)
-    return found
-
-
-def deletions(model, data, summary, n_removed, seed):
-    """Accuracy after the most attended, the steepest, or random frames were removed.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-    summary : AttentionSummary
-        Of the first trajectories of `data`.
-    n_removed : sequence of int
-    seed : int
-        Of the random frames.
-
-    Returns
-    -------
-    dict of str to (n, len(n_removed)) ndarray of float
-        1 where the answer is right, 0 where not.
-    """
-    x = data.trajectories[: len(summary.rollout)]
-    scores = {
-        "most attended": summary.mean_received,
-        "largest gradient": importance.gradient_importance(model, x),
-        "random": np.random.default_rng(seed).random(summary.rollout.shape),
-    }
-    labels = data.labels[: len(x)]
-    counted = [n for n in n_removed if n]
-    none = importance.deletion_curve(model, x, labels, scores["random"], [0])[:, 0]
     found = {}
-    for name, score in scores.items():
-        right = iter(importance.deletion_curve(model, x, labels, score, counted).T)
-        found[name] = np.stack([next(right) if n else none for n in n_removed], axis=1)
+    for size, model in models.items():
+        networks = {size: model, f"{size} untrained": untrained(checkpoint_training(size))}
+        for name, network in networks.items():
+            found[name] = summarise_attention(network, trajectory, section)
     return found
 
 
-def ablation(model, data, n, by_layer=False):
-    """Both losses without each head (or each layer's attention), and what predicts the effect.
+def state_maps(results, models, moving, settled):
+    """Attention maps that show whether attention follows states.
 
     Parameters
     ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-    n : int
-        Trajectories used.
-    by_layer : bool
-        Silence all heads of a layer at a time.
+    results : dict
+        From `load_results`.
+    models : dict of str to TrajectoryTransformer
+        Committed models, by size.
+    moving, settled : (n_frames, 2) ndarray of float32
+        A trajectory that visits both states, and one that stays.
 
     Returns
     -------
-    changes : (2, layers, heads or 1, n) ndarray of float
-        Increase of the trajectory loss and of the cross-entropy.
+    maps : list of (n_frames, n_frames) ndarray
+        For each size: means over layers and heads on both trajectories; the heads that seek and
+        that avoid their own state most, on the first. 1 is the uniform weight.
+    states : list of (n_frames,) ndarray of int
+    titles : list of str
     """
-    x, y = data.trajectories[:n], data.labels[:n]
-    units = importance.layer_units(model) if by_layer else None
-    changes = importance.head_ablation(model, x, y, units)  # (units, n, 2)
-    n_layers = model.config.num_hidden_layers
-    return np.moveaxis(changes, -1, 0).reshape(2, n_layers, -1, n)
+    maps, states, titles = [], [], []
+    for size, model in models.items():
+        extreme = results[size][checkpoint_training(size)]["trained"]["extreme"]
+        maps += list(attention_maps(model, np.stack([moving, settled]), average="all"))
+        titles += [f"{size}, both states", f"{size}, one state"]
+        for verb in ("seeks", "avoids"):
+            head = extreme[f"{verb} its own state"]
+            of_layer = attention_maps(model, moving[None], [head["layer"] - 1])[0, 0]
+            maps.append(of_layer[head["head"] - 1])
+            titles.append(f"head {head['layer']}.{head['head']} {verb}")
+        states += [assign_states(x) for x in (moving, settled, moving, moving)]
+    return [weights * len(weights) for weights in maps], states, titles
+
+
+def main(arguments=None):
+    """Command line: see the module."""
+    folders = available()
+    run_study(
+        __doc__.splitlines()[0], lambda name: make_part(name, folders[name]), folders, arguments
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,11 @@
-"""Classifiers without a transformer: hand-made features of standardised trajectories."""
+"""Classifiers without a transformer: hand-made features of standardised trajectories.
+
+``python -m mb_support.baselines`` fits them to as many trajectories as the models have seen, or a
+hundredth of that, and keeps what they say of the final test sets in ``results/classification``.
+"""
+
+import json
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import kurtosis, skew
@@ -7,9 +14,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from . import paths
+from .datasets import EASY_STARTS, make_dataset
+from .evaluation import N_TEST, pack, settings_of, unpack, whole
+from .records import keep, run_study
+from .states import STATE_A, STATE_B
+
 _LAGS = (1, 4, 16, 64)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _EARLY = (0, 1, 2, 4, 8, 16, 32)
+_PORTION = 2000  # trajectories whose features are computed together
+#: What is fitted: data set, number of training trajectories, and label.
+PARTS = {
+    "metastable_1000": ("metastable", 1000, "first"),
+    "metastable_100000": ("metastable", 100_000, "first"),
+    "metastable_last_100000": ("metastable", 100_000, "last"),
+    "wild_100000": ("wild", 100_000, "first"),
+    "easy_starts_100000": (EASY_STARTS, 100_000, "first"),
+}
 
 
 def trajectory_features(trajectories):
@@ -78,14 +100,16 @@ def fit_baselines(trajectories, labels, seed=0):
     ValueError
         As `trajectory_features`, or if `labels` do not fit or hold a single class.
     """
-    features = trajectory_features(trajectories)
+    features = _features(trajectories)
     if len(labels) != len(features) or len(np.unique(labels)) < 2:
         raise ValueError(
             f"labels must hold both states, one for each of {len(features)} trajectories; got "
             f"{len(labels)} labels with values {np.unique(labels).tolist()}"
         )
     classifiers = {
-        "gradient-boosted trees": HistGradientBoostingClassifier(random_state=seed),
+        "gradient-boosted trees": HistGradientBoostingClassifier(
+            random_state=seed, max_iter=500, early_stopping=True
+        ),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
     }
     return {name: c.fit(features, labels) for name, c in classifiers.items()}
@@ -93,5 +117,82 @@ def fit_baselines(trajectories, labels, seed=0):
 
 def predict_baselines(baselines, trajectories):
     """States predicted by each of `fit_baselines`, as {name: (n,) ndarray of int64}."""
-    features = trajectory_features(trajectories)
+    features = _features(trajectories)
     return {name: c.predict(features).astype(np.int64) for name, c in baselines.items()}
+
+
+def _features(trajectories):
+    trajectories = np.asarray(trajectories)
+    portions = np.array_split(trajectories, max(1, len(trajectories) // _PORTION))
+    return np.concatenate([trajectory_features(portion) for portion in portions])
+
+
+def side_of_the_mean(trajectories):
+    """The least that a classifier could do: on which side of its mean a trajectory begins.
+
+    Parameters
+    ----------
+    trajectories : (n, n_frames, 2) array_like
+
+    Returns
+    -------
+    (n,) ndarray of int64
+        A (upper left) where the first frame, less the mean and in units of the spread, lies more to
+        the top than to the right; else B.
+    """
+    frames = np.asarray(trajectories, dtype=float)
+    x, y = ((frames[:, 0] - frames.mean(axis=1)) / frames.std(axis=1)).T
+    return np.where(y > x, STATE_A, STATE_B)
+
+
+def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST, report=print):
+    """Fit the baselines of a part, and keep their predictions unless they are there already.
+
+    Parameters
+    ----------
+    part : str
+        Key of `PARTS`.
+    folder : path
+    n_train : int, optional
+        In place of that of the part.
+    n_test : int
+    report : callable
+
+    Returns
+    -------
+    bool
+        Whether anything had to be fitted.
+    """
+    regime, usual, label = PARTS[part]
+    made_for = {
+        "part": part,
+        "n_train": usual if n_train is None else n_train,
+        "n_test": n_test,
+        "test_sets": settings_of([whole(regime)]),
+    }
+
+    def make():
+        train = make_dataset(made_for["n_train"], "train", 0, regime, label)
+        fitted = fit_baselines(train.trajectories, train.labels)
+        test = make_dataset(n_test, "test", 0, regime)
+        found = predict_baselines(fitted, test.trajectories)
+        return {"states": {name: pack(states) for name, states in found.items()}}
+
+    return keep(_path(part, folder), made_for, make, packages=("scikit-learn",), report=report)
+
+
+def _path(part, folder):
+    return Path(folder) / "classification" / f"baselines_{part}.json"
+
+
+def load_baselines(part, folder=paths.RESULTS):
+    """Kept predictions of a part, {name: (n_test,) ndarray of int64}; empty if there are none."""
+    path = _path(part, folder)
+    if not path.exists():
+        return {}
+    record = json.loads(path.read_text())
+    return {name: unpack(text, record["n_test"]) for name, text in record["states"].items()}
+
+
+if __name__ == "__main__":
+    run_study(__doc__.splitlines()[0], evaluate_baselines, PARTS)

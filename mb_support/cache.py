@@ -1,29 +1,27 @@
-"""Results kept on disk, so that a chapter that runs again does not solve again."""
+"""Results kept on disk, so that what ran once does not run again.
+
+A cache is a convenience: where it cannot be read, what it holds is computed; where it cannot be
+written, a folder in the temporary directory serves instead, or none, and one line says so.
+"""
 
 import hashlib
+import io
 import json
 import os
+import stat
+import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from . import sources
 from .paths import CACHE
 
-#: Modules whose text decides what the solver returns.
-SOLVER_MODULES = (
-    "potential",
-    "states",
-    "grid",
-    "linear_systems",
-    "propagation",
-    "reference",
-    "forecast",
-)
+_said = set()
 
 
-def cached(name, parameters, compute, modules=SOLVER_MODULES, folder=None):
+def cached(name, parameters, compute, source=None, folder=None):
     """Return `compute()`, from disk if it was computed before by the same code.
 
     Parameters
@@ -34,8 +32,9 @@ def cached(name, parameters, compute, modules=SOLVER_MODULES, folder=None):
         Everything the result depends on; must be writable as JSON.
     compute : callable
         Takes nothing, returns a dict of ndarrays.
-    modules : tuple of str
-        Modules of the package whose text is part of the key.
+    source : callable, optional
+        The function that does the work, if `compute` only calls it. Its module, and everything
+        that this imports, is part of the key.
     folder : Path, optional
         Where to keep results, by default a folder in `paths.CACHE`.
 
@@ -48,34 +47,147 @@ def cached(name, parameters, compute, modules=SOLVER_MODULES, folder=None):
     ValueError
         If `parameters` cannot be written as JSON.
     """
+    try:
+        settings = json.dumps(parameters, sort_keys=True)
+    except TypeError as error:
+        raise ValueError(f"parameters must be writable as JSON: {error}") from None
+    code = sources.digest((compute if source is None else source).__module__)
     folder = Path(CACHE / "solver" if folder is None else folder)
-    path = folder / f"{name}-{_digest(parameters, modules)}.npz"
-    try:
-        # Reading every array checks the file's checksums.
-        with np.load(path) as stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        pass  # missing or damaged
+    prefix = f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:20]}-"
+    if code is not None:
+        content = fetch(folder, f"{prefix}{code}.npz")
+        if content is not None:
+            try:
+                with np.load(io.BytesIO(content)) as stored:
+                    return {key: stored[key] for key in stored.files}
+            except ValueError:
+                pass  # arrays of objects, which are not read back
     results = {key: np.asarray(value) for key, value in compute().items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    # Written aside and moved into place: another process sees all of it or nothing.
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **results)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    if code is not None:
+        content = io.BytesIO()
+        np.savez(content, **results)
+        keep(folder, f"{prefix}{code}.npz", content.getvalue(), replaces=f"{prefix}*")
     return results
 
 
-def _digest(parameters, modules):
+def fetch(folder, name):
+    """Bytes that `keep` wrote, or None if there are none or they are damaged."""
+    own = temporary_folder(make=False)
+    for place in (folder,) if own is None else (folder, own / Path(folder).name):
+        try:
+            content = (Path(place) / name).read_bytes()
+        except OSError:
+            continue
+        if content[:32] == hashlib.sha256(content[32:]).digest():
+            return content[32:]
+    return None
+
+
+def keep(folder, name, content, replaces=None):
+    """Write bytes to a file of a folder, or of one in the temporary directory; or say why not.
+
+    Another process sees all of the file or nothing.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+    content : bytes
+    replaces : str, optional
+        Pattern of file names; others that fit it are removed.
+    """
+    reason = None
+    for place in _places(folder):
+        try:
+            _write(place / name, hashlib.sha256(content).digest() + content)
+        except OSError as error:
+            reason = reason or error.strerror or str(error)
+            continue
+        for old in place.glob(replaces) if replaces else ():
+            if old.name != name:
+                _remove(old)
+        if reason is not None:
+            _say(folder, reason, place.parent)
+        return
+    _say(folder, reason, None)
+
+
+def writable(folder):
+    """A folder as it is if it can be written, or one in the temporary directory; a line says so.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Path
+        It exists.
+
+    Raises
+    ------
+    OSError
+        If neither can be written.
+    """
+    folder, reason = Path(folder), None
+    for place in _places(folder):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()
+        except OSError as error:
+            reason = reason or error
+            continue
+        if reason is not None:
+            _say(folder, reason.strerror, place.parent)
+        return place
+    raise reason
+
+
+def _write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
-        text = json.dumps(parameters, sort_keys=True)
-    except TypeError as error:
-        raise ValueError(f"parameters must be writable as JSON: {error}") from None
-    digest = hashlib.sha256(text.encode())
-    for module in modules:
-        digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
-    return digest.hexdigest()[:20]
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        _remove(Path(temporary))
+        raise
+
+
+def _remove(path):
+    try:
+        path.unlink()
+    except OSError:
+        pass
+
+
+def _places(folder):
+    yield Path(folder)
+    own = temporary_folder()
+    if own is not None:
+        yield own / Path(folder).name
+
+
+def temporary_folder(make=True):
+    """A folder in the temporary directory that this user alone can write, or None."""
+    try:
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        folder = Path(tempfile.gettempdir()) / f"mb_support-{user}"
+        if make:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    is_ours = stat.S_ISDIR(status.st_mode) and os.access(folder, os.W_OK)
+    if hasattr(os, "getuid"):  # compiled code of somebody else's would run as ours
+        is_ours &= status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return folder if is_ours else None
+
+
+def _say(folder, reason, place):
+    # one line for all folders: what is wrong with one is wrong with its neighbours
+    if place not in _said:
+        _said.add(place)
+        kept = "nothing is kept" if place is None else f"using {place} for caches"
+        print(f"mb_support: {folder} cannot be written ({reason}): {kept}", file=sys.stderr)

@@ -17,8 +17,8 @@ from transformers.models.bert.modeling_bert import BertEncoder, BertSelfAttentio
 from transformers.utils import ModelOutput
 
 from .generation import checked_integer
-from .inference import as_float32
-from .simulation import START_BOX
+from .inference import as_float32, evaluating
+from .simulation import REGIMES, START_BOX
 
 
 class CausalConfig(BertConfig):
@@ -34,8 +34,8 @@ class CausalConfig(BertConfig):
         Constants that standardise frames, reduced length; by default mean and standard deviation
         of the uniform distribution over `simulation.START_BOX`.
     displacement_scale : float
-        Unit in which displacements are forecast, reduced length: that of free diffusion over a
-        frame, sqrt(2 D frame_time).
+        Unit in which displacements are forecast, reduced length; by default that of free
+        diffusion over a frame of the regime, sqrt(2 D frame_time).
     regime : str
         Key of `simulation.REGIMES`: which simulations the model continues.
     **kwargs
@@ -45,17 +45,17 @@ class CausalConfig(BertConfig):
     model_type = "causal_generator"
 
     vocab_size: int = 1  # there are no words
-    hidden_size: int = 32
+    hidden_size: int = 64
     num_hidden_layers: int = 2
     num_attention_heads: int = 4
     intermediate_size: int = 128
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.0
-    window_length: int = 16
+    window_length: int = 4
     n_components: int = 8
     frame_mean: list | None = None
     frame_std: list | None = None
-    displacement_scale: float = 0.1
+    displacement_scale: float | None = None
     regime: str = "metastable"
 
     def __post_init__(self, **kwargs):
@@ -64,10 +64,37 @@ class CausalConfig(BertConfig):
             self.frame_mean = START_BOX.mean(axis=0).round(6).tolist()
         if self.frame_std is None:
             self.frame_std = ((START_BOX[1] - START_BOX[0]) / math.sqrt(12)).round(6).tolist()
+        if self.displacement_scale is None:
+            self.displacement_scale = free_displacement(self.regime)
         for name, least in (("window_length", 2), ("n_components", 1)):
             checked_integer(name, getattr(self, name), least)
         if not self.displacement_scale > 0:
             raise ValueError(f"displacement_scale must be positive; got {self.displacement_scale}")
+
+
+def free_displacement(regime):
+    """Standard deviation of a coordinate after a frame of free diffusion, reduced length.
+
+    Parameters
+    ----------
+    regime : str
+        Key of `simulation.REGIMES`.
+
+    Returns
+    -------
+    float
+        sqrt(2 D frame_time), with D = 1 / (beta mass friction) where the dynamics has momenta.
+
+    Raises
+    ------
+    ValueError
+        If there is no such regime.
+    """
+    if regime not in REGIMES:
+        raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
+    config = REGIMES[regime]
+    diffusion = config.diffusion or 1 / (config.beta * config.mass * config.friction_rate)
+    return round(math.sqrt(2 * diffusion * config.frame_time), 6)
 
 
 @dataclass
@@ -150,12 +177,13 @@ class CausalGenerator(PreTrainedModel):
             Place of the first of these frames in the window.
         """
         mean, std = (frames.new_tensor(c) for c in (self.config.frame_mean, self.config.frame_std))
-        embedded = self.inputs_to_hidden_dim((frames - mean) / std)
+        weights = self.inputs_to_hidden_dim.weight
+        embedded = self.inputs_to_hidden_dim(((frames - mean) / std).to(weights.dtype))
         embedded = embedded + self.position_embeddings.weight[position:][: frames.shape[1]]
         mask = None
         if self.config._attn_implementation == "eager" and frames.shape[1] > 1:
             n = frames.shape[1]  # the other implementations apply `is_causal` themselves
-            mask = torch.full((n, n), torch.finfo(frames.dtype).min, device=frames.device).triu(1)
+            mask = embedded.new_full((n, n), torch.finfo(embedded.dtype).min).triu(1)
         return self.encoder(
             self.LayerNorm(embedded), attention_mask=mask, past_key_values=cache
         ).last_hidden_state
@@ -163,7 +191,9 @@ class CausalGenerator(PreTrainedModel):
     def mixture(self, encodings):
         """Log-weights, means and Cholesky factors of the displacement; see `CausalOutput`."""
         n = self.config.n_components
-        logits, means, cholesky = self.head(encodings).split([n, 2 * n, 3 * n], dim=-1)
+        outputs = self.head(encodings)
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        logits, means, cholesky = outputs.split([n, 2 * n, 3 * n], dim=-1)
         cholesky = cholesky.unflatten(-1, (n, 3))
         cholesky = torch.cat([cholesky[..., :2].clamp(-6, 3), cholesky[..., 2:]], dim=-1)
         return logits.log_softmax(dim=-1), means.unflatten(-1, (n, 2)), cholesky
@@ -190,7 +220,8 @@ class CausalGenerator(PreTrainedModel):
         """
         self._check(trajectories)
         window = self.config.window_length
-        trajectories = trajectories.to(self.inputs_to_hidden_dim.weight.dtype)
+        weights = self.inputs_to_hidden_dim.weight
+        trajectories = trajectories.to(torch.promote_types(weights.dtype, torch.float32))
         output = CausalOutput()
         output.log_weights, output.means, output.cholesky = self.mixture(
             self.encode(trajectories[:, :window])
@@ -268,7 +299,6 @@ def draw_displacement(log_weights, means, cholesky, generator):
     return mean + torch.stack([step_x, step_y], dim=-1)
 
 
-@torch.no_grad()
 def sample(model, prompt, n_steps, seed, slide=None, progress=True):
     """Continue trajectories with a sliding window of the model's own random frames.
 
@@ -312,9 +342,8 @@ def sample(model, prompt, n_steps, seed, slide=None, progress=True):
     frames = torch.empty(n_frames, len(prompt), 2, device=device)  # time first: contiguous writes
     frames[:n_prompt] = prompt.transpose(0, 1)
     now = n_prompt
-    was_training = model.training
-    model.eval()
-    with tqdm(total=n_steps, desc="sampling", unit="frame", delay=3, disable=not progress) as bar:
+    bar = tqdm(total=n_steps, desc="sampling", unit="frame", delay=3, disable=not progress)
+    with evaluating(model, fastest=False), bar:
         while now < n_frames:
             # a window that is not yet full goes on filling, a full one moves on
             n_seen = now if now < window else window - slide + 1
@@ -328,5 +357,4 @@ def sample(model, prompt, n_steps, seed, slide=None, progress=True):
                 fresh = frames[now][:, None]
                 now += 1
                 bar.update()
-    model.train(was_training)
     return frames.transpose(0, 1).cpu().numpy().copy()

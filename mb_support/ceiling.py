@@ -1,11 +1,12 @@
-"""What the ideal observer makes of the test sets, computed once and kept.
+"""What the ideal observer makes of the final test sets, computed once and kept.
 
-``python -m mb_support.ceiling --regime metastable`` writes ``results/ceiling_metastable.json``. It
-says for each trajectory, and for slices, how probable state B is to an observer who knows the
-dynamics exactly but sees standardised coordinates, as the model does.
+``python -m mb_support.ceiling --regime metastable`` writes ``results/ceiling_metastable.json``: for
+each trajectory, and for slices, how probable state B is to an observer who knows the dynamics
+exactly but sees standardised coordinates, as the model does. It goes on from where it stopped.
 
-``--approximate`` asks the teacher instead, who knows the truth and needs no search: a hundred times
-as many trajectories, for one number, in ``results/ceiling_metastable_approximate.json``.
+Where a normal approximation of the observer's posterior holds, it is asked too: of many validation
+trajectories, and of all the test trajectories that models are scored on
+(``results/ceiling_metastable_approximate.json``).
 """
 
 import argparse
@@ -19,41 +20,43 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from . import paths
-from .datasets import make_dataset
+from .approximate_observer import ApproximateObserver
+from .datasets import EASY_STARTS, make_dataset, regime_settings
+from .evaluation import N_TEST
 from .observer import IdealObserver
-from .records import write_json
-from .regimes import REGIMES
-from .teacher import Teacher
+from .potential import SADDLES, potential
+from .records import keep, write_json
 
 #: (first frame, frames, trajectories) of what is observed of test set 0, in the order of need.
 OBSERVED = {
     "metastable": (
-        (0, 1000, 400),
-        (0, 250, 150),
-        (50, 250, 150),
-        (200, 250, 150),
-        (600, 250, 150),
-        (0, 1000, 1000),
+        (0, 512, 1000),
+        (0, 128, 100),
+        (16, 128, 100),
+        (128, 128, 100),
+        (384, 128, 100),
+        (0, 512, 2000),
     ),
     "wild": (
-        (0, 1000, 200),
-        (0, 250, 150),
-        (50, 250, 150),
-        (200, 250, 150),
-        (600, 250, 150),
-        (0, 1000, 400),
+        (0, 256, 1000),
+        (0, 128, 100),
+        (2, 128, 100),
+        (8, 128, 100),
+        (64, 128, 100),
+        (0, 256, 3000),
     ),
+    EASY_STARTS: ((0, 512, 200),),
 }
-#: Trajectories, and which validation set they are, of the teacher's estimate; and of how many
-#: trajectories of how many test sets it is asked one by one.
-N_APPROXIMATE, APPROXIMATE_INDEX = 20_000, 11
-N_JUDGED, N_JUDGED_SETS = 1000, 5
+#: Validation trajectories of the approximate estimate, where posteriors are near enough to normal
+#: (in `wild` a frame tells too little), and which validation set they are.
+N_APPROXIMATE = {"metastable": 20_000, EASY_STARTS: 5000}
+APPROXIMATE_INDEX = 11
 _PORTION = 50  # trajectories between two savings
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The ideal observer's conclusions from slices of the first trajectories of test set 0.
+    """An ideal observer's conclusions from slices of the first trajectories of test set 0.
 
     Attributes
     ----------
@@ -61,14 +64,14 @@ class Ceiling:
         First frame and number of frames of the slices.
     first : (n,) ndarray
         P(label = 1 | slice), the label being the state of the trajectory's frame 0.
-    last : (n,) ndarray
-        P(state of the slice's last frame = 1 | slice).
+    last : (n,) ndarray or None
+        P(state of the slice's last frame = 1 | slice); None of the approximation.
     """
 
     start: int
     length: int
     first: np.ndarray
-    last: np.ndarray
+    last: np.ndarray | None = None
 
     @property
     def guesses(self):
@@ -82,8 +85,18 @@ class Ceiling:
         It estimates the same limit as the share of right guesses, with less noise, because a
         guess that is an even bet counts one half instead of luck.
         """
-        certainty = np.maximum(self.first, 1 - self.first)
-        return float(certainty.mean()), float(certainty.std() / np.sqrt(len(certainty)))
+        return mean_certainty(self.first)
+
+
+def mean_certainty(share_of_b):
+    """Mean probability of the more probable state, and its standard error."""
+    certainty = np.maximum(share_of_b, 1 - np.asarray(share_of_b))
+    return float(certainty.mean()), float(certainty.std() / np.sqrt(len(certainty)))
+
+
+def highest_start(regime):
+    """Energy below which a data set starts, or None if anywhere in the box."""
+    return float(potential(SADDLES[0])) if regime == EASY_STARTS else None
 
 
 def observe(regime, path, observed=None, progress=True):
@@ -92,7 +105,7 @@ def observe(regime, path, observed=None, progress=True):
     Parameters
     ----------
     regime : str
-        Key of `REGIMES`.
+        Key of `OBSERVED`.
     path : path
         File to go on from and to write to, after every few trajectories.
     observed : sequence of (first frame, frames, trajectories), optional
@@ -120,84 +133,76 @@ def observe(regime, path, observed=None, progress=True):
             part = {"start": start, "length": length, "first": [], "last": []}
             parts[start, length] = part
             record["observations"].append(part)
-        observer = IdealObserver(REGIMES[regime], start, length)
+        if len(part["first"]) >= n:
+            continue
+        observer = IdealObserver(data.config, start, length, highest_start=highest_start(regime))
         for low in range(len(part["first"]), n, _PORTION):
-            began = time.monotonic()
+            began = time.process_time()
             rows = data.trajectories[low : min(low + _PORTION, n), start : start + length]
             seen = observer.observe(rows)
-            part["first"] += seen.first.round(5).tolist()
-            part["last"] += seen.last.round(5).tolist()
-            record["seconds"] = round(record["seconds"] + time.monotonic() - began, 1)
+            part["first"] += seen.first.round(4).tolist()
+            part["last"] += seen.last.round(4).tolist()
+            record["seconds"] = round(record["seconds"] + time.process_time() - began, 1)
             write_json(path, record, indent=None)
             if progress:
                 done = len(part["first"])
                 print(f"{regime}, {length} frames from {start}: {done} of {n}", flush=True)
 
 
-def approximate(regime, n_trajectories=N_APPROXIMATE, index=APPROXIMATE_INDEX, progress=True):
-    """The ceiling for whole trajectories, as a normal approximation of the posterior gives it.
+def approximate(regime, path, n_validation=None, n_test=N_TEST, progress=True):
+    """Ask the normal approximation of validation and of test trajectories, and keep its answers.
 
     Parameters
     ----------
     regime : str
-        Key of `REGIMES`.
-    n_trajectories : int
-        Of a validation set: no test set is used up.
-    index : int
-        Which validation set.
+        Key of `REGIMES`, or "easy_starts".
+    path : path
+        Holds afterwards, of validation trajectories, "expected_accuracy", the mean probability of
+        the more probable label, its "standard_error" and the "accuracy" of these guesses; and
+        "test", the probability of label 1 for each test trajectory. Left as it is if it was made
+        for the same.
+    n_validation : int, optional
+        By default as in `N_APPROXIMATE`.
+    n_test : int
     progress : bool
         Draw a progress bar.
 
     Returns
     -------
-    dict
-        "expected_accuracy", the mean probability of the more probable label, its
-        "standard_error", and the "accuracy" of these guesses; "regime", "n_trajectories", "index".
+    bool
+        Whether anything had to be made.
+
+    Notes
+    -----
+    The search begins at the truth and keeps a trace of it: the share of right guesses is a little
+    too high. The mean probability is the better estimate.
     """
-    data = make_dataset(n_trajectories, "validation", index, regime)
-    share_of_b = _judged(data, progress)
-    certainty = np.maximum(share_of_b, 1 - share_of_b)
-    return {
+    observer = ApproximateObserver(regime_settings(regime), highest_start(regime))
+    n_validation = n_validation or N_APPROXIMATE[regime]
+
+    def shares(n, family, index):
+        data = make_dataset(n, family, index, regime)
+        portions = np.array_split(data.trajectories, max(1, n // _PORTION))
+        bar = tqdm(portions, f"{regime}, {family}", disable=not progress)
+        return np.concatenate([observer.observe(portion) for portion in bar]), data.labels
+
+    def make():
+        found, labels = shares(n_validation, "validation", APPROXIMATE_INDEX)
+        expected, error = mean_certainty(found)
+        return {
+            "expected_accuracy": expected,
+            "standard_error": error,
+            "accuracy": float(((found > 0.5) == labels).mean()),
+            "test": shares(n_test, "test", 0)[0].round(4).tolist(),
+        }
+
+    made_for = {
         "regime": regime,
-        "n_trajectories": n_trajectories,
-        "index": index,
-        "expected_accuracy": float(certainty.mean()),
-        "standard_error": float(certainty.std() / np.sqrt(n_trajectories)),
-        "accuracy": float(((share_of_b > 0.5) == data.labels).mean()),
+        "data": data_digest(make_dataset(20, "test", 0, regime)),
+        "n_validation": n_validation,
+        "n_test": n_test,
     }
-
-
-def judge_test_sets(regime, n_sets=N_JUDGED_SETS, n_trajectories=N_JUDGED, progress=True):
-    """What the teacher says of whole trajectories of the first test sets.
-
-    Parameters
-    ----------
-    regime : str
-        Key of `REGIMES`.
-    n_sets, n_trajectories : int
-        Test sets, and trajectories of each.
-    progress : bool
-        Draw a progress bar.
-
-    Returns
-    -------
-    (n_sets, n_trajectories) ndarray
-        Probability that the first frame lies in B.
-    """
-    sets = (make_dataset(n_trajectories, "test", index, regime) for index in range(n_sets))
-    return np.array([_judged(data, progress) for data in sets])
-
-
-def _judged(data, progress):
-    teacher = Teacher(data.config)
-    rows = tqdm(data.trajectories, "trajectories", disable=not progress)
-    return np.array([teacher.judge(trajectory)[0][1] for trajectory in rows])
-
-
-def load_approximate(regime, folder=paths.RESULTS):
-    """What `approximate` has found for a regime; None if it has not been asked."""
-    path = Path(folder) / f"ceiling_{regime}_approximate.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    return keep(Path(path), made_for, make, packages=("numpy", "numba"), indent=None)
 
 
 def data_digest(data):
@@ -230,23 +235,57 @@ def load_ceilings(regime, folder=paths.RESULTS):
     }
 
 
+def load_approximate(regime, folder=paths.RESULTS):
+    """What `approximate` has found for a regime; None if it has not been asked."""
+    path = Path(folder) / f"ceiling_{regime}_approximate.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def ceiling_of_test_set(regime, folder=paths.RESULTS):
+    """The ceiling of the test trajectories that models are scored on, whole ones.
+
+    Parameters
+    ----------
+    regime : str
+    folder : path
+
+    Returns
+    -------
+    Ceiling
+        Of the normal approximation where it holds, else of the ideal observer.
+
+    Raises
+    ------
+    ValueError
+        If it is not kept.
+    """
+    n_frames = regime_settings(regime).n_frames
+    if regime in N_APPROXIMATE and (found := load_approximate(regime, folder)):
+        return Ceiling(0, n_frames, np.array(found["test"]))
+    whole = load_ceilings(regime, folder).get((0, n_frames))
+    if whole is None:
+        raise ValueError(
+            f"no ceiling of {regime!r} in {folder}: run python -m mb_support.ceiling "
+            f"--regime {regime}"
+        )
+    return whole
+
+
 def main(arguments=None):
-    """Command line: observe one regime and write the result under ``results``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--regime", required=True, choices=list(OBSERVED))
+    """Command line: observe one regime, or all, and write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--regime", choices=list(OBSERVED), help="by default all of them")
     parser.add_argument("--output", type=Path, default=paths.RESULTS, help="folder to write to")
-    parser.add_argument("--approximate", action="store_true", help="ask the teacher")
     options = parser.parse_args(arguments)
-    if options.approximate:
-        found = approximate(options.regime)
-        found["test_sets"] = judge_test_sets(options.regime).round(4).tolist()
-        write_json(options.output / f"ceiling_{options.regime}_approximate.json", found)
-        print(f"{found['expected_accuracy']:.4f} +- {found['standard_error']:.4f}")
-        return
-    observe(options.regime, options.output / f"ceiling_{options.regime}.json")
-    for part in load_ceilings(options.regime, options.output).values():
-        value, error = part.expected_accuracy
-        print(f"{options.regime} [{part.start}, +{part.length}]: {value:.4f} +- {error:.4f}")
+    for regime in [options.regime] if options.regime else OBSERVED:
+        observe(regime, options.output / f"ceiling_{regime}.json")
+        for part in load_ceilings(regime, options.output).values():
+            value, error = part.expected_accuracy
+            print(f"{regime} [{part.start}, +{part.length}]: {value:.4f} +- {error:.4f}")
+        if regime in N_APPROXIMATE:
+            approximate(regime, options.output / f"ceiling_{regime}_approximate.json")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
 import argparse
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -21,8 +20,8 @@ import transformers
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-#: Sizes and SHA-256 of the files beside it.
-MANIFEST = "manifest.json"
+from .whole_folders import MANIFEST, beside, place_of, replace_folder  # noqa: F401
+
 CONFIG, WEIGHTS, RECORD = "config.json", "model.safetensors", "training.json"
 #: What `Trainer` needs to go on, besides the random states of each process.
 RUN_FILES = (CONFIG, WEIGHTS, "optimizer.pt", "scheduler.pt", "trainer_state.json")
@@ -116,6 +115,54 @@ def _check_manifest(folder, names):
             )
 
 
+def weight_files(folder, variant=None):
+    """Files of a folder that hold a model's weights, and the index file if there are several.
+
+    Parameters
+    ----------
+    folder : path
+    variant : str, optional
+        As for `transformers.PreTrainedModel.save_pretrained`.
+
+    Returns
+    -------
+    files : list of str
+        A single one unless the folder was saved with ``max_shard_size``; it need not exist.
+    index : str or None
+    """
+    stem, ending = WEIGHTS.split(".")
+    single = f"{stem}.{variant}.{ending}" if variant else WEIGHTS
+    index = f"{WEIGHTS}.index.{variant}.json" if variant else f"{WEIGHTS}.index.json"
+    if (folder / single).exists() or not (folder / index).exists():
+        return [single], None
+    shards = read_json(folder / index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
+        raise CheckpointError(f"{folder / index} names no weights: it is damaged")
+    return sorted(set(shards.values())), index
+
+
+def has_weights(folder):
+    """Whether a folder holds weights, in one file or several."""
+    return any((folder / name).exists() for name in (WEIGHTS, f"{WEIGHTS}.index.json"))
+
+
+def _all_weights(folder, files, index):
+    if len(files) == 1 and not (folder / files[0]).is_file():
+        there = sorted(path.name for path in folder.glob("model*.safetensors*"))
+        raise CheckpointError(
+            f"{folder / files[0]} is missing: {folder} is not a whole checkpoint"
+            + (f"; it has {_some(there)}: give their variant=..." if there else "")
+        )
+    shapes = {}
+    for name in files:
+        shapes |= _weights(folder / name)
+    if index is not None:
+        lost = set(read_json(folder / index)["weight_map"]) - set(shapes)
+        if lost:
+            raise CheckpointError(f"{folder} lacks weights that {index} names: {_some(lost)}")
+    return shapes
+
+
 def _weights(path):
     # name -> shape, after a look at every number
     if not path.is_file():
@@ -170,7 +217,7 @@ def _check_config(folder, model_class):
         raise CheckpointError(f"{path} has an impossible setting: {error}") from None
 
 
-def check_checkpoint(folder, model_class, config=None):
+def check_checkpoint(folder, model_class, config=None, variant=None):
     """Make sure that a folder holds a model of a class, whole and with finite weights.
 
     Parameters
@@ -180,6 +227,8 @@ def check_checkpoint(folder, model_class, config=None):
         Subclass of `transformers.PreTrainedModel`.
     config : PreTrainedConfig, optional
         Used instead of the folder's ``config.json``.
+    variant : str, optional
+        Of the weights, as for `transformers.PreTrainedModel.from_pretrained`.
 
     Returns
     -------
@@ -200,17 +249,19 @@ def check_checkpoint(folder, model_class, config=None):
             raise CheckpointError(f"{folder} is a file: give the folder that holds {WEIGHTS}")
         if config is None:
             config = _check_config(folder, model_class)
-        shapes = _weights(folder / WEIGHTS)
-        _check_manifest(folder, [WEIGHTS])  # people do edit config.json
+        files, index = weight_files(folder, variant)
+        shapes = _all_weights(folder, files, index)
+        _check_manifest(folder, files)  # people do edit config.json
     try:
         with torch.device("meta"):
             wanted = {k: tuple(v.shape) for k, v in model_class(config).state_dict().items()}
     except Exception as error:  # whatever the layers raise
         raise CheckpointError(f"{folder / CONFIG} describes no model: {error}") from None
     missing, unknown = set(wanted) - set(shapes), set(shapes) - set(wanted)
+    weights = folder / (index or files[0])
     if missing or unknown:
         raise CheckpointError(
-            f"{folder / WEIGHTS} holds another model: "
+            f"{weights} holds another model: "
             + "; ".join(
                 f"{what} {_some(names)}"
                 for what, names in (("it lacks", missing), ("it has unknown", unknown))
@@ -220,7 +271,7 @@ def check_checkpoint(folder, model_class, config=None):
     wrong = [name for name in sorted(wanted) if wanted[name] != shapes[name]]
     if wrong:
         raise CheckpointError(
-            f"{folder / WEIGHTS} has a wrong size: {wrong[0]} is {shapes[wrong[0]]}, but "
+            f"{weights} has a wrong size: {wrong[0]} is {shapes[wrong[0]]}, but "
             f"{CONFIG} asks for {wanted[wrong[0]]}"
         )
     return folder
@@ -228,7 +279,7 @@ def check_checkpoint(folder, model_class, config=None):
 
 def _replaced(folder):
     # `replace_folder` was interrupted between its two renames: the old folder is whole
-    old = _sibling(folder, "old")
+    old = beside(place_of(folder), "old")
     if old.is_dir():
         warnings.warn(
             f"{folder} is missing, its replacement was interrupted: using the one before, {old}",
@@ -242,51 +293,6 @@ def _replaced(folder):
         f"there is no checkpoint {folder.absolute()}; {parent.absolute()} has {there or 'none'}. "
         "Models are loaded from local folders only, such as mb_support.paths.CHECKPOINTS / 'small'"
     )
-
-
-def _sibling(folder, ending):
-    return folder.with_name(f"{folder.name}.{ending}")
-
-
-@contextmanager
-def replace_folder(folder):
-    """Give a fresh folder to write to; it takes the place of `folder` when the block ends well.
-
-    An error or a kill inside the block leaves `folder` as it was.
-
-    Parameters
-    ----------
-    folder : path
-
-    Yields
-    ------
-    Path
-        Empty folder beside `folder`.
-    """
-    folder = Path(folder)
-    fresh, old = _sibling(folder, "new"), _sibling(folder, "old")
-    if old.exists() and not folder.exists():  # an earlier replacement stopped half-way
-        old.rename(folder)
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
-        yield fresh
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    _flush(fresh)
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(folder):
-    # names reach the disk before contents do; after a power cut that would be an empty file
-    for path in folder.iterdir():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
 
 
 def read_record(folder):

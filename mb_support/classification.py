@@ -18,7 +18,7 @@ from .states import STATE_A, STATE_B
 
 #: Accuracy of each size in the poster's table (A. Leban, "Modern autoregressive architectures for
 #: the collective variable problem", University of Michigan). Its recall equals its accuracy, as
-#: averages weighted by class do; its goals for us are these figures for all four scores.
+#: averages weighted by class do.
 POSTER_SCORES = MappingProxyType({"small": 0.9150, "medium": 0.9780, "large": 0.9910})
 
 #: The four scores of the table, in its order.
@@ -34,7 +34,7 @@ def predict_states(model, trajectories, progress=True):
         Used in evaluation mode, on its own device, with the fastest exact attention there; left
         as it was.
     trajectories : (n, n_frames, 2) array_like or Tensor
-        Raw coordinates; computed in float32 (or in the precision of the weights).
+        Raw coordinates. Standardised in float64, computed in the precision of the weights.
     progress : bool
         Show a progress bar if it takes more than a few seconds.
 
@@ -65,9 +65,7 @@ def predict_states(model, trajectories, progress=True):
     with evaluating(model), bar:
         for batch in frames.split(rows):
             # not model(batch): its forecasts are not needed
-            standardised, _, _ = model.standardise(
-                batch.to(device, model.inputs_to_hidden_dim.weight.dtype)
-            )
+            standardised, _, _ = model.standardise(batch.to(device))
             logits.append(model.classify(model.encode(standardised)).double().cpu())
             bar.update(len(batch))
     probabilities = torch.softmax(torch.cat(logits), dim=1).numpy()
@@ -275,6 +273,34 @@ def verdict(interval, other):
     if interval[0] > other[1]:
         return "confirmed"
     return "refuted" if interval[1] < other[0] else "undecided"
+
+
+def reach_of(limits, figures=POSTER_SCORES):
+    """Which figures any classifier at all could reach, under several readings of the task.
+
+    Parameters
+    ----------
+    limits : dict of str to (low, high)
+        Interval of the highest accuracy that is possible, by reading.
+    figures : dict of str to float
+        By default the poster's accuracies.
+
+    Returns
+    -------
+    DataFrame of str
+        Rows readings, columns figures: "within reach", "out of reach", or "too close to tell" where
+        the interval holds the figure.
+    """
+    words = {
+        "confirmed": "within reach",
+        "refuted": "out of reach",
+        "undecided": "too close to tell",
+    }
+    rows = {
+        reading: [words[verdict(interval, (figure, figure))] for figure in figures.values()]
+        for reading, interval in limits.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(figures))
 
 
 def verdicts_in_words(verdicts):

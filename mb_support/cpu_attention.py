@@ -13,15 +13,17 @@ a row for which that bound is loose enough to endanger precision is done again w
 
 import functools
 import math
+import warnings
 
-import numba
 import numpy as np
 import torch
 from numba import njit, prange
+from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from .compiled import bits32, float32
+from . import parallel
+from .compiled import bits32, compiled, float32
 
 LOG2_E = 1.4426950408889634
 #: A row whose shifted sum falls below this is recomputed with its true maximum.
@@ -59,7 +61,7 @@ def _kernels(head_size):
     """Compile the forward and backward loops for one head size, unrolled over it."""
     D = head_size
 
-    @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+    @compiled(parallel=True, fastmath=True, nogil=False)
     def forward(q, k, v, out, log_sum, scale, causal):
         # q, k, v, out: (batch * heads, D, frames); log_sum: (batch * heads, frames), base 2
         n_groups, _, n_frames = q.shape
@@ -108,7 +110,7 @@ def _kernels(head_size):
                     out[g, c, i] = a * inverse
                 log_sum[g, i] = shift + np.float32(math.log2(total))
 
-    @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+    @compiled(parallel=True, fastmath=True, nogil=False)
     def backward(q, k, v, d_out, delta, log_sum, dq, dk, dv, scale, causal):
         # delta: (batch * heads, frames), the sum over D of out * d_out
         n_groups, _, n_frames = q.shape
@@ -154,7 +156,6 @@ class _FusedAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, query, key, value, scaling, is_causal):
         batch, heads, n_frames, head_size = query.shape
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
         # frames last and contiguous: the inner loops run over them
         q, k, v = (
             t.transpose(2, 3).to(torch.float32).reshape(batch * heads, head_size, n_frames)
@@ -163,7 +164,12 @@ class _FusedAttention(torch.autograd.Function):
         q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
         out, log_sum = torch.empty_like(q), torch.empty(batch * heads, n_frames)
         ctx.scale = np.float32(scaling * LOG2_E)
-        _kernels(head_size)[0](*(t.numpy() for t in (q, k, v, out, log_sum)), ctx.scale, is_causal)
+        parallel.run(
+            _kernels(head_size)[0],
+            *(t.numpy() for t in (q, k, v, out, log_sum)),
+            ctx.scale,
+            is_causal,
+        )
         ctx.save_for_backward(q, k, v, out, log_sum)
         ctx.scaling, ctx.is_causal, ctx.shape, ctx.dtype = (
             scaling,
@@ -175,13 +181,15 @@ class _FusedAttention(torch.autograd.Function):
         return out.view(batch, heads, head_size, n_frames).permute(0, 3, 1, 2).to(query.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, d_output):
         q, k, v, out, log_sum = ctx.saved_tensors
         batch, heads, n_frames, head_size = ctx.shape
         d_out = d_output.permute(0, 2, 3, 1).to(torch.float32).reshape(q.shape).contiguous()
         delta = (d_out * out).sum(dim=1)
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        _kernels(head_size)[1](
+        parallel.run(
+            _kernels(head_size)[1],
             *(t.numpy() for t in (q, k, v, d_out, delta, log_sum, dq, dk, dv)),
             ctx.scale,
             ctx.is_causal,
@@ -198,9 +206,8 @@ def fused_attention_forward(
 ):
     """Attention function in the form transformers expects of every implementation.
 
-    A mask that is the same for all queries is added to the scores if it is small. Falls back
-    on ``"sdpa"`` for what the loops do not do: a padding mask, attention dropout,
-    float64, a device other than the CPU, or heads of more than 8 dimensions.
+    Falls back on ``"sdpa"`` for what the loops do not do: a mask, attention dropout (with a
+    warning), float64, a device other than the CPU, heads of more than 8 dimensions, or a trace.
 
     Parameters
     ----------
@@ -218,18 +225,20 @@ def fused_attention_forward(
     (batch, frames, heads, head_size) Tensor, None
         Output, and None in place of the attention weights, which never exist as a whole.
     """
-    head_size, dtype = query.shape[-1], query.dtype
+    head_size = query.shape[-1]
     scaling = head_size**-0.5 if scaling is None else scaling
     is_causal = bool(module.is_causal if is_causal is None else is_causal)
-    is_biased = _is_bias_of_keys(attention_mask)
-    if (
-        (attention_mask is not None and not is_biased)
-        or dropout > 0.0
-        or query.device.type != "cpu"
-        or query.dtype == torch.float64
-        or query.shape != key.shape
-        or head_size + is_biased > 8
-    ):
+    fits_loops = (
+        attention_mask is None
+        and query.device.type == "cpu"
+        and query.dtype != torch.float64
+        and query.shape == key.shape
+        and head_size <= 8
+        and not torch.jit.is_tracing()
+    )
+    if fits_loops and dropout > 0.0:
+        _warn_of_dropout()
+    if not fits_loops or dropout > 0.0:
         return sdpa_attention_forward(
             module,
             query,
@@ -241,26 +250,21 @@ def fused_attention_forward(
             is_causal=is_causal,
             **kwargs,
         )
-    if not is_biased:
-        return _FusedAttention.apply(query, key, value, scaling, is_causal), None
-    # the bias as one more dimension, in which every query is one and every value zero
-    bias = (attention_mask / scaling).expand(len(key), key.shape[1], 1, -1).transpose(2, 3)
-    query, key, value = (
-        torch.cat([t.float(), extra], dim=-1)
-        for t, extra in ((query, torch.ones_like(bias)), (key, bias), (value, 0 * bias))
-    )
-    out = _FusedAttention.apply(query, key, value, scaling, is_causal)
-    return out[..., :head_size].to(dtype), None
+    return _apply(query, key, value, scaling, is_causal), None
 
 
-def _is_bias_of_keys(mask):
-    # float32, the same for all queries, and no padding
-    return (
-        mask is not None
-        and mask.shape[-2] == 1
-        and mask.dtype == torch.float32
-        and not mask.is_cuda
-        and bool(mask.abs().max() < 64)
+@torch.compiler.disable
+def _apply(*arguments):
+    # torch.compile would look into numba's compiled loops; it goes around them instead
+    return _FusedAttention.apply(*arguments)
+
+
+@functools.cache
+def _warn_of_dropout():
+    warnings.warn(
+        "cpu_fused attention has no dropout of attention weights: PyTorch's own, slower attention "
+        "is used. With attention_probs_dropout_prob=0 the fast loops run",
+        stacklevel=2,
     )
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from .baselines import trajectory_features
-from .collective_variable import SOURCE, TARGET, cut_windows, standardise_windows
+from .collective_variable import SOURCE, TARGET, pick_frames
+from .datasets import family_seed, make_dataset
 from .markov_variables import (
     markov_committor,
     place_cells,
@@ -12,17 +13,22 @@ from .markov_variables import (
     slowest_linear,
     vampnet_variable,
 )
+from .observer import standardise
 from .readouts import fit_monotone, radial_features
 
-VIEWS = ("raw", "standardised")
+VIEWS = ("standardised", "raw")
+#: Lags among which validation chooses, in frames.
+LAGS = (1, 5, 25)
+MARKOV_LAGS = (1, 2, 5)
+#: Numbers of trees among which validation chooses.
+N_TREES = (100, 300, 600, 1200)
 
 
-def view_of(trajectories, view, window_length=1000):
-    """Trajectories as a baseline sees them: "raw", or "standardised" window by window."""
-    if view == "raw":
-        return np.asarray(trajectories, dtype=float)
-    windows = standardise_windows(cut_windows(trajectories, window_length))[0]
-    return windows.reshape(trajectories.shape)
+def view_of(trajectories, view):
+    """Trajectories as a baseline sees them: "raw", or each "standardised" by itself."""
+    if view == "standardised":
+        return standardise(trajectories)[0]
+    return np.asarray(trajectories, dtype=float)
 
 
 def baselines(study):
@@ -31,52 +37,38 @@ def baselines(study):
 
 
 def _baselines_in(study, view):
-    families = ("train", "validation", "test")
-    trajectories = {f: view_of(study.sets[f].trajectories, view) for f in families}
+    trajectories = {family: view_of(s.trajectories, view) for family, s in study.sets.items()}
     points = {
-        f: trajectories[f][study.frames[f].trajectory, study.frames[f].frame] for f in families
+        family: trajectories[family][frames.trajectory, frames.frame]
+        for family, frames in study.frames.items()
     }
-    scored = view_of(study.sets["test"].trajectories, view, study.scored_window)
     train = study.frames["train"]
-
-    def finish(variable, predict, is_variable=True):
-        report = study.report(
-            predict(points["test"]), variable(points["test"]) if is_variable else None
-        )
-        report["vamp2"] = study.vamp2(*_on_pairs(study, variable, scored))
-        return report
 
     def monotone(variable):
         fitted = fit_monotone(variable(points["train"]), train.committor, train.training_weights)
         return lambda positions: fitted(variable(positions))
 
-    lags = (5, 20, 100)
     makers = {
-        "PCA": [principal_component(trajectories["train"])],
-        "TICA": [slowest_linear(trajectories["train"], lag) for lag in lags],
-        "VAMPNet": [vampnet_variable(trajectories["train"], lag, seed=0) for lag in lags],
+        "PCA": {"": principal_component(trajectories["train"])},
+        "TICA": {lag: slowest_linear(trajectories["train"], lag) for lag in LAGS},
+        "VAMPNet": {lag: vampnet_variable(trajectories["train"], lag, seed=0) for lag in LAGS},
     }
     results = {}
     for name, variables in makers.items():
-        chosen = study.best(variables, lambda variable: monotone(variable)(points["validation"]))
-        results[name] = finish(chosen, monotone(chosen))
-        if len(variables) > 1:
-            results[name]["lag_time"] = lags[variables.index(chosen)]
-        print(view, name, study.summary(results[name]), flush=True)
-    results |= _markov_model(study, view, trajectories, points, finish)
-    results |= _controls(study, view, points, finish)
-    return results
+        readers = {lag: monotone(variable) for lag, variable in variables.items()}
+        lag = study.best(readers, lambda reader: reader(points["validation"]))
+        results[name] = study.report(
+            readers[lag](points["scored"]),
+            readers[lag](points["validation"]),
+            ranked=variables[lag](points["scored"]),
+        )
+        results[name] |= {"lag_time": lag} if lag else {}
+        study.tell(f"{view}, {name}", results[name])
+    results |= _markov_model(study, view, trajectories, points)
+    return results | _controls(study, view, points)
 
 
-def _on_pairs(study, variable, trajectories):
-    now = trajectories[:, study.pairs_now]
-    later = trajectories[:, study.pairs_now + study.settings.lag_time]
-    return [
-        np.asarray(variable(side.reshape(-1, 2))).reshape(side.shape[:2]) for side in (now, later)
-    ]
-
-
-def _markov_model(study, view, trajectories, points, finish):
+def _markov_model(study, view, trajectories, points):
     raw = study.sets["train"].trajectories.astype(float)
     inside = [
         np.square(raw - np.asarray(centre)).sum(axis=-1) <= radius**2
@@ -84,26 +76,27 @@ def _markov_model(study, view, trajectories, points, finish):
     ]
     disks = (SOURCE, TARGET) if view == "raw" else None
     scale = 1.0 if view == "raw" else 3.0  # standard deviations are about a third of a length
-    models = []
+    models = {}
     for cells in ({"spacing": 0.05 * scale}, {"spacing": 0.08 * scale}, {"n_cells": 300}):
         centres = place_cells(trajectories["train"], **cells)
-        for lag in (2, 5, 10):
+        for lag in MARKOV_LAGS:
             try:
                 fitted = markov_committor(trajectories["train"], centres, lag, *inside, disks)
             except ValueError:
                 continue  # no cell of these is mostly in a state
-            models.append(({"lag_time": lag, "n_cells": len(centres)} | cells, fitted))
+            models[lag, len(centres)] = fitted
     if not models:
         return {}
-    choice, chosen = study.best(models, lambda model: model[1](points["validation"]))
-    report = finish(chosen, chosen, is_variable=False)
-    report |= {"choice": choice, "timescale": chosen.timescale * study.config.frame_time}
-    print(view, "Markov model", choice, study.summary(report), flush=True)
+    choice = study.best(models, lambda model: model(points["validation"]))
+    chosen = models[choice]
+    report = study.report(chosen(points["scored"]), chosen(points["validation"]))
+    report |= dict(zip(("lag_time", "n_cells"), choice, strict=True))
+    study.tell(f"{view}, Markov model", report)
     return {"Markov model": report}
 
 
-def _controls(study, view, points, finish):
-    """What a regression on the two coordinates makes of the committor, told to it."""
+def _controls(study, view, points):
+    """What regressions make of the committor, told to them as to the probes."""
     results = {}
     centres = place_cells(points["train"][None], n_cells=150)
     width = 0.15 if view == "raw" else 0.4
@@ -113,31 +106,56 @@ def _controls(study, view, points, finish):
 
     for name, features in (("linear in x, y", np.asarray), ("radial functions of x, y", radial)):
         probe = study.probe({f: features(points[f]) for f in ("train", "validation")})
-        results[name] = finish(
-            lambda positions, probe=probe, features=features: probe(features(positions)),
-            lambda positions, probe=probe, features=features: probe(features(positions)),
-            is_variable=False,
+        results[name] = study.report(
+            *(probe(features(points[family])) for family in ("scored", "validation"))
         )
-        print(view, name, study.summary(results[name]), flush=True)
+        study.tell(f"{view}, {name}", results[name])
     if view == "standardised":
-        results["boosted trees on the window"] = _boosted_trees(study)
+        for n_trajectories in (study.settings.n_train, study.settings.n_trees):
+            name = f"boosted trees, {n_trajectories} trajectories"
+            results[name] = _boosted_trees(study, n_trajectories)
+            study.tell(name, results[name])
     return results
 
 
-def _boosted_trees(study):
-    """Gradient boosting on the standardised frame and hand-made features of its window."""
-    length = study.settings.window_lengths[0]
-    features = {}
-    for family in ("train", "test"):
-        windows, window, frame = study.windows(family, length)
-        standardised = standardise_windows(windows)[0]
-        features[family] = np.concatenate(
-            [standardised[window, frame], trajectory_features(windows)[window]], axis=1
-        )
-    frames = study.frames["train"]
+def _tree_features(trajectories, frames):
+    """The standardised frame, when it is, and hand-made features of its whole trajectory."""
+    standardised = standardise(trajectories)[0]
+    return np.concatenate(
+        [
+            standardised[frames.trajectory, frames.frame],
+            frames.frame[:, None],
+            trajectory_features(trajectories)[frames.trajectory],
+        ],
+        axis=1,
+    )
+
+
+def _boosted_trees(study, n_trajectories):
+    """Gradient boosting, the number of trees chosen on validation trajectories."""
+    settings = study.settings
+    data, frames = study.sets["train"], study.frames["train"]
+    if n_trajectories != settings.n_train:
+        data = make_dataset(n_trajectories, "train", settings.index, settings.regime)
+        shares = [share / 3 for share in settings.shares]
+        frames = pick_frames(study.fields, data, family_seed("train", settings.index), shares)
     trees = HistGradientBoostingRegressor(
-        max_iter=400, learning_rate=0.06, l2_regularization=1.0, random_state=0
-    ).fit(features["train"], frames.committor, sample_weight=frames.training_weights * len(frames))
-    report = study.report(np.clip(trees.predict(features["test"]), 0, 1))
-    print("boosted trees", study.summary(report), flush=True)
-    return report
+        max_iter=max(N_TREES),
+        learning_rate=0.06,
+        l2_regularization=1.0,
+        early_stopping=False,  # it would hold out frames of the same trajectories
+        random_state=0,
+    ).fit(
+        _tree_features(data.trajectories, frames),
+        frames.committor,
+        sample_weight=frames.training_weights * len(frames),
+    )
+    staged = {}
+    for family in ("validation", "scored"):
+        features = _tree_features(study.sets[family].trajectories, study.frames[family])
+        for n, predicted in enumerate(trees.staged_predict(features), start=1):
+            if n in N_TREES:
+                staged[family, n] = np.clip(predicted, 0, 1)
+    n_trees = study.best({n: n for n in N_TREES}, lambda n: staged["validation", n])
+    report = study.report(staged["scored", n_trees], staged["validation", n_trees])
+    return report | {"n_trees": n_trees, "n_frames": len(frames)}

@@ -1,25 +1,126 @@
-"""Reading what `cv_study` kept, as tables, and repeating a part of it on fresh trajectories."""
+"""Reading what `cv_study` kept: every method, and how often it was trained."""
 
 import json
+from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from . import paths
-from .collective_variable import (
-    committor_scores,
-    cut_windows,
-    encode_frames,
-    pick_frames,
-    place_in_windows,
-)
-from .inference import checkpoint_sizes, load_checkpoint, weights_digest
-from .readouts import LinearProbe
+from .cv_scores import REGIONS, Bootstrap
+from .inference import load_checkpoint, weights_digest
+from .training.recipes import N_SEEDS
 
 FOLDER = paths.RESULTS / "collective_variable"
-#: Methods that are told nothing but trajectories, and controls that are told the committor.
-BASELINES = ("PCA", "TICA", "VAMPNet", "Markov model")
-REGIONS = ("boltzmann", "transition", "even")
+UNTRAINED = "untrained-"
+#: Baselines that find a variable, or a committor, from trajectories alone.
+SIMPLE = ("PCA", "TICA", "VAMPNet", "Markov model")
+SHUFFLED, IDEAL = "shuffled committor", "best possible"
+
+
+def training_names(size):
+    """Names of the trainings of a size's recipe, by seed."""
+    return [f"{size}-{seed}" for seed in range(N_SEEDS[size])]
+
+
+def part_names(sizes):
+    """All parts of the study for some sizes, in the order of their making."""
+    trained = [name for size in sizes for name in training_names(size)]
+    return ["baselines", "ideal", *trained, *(UNTRAINED + name for name in trained)]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to read the committor, trained once or several times.
+
+    Attributes
+    ----------
+    name : str
+    squares : dict of str to (n_trainings, n_blocks) ndarray
+        Sums of squared errors, by region.
+    rank : tuple of float
+        Rank correlation in the transition region, one for each training.
+    calibration : list of dict
+        From `calibration_curve`, one for each training.
+    size : str or None
+        Of the model whose encodings are read.
+    is_trained : bool
+        Whether that model is.
+    """
+
+    name: str
+    squares: dict
+    rank: tuple
+    calibration: list = field(repr=False)
+    size: str | None = None
+    is_trained: bool = False
+
+    @classmethod
+    def of_reports(cls, name, reports, **facts):
+        """From the reports that the study kept, one for each training."""
+        squares = {r: np.array([report["squares"][r] for report in reports]) for r in REGIONS}
+        ranks = tuple(report["rank"][0] for report in reports)
+        return cls(name, squares, ranks, [report["calibration"] for report in reports], **facts)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """All kept results for some sizes.
+
+    Attributes
+    ----------
+    sizes : tuple of str
+    baselines, ideal : dict
+        Records of these parts.
+    trained, untrained : dict of str to list of dict
+        Records of each size's trainings, and of the weights that they began with.
+    """
+
+    sizes: tuple
+    baselines: dict
+    ideal: dict
+    trained: dict
+    untrained: dict
+
+    @property
+    def bootstraps(self):
+        """A `Bootstrap` for each region."""
+        return {region: Bootstrap(mass) for region, mass in self.baselines["mass"].items()}
+
+    def methods(self, view="standardised"):
+        """Every method of a view, by name; models see standardised coordinates only.
+
+        Parameters
+        ----------
+        view : {"standardised", "raw"}
+
+        Returns
+        -------
+        dict of str to Method
+        """
+        found = []
+        if view == "standardised":
+            found.append(Method.of_reports(IDEAL, [self.ideal["probe"]]))
+            for size, parts in self.trained.items():
+                reports = [part["probe"] for part in parts]
+                found.append(Method.of_reports(size, reports, size=size, is_trained=True))
+            for size, parts in self.untrained.items():
+                reports = [part["probe"] for part in parts]
+                found.append(Method.of_reports(f"{size}, untrained", reports, size=size))
+            for size, parts in self.trained.items():
+                reports = [part["shuffled"] for part in parts]
+                found.append(Method.of_reports(f"{size}, {SHUFFLED}", reports, size=size))
+        for name, report in self.baselines["views"][view].items():
+            found.append(Method.of_reports(name, [report]))
+        return {method.name: method for method in found}
+
+    def best_simple(self, view="standardised"):
+        """The one of `SIMPLE` with the least error on validation trajectories."""
+        reports = self.baselines["views"][view]
+        return min((n for n in SIMPLE if n in reports), key=lambda n: reports[n]["validation"])
+
+    def trees(self):
+        """Names of the boosted trees, those that were told of fewer trajectories first."""
+        return [n for n in self.baselines["views"]["standardised"] if n.startswith("boosted")]
 
 
 def load(part, folder=FOLDER):
@@ -28,7 +129,7 @@ def load(part, folder=FOLDER):
     Parameters
     ----------
     part : str
-        "baselines", a size, or "untrained_" and a size.
+        See `part_names`.
     folder : Path
 
     Raises
@@ -44,8 +145,8 @@ def load(part, folder=FOLDER):
     return json.loads(path.read_text())
 
 
-def kept_sizes(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
-    """Those of `sizes` that have a checkpoint, and kept results of its weights.
+def load_all(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
+    """The kept results for some sizes: of every training, and of every control.
 
     Parameters
     ----------
@@ -55,162 +156,28 @@ def kept_sizes(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
 
     Returns
     -------
-    list of str
+    Kept
 
     Raises
     ------
     ValueError
-        If there is none: results of other weights are not used.
+        If a part is missing, was made with other settings than the rest, or if a checkpoint is of
+        none of the trainings: what is there is not shown in place of what is not.
     """
-    found = []
-    for size in sizes:
-        if size in checkpoint_sizes(checkpoints) and (folder / f"{size}.json").exists():
-            kept = load(size, folder)["weights"]
-            if kept == weights_digest(load_checkpoint(size, checkpoints)):
-                found.append(size)
-    if not found:
-        raise ValueError(
-            f"no results in {folder} are of the weights in {checkpoints} for any of "
-            f"{list(sizes)}: run python -m mb_support.cv_study"
-        )
-    return found
-
-
-def kept_untrained(sizes, folder=FOLDER):
-    """Records of untrained models of `sizes`, {size: record}, where they were made."""
-    parts = {size: f"untrained_{size}" for size in sizes}
-    return {
-        size: load(part, folder)
-        for size, part in parts.items()
-        if (folder / f"{part}.json").exists()
-    }
-
-
-def kept_probe(record):
-    """The `LinearProbe` on all layers that a size's record holds."""
-    return LinearProbe(np.array(record["probe"]["weights"]), record["probe"]["intercept"])
-
-
-def report_rows(baselines, models, untrained=None):
-    """Reports of all methods by what they see.
-
-    Parameters
-    ----------
-    baselines : dict
-        Record of the part "baselines".
-    models, untrained : dict of str to dict
-        Records of sizes.
-
-    Returns
-    -------
-    dict of (str, str) to dict
-        By view ("standardised" or "raw") and method.
-    """
-    rows = {}
-    for size, record in models.items():
-        main = record["all"][_longest(record)]
-        rows["standardised", f"encodings, {size}"] = main | {"vamp2": record["vamp2"]["across"]}
-    for size, record in (untrained or {}).items():
-        rows["standardised", f"untrained, {size}"] = record["all"][_longest(record)]
-    for name, report in baselines["views"]["standardised"].items():
-        rows["standardised", name] = report
-    for size, record in models.items():
-        rows["raw", f"encodings and x, y, {size}"] = record["all and position"]
-    for size, record in (untrained or {}).items():
-        rows["raw", f"untrained and x, y, {size}"] = record["all and position"]
-    for name, report in baselines["views"]["raw"].items():
-        rows["raw", name] = report
-    return rows
-
-
-def _longest(record):
-    return max(record["all"], key=int)
-
-
-def score_table(rows):
-    """Errors and rank correlations as a table.
-
-    Parameters
-    ----------
-    rows : dict
-        From `report_rows`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index (view, method); columns named "<region> <measure>" and "vamp2".
-    """
-    table = {}
-    for key, report in rows.items():
-        entry = {
-            f"{region} {measure}": report["scores"][region][measure][0]
-            for region in ("boltzmann", "transition")
-            for measure in ("rmse", "mae", "spearman")
-        }
-        entry["even rmse"] = report["scores"]["even"]["rmse"][0]
-        entry["vamp2"] = report["vamp2"][0] if "vamp2" in report else np.nan
-        table[key] = entry
-    frame = pd.DataFrame(table).T
-    frame.index.names = ["sees", "method"]
-    return frame
-
-
-def best_of(rows, view, names, region, measure="rmse"):
-    """The method with the least error, and its score.
-
-    Parameters
-    ----------
-    rows : dict
-        From `report_rows`.
-    view : {"standardised", "raw"}
-    names : sequence of str
-        Methods, or beginnings of their names.
-    region : {"boltzmann", "transition", "even"}
-    measure : {"rmse", "mae"}
-
-    Returns
-    -------
-    str, (value, low, high)
-    """
-    found = {
-        name: report["scores"][region][measure]
-        for (seen, name), report in rows.items()
-        if seen == view and name.startswith(tuple(names))
-    }
-    if not found:
-        raise ValueError(f"no method of view {view!r} begins with one of {list(names)}")
-    name = min(found, key=lambda key: found[key][0])
-    return name, tuple(found[name])
-
-
-def score_fresh(solver, model, record, data, seed=0):
-    """Scores of a size's kept probe on trajectories that the study never saw.
-
-    Parameters
-    ----------
-    solver : GridSolver
-    model : TrajectoryTransformer
-        With the weights of the record.
-    record : dict
-    data : TrajectorySet
-        Trajectories as long as the record's longest window.
-    seed : int
-        Which frames are picked.
-
-    Returns
-    -------
-    dict
-        From `committor_scores`.
-
-    Raises
-    ------
-    ValueError
-        If the record is of other weights.
-    """
-    if record["weights"] != weights_digest(model):
-        raise ValueError("record was made with other weights: run python -m mb_support.cv_study")
-    length = int(_longest(record))
-    frames = pick_frames(solver, data, seed, tuple(record["settings"]["shares"]))
-    place = place_in_windows(frames, data.trajectories.shape[1], length)
-    encoded = encode_frames(model, cut_windows(data.trajectories, length), *place)
-    return committor_scores(kept_probe(record)(encoded.reshape(len(encoded), -1)), frames)
+    parts = {part: load(part, folder) for part in part_names(sizes)}
+    for part, record in parts.items():
+        if record["settings"] != parts["baselines"]["settings"]:
+            raise ValueError(
+                f"results of {part!r} were made with other settings than the baselines: run "
+                "python -m mb_support.cv_study"
+            )
+    trained = {size: [parts[name] for name in training_names(size)] for size in sizes}
+    for size, records in trained.items():
+        digest = weights_digest(load_checkpoint(size, checkpoints))
+        if digest not in [record["weights"] for record in records]:
+            raise ValueError(
+                f"no kept training of size {size!r} has the weights of the checkpoint: run "
+                "python -m mb_support.cv_study"
+            )
+    untrained = {size: [parts[UNTRAINED + name] for name in training_names(size)] for size in sizes}
+    return Kept(tuple(sizes), parts["baselines"], parts["ideal"], trained, untrained)

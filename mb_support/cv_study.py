@@ -1,12 +1,13 @@
 """The comparison of collective variables in full, made once and kept.
 
-``python -m mb_support.cv_study baselines small medium large`` writes one file for each part to
-``results/collective_variable``; a part whose file is there and was made with the same settings
-and weights is not made again. The chapter reads these files, and repeats a small part on fresh
-trajectories.
+``python -m mb_support.cv_study`` writes one file for each part to ``results/collective_variable``:
+the baselines, the best that anyone could do, every training of the recipes and, as a control, the
+random weights that each of them began with. A part whose file is there and was made with the same
+settings and weights is not made again. The chapter reads these files.
 """
 
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -14,32 +15,36 @@ import torch
 from . import paths
 from .classification import predict_states
 from .collective_variable import (
-    boltzmann_weight,
-    calibration_curve,
-    committor_scores,
-    cut_windows,
+    ExactFields,
     encode_frames,
     exact_committor,
-    exact_vamp2,
+    is_in_transition,
     pick_frames,
-    place_in_windows,
-    vamp2_score,
 )
 from .cv_baselines import baselines
-from .cv_results import FOLDER
-from .datasets import family_seed, make_dataset
-from .inference import checkpoint_sizes, load_checkpoint, weights_digest
+from .cv_ideal import best_committor
+from .cv_results import FOLDER, UNTRAINED, part_names
+from .cv_scores import (
+    REGIONS,
+    block_masses,
+    calibration_curve,
+    error_sums,
+    rank_correlation,
+)
+from .datasets import family_seed, make_dataset, regime_settings
+from .inference import weights_digest
 from .memory import transition_points
-from .model import TrajectoryConfig, TrajectoryTransformer
+from .model import SIZES, TrajectoryTransformer
+from .observer import IdealObserver
 from .readouts import fit_linear, fit_probe
-from .records import keep, run_study
+from .records import keep, rounded, run_study
 from .reference import GridSolver
-from .simulation import REGIMES, simulate
+from .simulation import simulate
 from .states import assign_states
+from .training.recipes import trainings
+from .training.run import new_model
 
 CALIBRATION_EDGES = np.linspace(0, 1, 11)
-#: Window in which dynamics is scored: two follow each other in a trajectory.
-SCORED_WINDOW = 500
 
 
 @dataclass(frozen=True)
@@ -48,31 +53,36 @@ class StudySettings:
 
     Parameters
     ----------
-    n_train, n_validation, n_test : int
+    n_train, n_validation, n_scored : int
         Trajectories on which read-outs are fitted, choices made, and everything scored.
-    window_lengths : tuple of int
-        Windows shown to the models; the first is the main one, a whole trajectory, and one of
-        them is `SCORED_WINDOW`.
-    lag_time : int
-        Frames, for the VAMP-2 score.
+    n_trees : int
+        Trajectories that boosted trees are fitted to a second time, more than `n_train`.
+    scored : str
+        Family of the scored trajectories; another than "test" while the study is worked on.
+    index : int
+        Which set of each family: one that no other part of the book uses.
     shares : (float, float)
         Share of frames looked at, in transition and elsewhere.
     ridges : tuple of float
         Penalties among which validation chooses.
+    n_blocks : int
+        Blocks of scored trajectories that are resampled.
     n_classified : int
-        Windows for the calibration of the classifier.
+        Trajectories for the calibration of the classifier.
     regime : str
     grid_step : float
     """
 
-    n_train: int = 400
-    n_validation: int = 120
-    n_test: int = 400
-    window_lengths: tuple = (1000, 500, 250)
-    lag_time: int = 100
-    shares: tuple = (0.25, 0.02)
+    n_train: int = 300
+    n_validation: int = 150
+    n_scored: int = 400
+    n_trees: int = 3000
+    scored: str = "test"
+    index: int = 600
+    shares: tuple = (1.0, 0.03)
     ridges: tuple = (1.0, 10.0, 100.0)
-    n_classified: int = 320
+    n_blocks: int = 80
+    n_classified: int = 240
     regime: str = "metastable"
     grid_step: float = 0.02
 
@@ -87,270 +97,284 @@ class Study:
 
     def __init__(self, settings):
         self.settings = settings
-        self.config = REGIMES[settings.regime]
+        self.config = regime_settings(settings.regime)
         self.solver = GridSolver(self.config.beta, self.config.diffusion, settings.grid_step)
-        self.committor = exact_committor(self.solver)
+        self.fields = ExactFields(self.solver, self.config)
         self.sets, self.frames = {}, {}
-        sizes = {
-            "train": settings.n_train,
-            "validation": settings.n_validation,
-            "test": settings.n_test,
+        families = {
+            "train": ("train", settings.index, settings.n_train),
+            "validation": ("validation", settings.index, settings.n_validation),
+            # a validation set of its own where that is what is scored
+            "scored": (
+                settings.scored,
+                settings.index + (settings.scored == "validation"),
+                settings.n_scored,
+            ),
         }
-        for family, n in sizes.items():
-            self.sets[family] = make_dataset(n, family, regime=settings.regime)
-            self.frames[family] = pick_frames(
-                self.solver, self.sets[family], family_seed(family), settings.shares
+        for name, (family, index, n) in families.items():
+            self.sets[name] = make_dataset(n, family, index, settings.regime)
+            self.frames[name] = pick_frames(
+                self.fields, self.sets[name], family_seed(family, index), settings.shares
             )
-        self.scored_window = SCORED_WINDOW
-        lag, middle = settings.lag_time, SCORED_WINDOW
-        self.pairs_now = np.arange(middle - lag, middle, 10)
-        self.pair_weights = self._pair_weights()
 
-    def exact(self):
-        """Exact numbers that the scores are compared with."""
-        lag = self.settings.lag_time * self.config.frame_time
-        slowest = self.solver.implied_timescales(1)[0]
-        inside = (self.committor > 0.1) & (self.committor < 0.9)
+    def facts(self):
+        """Exact numbers, how much was looked at, and the weight of each block."""
+        committor = exact_committor(self.solver)
+        inside = is_in_transition(committor).astype(float)
         return {
-            "vamp2_bound": float(1 + np.exp(-2 * lag / slowest)),
-            "vamp2_committor": exact_vamp2(self.solver, self.committor, lag),
-            "vamp2_committor_sampled": self._sampled_committor_score(),
-            "slowest_timescale": float(slowest),
-            "lag": lag,
-            "share_in_transition": float(self.solver.average(inside.astype(float))),
-            "mean_committor": float(self.solver.average(self.committor)),
+            "share_in_transition": float(self.solver.average(inside)),
+            "mean_committor": float(self.solver.average(committor)),
+            "slowest_timescale": float(self.solver.implied_timescales(1)[0]),
+            "n_frames": {name: len(frames) for name, frames in self.frames.items()},
+            "n_in_transition": {n: int(f.in_transition.sum()) for n, f in self.frames.items()},
+            "mass": _lists(block_masses(self.frames["scored"], self.settings.n_blocks)),
         }
 
-    def _sampled_committor_score(self):
-        # the exact committor on the same pairs: what sampling does to everyone's score
-        trajectories = self.sets["test"].trajectories.astype(float)
-        values = [
-            self.solver.interpolate(self.committor, trajectories[:, frames], fill_value=0.5)
-            for frames in (self.pairs_now, self.pairs_now + self.settings.lag_time)
-        ]
-        return self.vamp2(*values)
-
-    def _pair_weights(self):
-        first, last = int(self.pairs_now[0]), SCORED_WINDOW
-        ratio = boltzmann_weight(self.solver, self.config, first, last)
-        positions = self.sets["test"].trajectories[:, self.pairs_now].astype(float)
-        return np.maximum(self.solver.interpolate(ratio, positions, fill_value=0.0), 0)
-
-    def vamp2(self, now, later, n_bootstrap=200):
-        """Score of a variable on pairs of test frames: (value, low, high).
+    def report(self, predicted, validated, ranked=None):
+        """What is kept of predictions for the scored frames.
 
         Parameters
         ----------
-        now, later : (n_test, n_pairs) ndarray
-            The variable at frames `pairs_now` and a lag later.
+        predicted : (n_scored,) ndarray
+        validated : (n_validation,) ndarray
+            The same read-out for the validation frames.
+        ranked : (n_scored,) ndarray, optional
+            What is ranked instead: a monotone read-out makes ties that are no fault of the
+            variable. Its sign does not count.
+
+        Returns
+        -------
+        dict
         """
-        generator = np.random.default_rng(0)
-        n = len(now)
+        frames = self.frames["scored"]
+        rank = rank_correlation(predicted if ranked is None else ranked, frames)
+        if ranked is not None and rank[0] < 0:
+            rank = -rank[0], -rank[2], -rank[1]
+        return {
+            "squares": _lists(error_sums(predicted, frames, self.settings.n_blocks)),
+            "validation": self.validation_error(validated),
+            "rank": list(rank),
+            "calibration": calibration_curve(
+                predicted, frames.committor, frames.weights, CALIBRATION_EDGES
+            ),
+        }
 
-        def score(chosen):
-            arrays = (now[chosen].ravel(), later[chosen].ravel(), self.pair_weights[chosen].ravel())
-            return vamp2_score(*arrays)
-
-        value = score(np.arange(n))
-        resampled = [score(generator.integers(n, size=n)) for _ in range(n_bootstrap)]
-        return value, *np.quantile(resampled, [0.025, 0.975]).tolist()
-
-    def windows(self, family, window_length):
-        """Windows of a family's trajectories, and where its picked frames lie in them."""
-        trajectories = self.sets[family].trajectories
-        index = place_in_windows(self.frames[family], trajectories.shape[1], window_length)
-        return cut_windows(trajectories, window_length), *index
-
-    def report(self, predicted, variable=None):
-        """Scores and calibration of predictions for the picked test frames.
-
-        `variable`, where given, is what is ranked instead of the prediction: a monotone read-out
-        makes ties that are no fault of the variable.
-        """
-        frames = self.frames["test"]
-        scores = committor_scores(predicted, frames)
-        if variable is not None:
-            ranked = committor_scores(variable, frames)
-            for region, measures in ranked.items():
-                value, low, high = measures["spearman"]
-                sign = 1 if ranked["boltzmann"]["spearman"][0] >= 0 else -1
-                interval = sorted((sign * low, sign * high))
-                scores[region]["spearman"] = (sign * value, *interval)
-        curve = calibration_curve(predicted, frames.committor, frames.weights, CALIBRATION_EDGES)
-        return {"scores": scores, "calibration": curve}
-
-    @staticmethod
-    def summary(report):
-        """The main numbers of a report in one line."""
-        scores = report["scores"]
-        text = [f"{region} {scores[region]['rmse'][0]:.4f}" for region in scores]
-        text.append(f"rank {scores['transition']['spearman'][0]:.3f}")
-        if "vamp2" in report:
-            text.append(f"vamp2 {report['vamp2'][0]:.3f}")
-        return ", ".join(text)
+    def validation_error(self, predicted):
+        """Root mean square error on validation frames, with the weights of the fit."""
+        frames = self.frames["validation"]
+        return float(np.sqrt(frames.training_weights @ (predicted - frames.committor) ** 2))
 
     def best(self, candidates, predict):
-        """The candidate with the least weighted squared error on validation frames."""
-        frames = self.frames["validation"]
-        weights = frames.training_weights
-        errors = [weights @ (predict(c) - frames.committor) ** 2 for c in candidates]
-        return candidates[int(np.argmin(errors))]
+        """Key of the candidate with the least error on validation frames."""
+        errors = {key: self.validation_error(predict(c)) for key, c in candidates.items()}
+        return min(errors, key=errors.get)
 
-    def probe(self, features):
+    def probe(self, features, order=None):
         """Fit a linear probe on training frames, its penalty chosen on validation frames.
 
         Parameters
         ----------
         features : dict of (n, n_features) ndarray
             For the picked frames of "train" and "validation".
+        order : (n_train,) ndarray of int, optional
+            Which frame's committor each training frame is told; by default its own.
         """
         frames = self.frames["train"]
-        probes = [
-            fit_probe(features["train"], frames.committor, frames.training_weights, ridge)
-            for ridge in self.settings.ridges
+        order = np.arange(len(frames)) if order is None else order
+        told = frames.committor[order], frames.training_weights[order]
+        probes = {
+            ridge: fit_probe(features["train"], *told, ridge) for ridge in self.settings.ridges
+        }
+        return probes[self.best(probes, lambda probe: probe(features["validation"]))]
+
+    def tell(self, name, report):
+        """Print the main numbers of a report."""
+        mass = block_masses(self.frames["scored"], self.settings.n_blocks)
+        errors = [
+            f"{region} {np.sqrt(sum(report['squares'][region]) / mass[region].sum()):.4f}"
+            for region in REGIONS
         ]
-        return self.best(probes, lambda probe: probe(features["validation"]))
+        print(f"{name}: {', '.join(errors)}, rank {report['rank'][0]:.3f}", flush=True)
+
+
+def _lists(sums):
+    return {region: rounded(values.tolist(), 4) for region, values in sums.items()}
 
 
 # ---- transformers ---------------------------------------------------------------------------
 
 
-def model_part(study, model, is_trained=True):
-    """Probes of every layer, of all layers together, and dynamics scores, for one model."""
-    part, probes = {"layers": {}, "all": {}}, {}
-    lengths = study.settings.window_lengths if is_trained else study.settings.window_lengths[:1]
-    for length in lengths:
-        encodings = {}
-        for family in ("train", "validation", "test"):
-            windows, window, frame = study.windows(family, length)
-            encodings[family] = encode_frames(model, windows, window, frame)
-        part["layers"][length] = _layer_probes(study, encodings)
-        flat = {family: values.reshape(len(values), -1) for family, values in encodings.items()}
-        probes[length] = study.probe(flat)
-        part["all"][length] = study.report(probes[length](flat["test"]))
-        print(length, "all layers", study.summary(part["all"][length]), flush=True)
-        if length == lengths[0]:
-            with_position = {
-                family: np.concatenate([values, study.frames[family].positions], axis=1)
-                for family, values in flat.items()
-            }
-            probe = study.probe(with_position)
-            part["all and position"] = study.report(probe(with_position["test"]))
-            print(length, "all and position", study.summary(part["all and position"]), flush=True)
-        del encodings, flat
-    if is_trained:
-        part["vamp2"] = _dynamics(study, model, probes)
-        part["classifier"] = classifier_part(study, model)
-    main = probes[lengths[0]]
-    part["probe"] = {"weights": main.weights.tolist(), "intercept": main.intercept}
+def model_part(study, model, name):
+    """Probes of every layer, and what is kept of the one that validation chooses."""
+    encodings = {
+        family: encode_frames(model, data.trajectories, *_places(study.frames[family]))
+        for family, data in study.sets.items()
+    }
+    layers, probes = {key: [] for key in ("validation", *REGIONS, "position")}, []
+    mass = block_masses(study.frames["scored"], study.settings.n_blocks)
+    for layer in range(encodings["train"].shape[1]):
+        features = {family: values[:, layer] for family, values in encodings.items()}
+        probes.append(study.probe(features))
+        layers["validation"].append(study.validation_error(probes[-1](features["validation"])))
+        sums = error_sums(
+            probes[-1](features["scored"]), study.frames["scored"], study.settings.n_blocks
+        )
+        for region in REGIONS:
+            layers[region].append(float(np.sqrt(sums[region].sum() / mass[region].sum())))
+        locate = fit_linear(features["train"], study.frames["train"].positions)
+        layers["position"].append(_position_error(study, locate(features["scored"])))
+    layer = int(np.argmin(layers["validation"]))
+    features = {family: values[:, layer] for family, values in encodings.items()}
+    shuffled = study.probe(features, _shuffled(study))
+    part = {"layers": layers, "layer": layer}
+    for key, probe in (("probe", probes[layer]), ("shuffled", shuffled)):
+        part[key] = study.report(*(probe(features[f]) for f in ("scored", "validation")))
+        study.tell(f"{name}, layer {layer}, {key}", part[key])
     return part
 
 
-def _layer_probes(study, encodings):
-    rows = []
-    for layer in range(encodings["train"].shape[1]):
-        features = {family: values[:, layer] for family, values in encodings.items()}
-        probe = study.probe(features)
-        report = study.report(probe(features["test"]))
-        locate = fit_linear(features["train"], study.frames["train"].positions)
-        miss = locate(features["test"]) - study.frames["test"].positions
-        weights = study.frames["test"].weights
-        report["position_rmse"] = float(np.sqrt(weights @ np.square(miss).sum(axis=1)))
-        del report["calibration"]
-        rows.append(report)
-        print(" layer", layer, study.summary(report), report["position_rmse"], flush=True)
-    return rows
+def _places(frames):
+    return frames.trajectory, frames.frame
 
 
-def _dynamics(study, model, probes):
-    """VAMP-2 score of probes' committors on the same pairs of frames.
+def _shuffled(study):
+    # a probe that is told the committor of another frame: what the probe makes of nothing
+    generator = np.random.default_rng(family_seed("train", study.settings.index))
+    return generator.permutation(len(study.frames["train"]))
 
-    "within": both frames are encoded in one window of the whole trajectory, so that a pair shares
-    what the encoder sees. "across": they are encoded in two windows that do not overlap, and the
-    bound of the dynamics holds.
+
+def _position_error(study, located):
+    frames = study.frames["scored"]
+    miss = np.square(located - frames.positions).sum(axis=1)
+    return float(np.sqrt(frames.weights @ miss))
+
+
+def classifier_part(study, model):
+    """The classifier's probability of B for trajectories that begin at points of known committor.
+
+    Equally many starts from each eighth of the range 0.02 < q < 0.98, there with the Boltzmann
+    density.
     """
-    trajectories = study.sets["test"].trajectories
-    n, n_frames = trajectories.shape[:2]
-
-    def read(frames, length):
-        window, frame = np.divmod(frames, length)
-        window = (np.arange(n)[:, None] * (n_frames // length) + window).ravel()
-        windows = cut_windows(trajectories, length)
-        encoded = encode_frames(model, windows, window, np.tile(frame, n))
-        return probes[length](encoded.reshape(len(encoded), -1)).reshape(n, -1)
-
-    now, later = study.pairs_now, study.pairs_now + study.settings.lag_time
-    return {
-        name: study.vamp2(read(now, length), read(later, length))
-        for name, length in (("within", n_frames), ("across", SCORED_WINDOW))
-    }
-
-
-def classifier_part(study, model, lengths=(1000, 250)):
-    """The classifier's probability of B for windows that begin at points of known committor."""
-    settings = study.settings
-    edges = np.linspace(0.02, 0.98, 9)
-    generator = np.random.default_rng(family_seed("test", 500))
+    settings, edges = study.settings, np.linspace(0.02, 0.98, 9)
+    committor = exact_committor(study.solver)
+    generator = np.random.default_rng(family_seed(settings.scored, settings.index + 2))
+    n = settings.n_classified // (len(edges) - 1)
     points = np.concatenate(
         [
-            transition_points(
-                study.solver, study.committor, settings.n_classified // 8, generator, low, high
-            )
+            transition_points(study.solver, committor, n, generator, low, high)
             for low, high in zip(edges[:-1], edges[1:], strict=True)
         ]
     )
-    windows = simulate(study.config, points, family_seed("test", 500))
-    committor = np.clip(study.solver.interpolate(study.committor, points), 0, 1)
-    result = {"committor": committor.tolist(), "state": assign_states(points).tolist()}
-    for length in lengths:
-        probability = predict_states(model, windows[:, :length], progress=False)[1][:, 1]
-        result[f"probability_{length}"] = np.round(probability, 5).tolist()
-    return result
+    shown = simulate(study.config, points, family_seed(settings.scored, settings.index + 2))
+    probability = predict_states(model, shown, progress=False)[1][:, 1]
+    return {
+        "committor": rounded(study.fields.committor(points).tolist(), 4),
+        "state": assign_states(points).tolist(),
+        "probability": rounded(probability.tolist(), 4),
+    }
 
 
-def untrained(size, seed=0):
-    """A model of a size with random weights, from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return TrajectoryTransformer(TrajectoryConfig.of_size(size)).eval()
+def ideal_part(study):
+    """What the ideal observer makes of the scored frames: nobody can do better."""
+    frames, n_blocks = study.frames["scored"], study.settings.n_blocks
+    observer = IdealObserver(study.config)
+    trajectories = study.sets["scored"].trajectories
+    found = best_committor(observer, study.fields, trajectories, frames, progress=True)
+    report = {
+        "squares": _lists(error_sums(found, frames, n_blocks)),
+        "rank": list(rank_correlation(found["transition"], frames)),
+        "calibration": calibration_curve(
+            found["fitted"], frames.committor, frames.weights, CALIBRATION_EDGES
+        ),
+        "position": _position_error(study, found["position"]),
+        "effective_samples": float(np.nanmedian(found["effective_samples"])),
+    }
+    study.tell("ideal observer", report)
+    return {"probe": report}
 
 
 # ---- keeping it -----------------------------------------------------------------------------
 
 
-def make_part(study, part, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
+def load_model(part, folder=paths.TRAININGS):
+    """The model of a part: a training's, or, for "untrained-" and its name, what it began as.
+
+    Parameters
+    ----------
+    part : str
+    folder : Path
+        Where the trainings lie.
+
+    Returns
+    -------
+    TrajectoryTransformer
+
+    Raises
+    ------
+    ValueError
+        If there is no such training, or its weights are not there.
+    """
+    name = part.removeprefix(UNTRAINED)
+    if name not in trainings():
+        raise ValueError(f"no training is called {name!r}: choose one of {list(trainings())}")
+    if part != name:
+        with torch.random.fork_rng(devices=[]):
+            return new_model(trainings()[name]).eval()
+    weights = folder / name / "model"
+    if not (weights / "model.safetensors").exists():
+        raise ValueError(
+            f"no weights in {weights}: make them with python -m mb_support.training --name {name}"
+        )
+    return TrajectoryTransformer.from_pretrained(weights).eval()
+
+
+def make_part(study, part, folder=FOLDER, trained=paths.TRAININGS):
     """Make one part and write its file, unless it is there already.
 
     Parameters
     ----------
     study : Study
     part : str
-        "baselines", a size, or "untrained_" and a size.
+        "baselines", "ideal", the name of a training, or "untrained-" and such a name.
+    folder : Path
+        Where results go.
+    trained : Path
+        Where the trainings lie.
+
+    Raises
+    ------
+    ValueError
+        As `load_model`.
     """
-    model = None
-    if part.startswith("untrained_"):
-        model = untrained(part.removeprefix("untrained_"))
-    elif part != "baselines":
-        model = load_checkpoint(part, checkpoints)
+    makers = {
+        "baselines": lambda: study.facts() | {"views": baselines(study)},
+        "ideal": lambda: ideal_part(study),
+    }
+    model = None if part in makers else load_model(part, trained)
+
+    def of_model():
+        found = model_part(study, model, part)
+        if not part.startswith(UNTRAINED):
+            found["classifier"] = classifier_part(study, model)
+        return found
+
     made_for = {
         "settings": asdict(study.settings),
         "weights": None if model is None else weights_digest(model),
     }
-
-    def body():
-        if model is None:
-            return {"exact": study.exact(), "views": baselines(study)}
-        return model_part(study, model, is_trained=not part.startswith("untrained_"))
-
     packages = ("torch", "transformers", "deeptime", "scikit-learn")
-    keep(folder / f"{part}.json", made_for, body, packages)
+    keep(folder / f"{part}.json", made_for, makers.get(part, of_model), packages)
 
 
 def main(arguments=None):
     """Command line: see the module."""
-    sizes, study = checkpoint_sizes(), Study(StudySettings())
-    names = ["baselines", *sizes, *(f"untrained_{size}" for size in sizes)]
-    run_study(__doc__.splitlines()[0], lambda part: make_part(study, part), names, arguments)
+    study = cache(lambda: Study(StudySettings()))  # not before it is needed: it simulates
+    run_study(
+        __doc__.splitlines()[0],
+        lambda part: make_part(study(), part),
+        part_names(SIZES),
+        arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -5,20 +5,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from .potential import SADDLES, potential
 from .simulation import REGIMES, sample_starts, simulate
-from .states import assign_states, height_above_ridge
-from .teacher import Teacher
+from .states import assign_states
 
 #: First seed of each family. Seeds of different families never meet, so a trajectory used for
-#: a choice (train, validation) is never one that is scored (test).
-SEED_FAMILIES = {"train": 1, "test": 10_000, "validation": 20_000, "stream": 30_000}
+#: a choice (train, validation) is never one that is scored (test). Test seeds of editions before
+#: this one, 10,000 to 18,999, had been looked at while models were chosen: they are retired.
+SEED_FAMILIES = {"train": 1, "test": 60_000, "validation": 20_000, "stream": 30_000}
 LABELS = ("first", "last")
-#: A start is near the ridge if it lies within this height of the separatrix, reduced length.
-NEAR_RIDGE = 0.35
-#: How starts are focused while a trained model is refined: nearer, hence more candidates.
-REFINING_FOCUS = {"near_ridge": 0.15, "n_candidates": 48}
-#: Frames at the beginning of a thinned trajectory that are all kept: starts are what is asked for.
-DENSE_FRAMES = 32
+#: The name under which the `metastable` regime is started only where a particle could be found:
+#: in the part of the box of starts that lies below the upper saddle.
+EASY_STARTS = "easy_starts"
+_EASY_CANDIDATES = 64
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,38 @@ def family_seed(family, index=0):
     return SEED_FAMILIES[family] + index
 
 
+def regime_settings(regime):
+    """The `SimulationConfig` of a regime, or of "easy_starts"; `ValueError` if unknown."""
+    if regime == EASY_STARTS:
+        return REGIMES["metastable"]
+    if regime not in REGIMES:
+        raise ValueError(f"unknown regime {regime!r}: choose one of {[*REGIMES, EASY_STARTS]}")
+    return REGIMES[regime]
+
+
+def starts_of(regime, n, seed, first_trajectory=0):
+    """Starts as a data set draws them: uniform over the box, or over its part below the saddle.
+
+    Parameters
+    ----------
+    regime : str
+        A key of `simulation.REGIMES`, or "easy_starts".
+    n, seed, first_trajectory : int
+        As for `simulation.sample_starts`; start number i does not depend on the others.
+
+    Returns
+    -------
+    (n, 2) ndarray of float
+    """
+    if regime != EASY_STARTS:
+        return sample_starts(n, seed, first_trajectory=first_trajectory)
+    candidates = sample_starts(
+        n * _EASY_CANDIDATES, seed, first_trajectory=first_trajectory * _EASY_CANDIDATES
+    ).reshape(n, _EASY_CANDIDATES, 2)
+    is_low = potential(candidates) < potential(SADDLES[0])
+    return candidates[np.arange(n), is_low.argmax(axis=1)]
+
+
 def make_dataset(n_trajectories, family="test", index=0, regime="metastable", label="first", **cfg):
     """Simulate trajectories from uniform random starts and label them.
 
@@ -64,7 +95,7 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", la
     index : int
         Which seed of the family.
     regime : str
-        A key of `simulation.REGIMES`.
+        A key of `simulation.REGIMES`, or "easy_starts".
     label : {"first", "last"}
         The frame whose state is the label of the trajectory.
     **cfg
@@ -79,184 +110,138 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", la
     ValueError
         If the regime, family or label is unknown, or a simulation setting is impossible.
     """
-    if regime not in REGIMES:
-        raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
+    config = replace(regime_settings(regime), **cfg)
     if label not in LABELS:
         raise ValueError(f"unknown label {label!r}: choose one of {list(LABELS)}")
     seed = family_seed(family, index)
-    config = replace(REGIMES[regime], **cfg)
-    trajectories = simulate(config, sample_starts(n_trajectories, seed), seed)
+    trajectories = simulate(config, starts_of(regime, n_trajectories, seed), seed)
     labels = assign_states(trajectories[:, 0 if label == "first" else -1])
     return TrajectorySet(trajectories, labels, config, seed)
 
 
-def focused_starts(n, seed, first_trajectory=0, n_candidates=16, near_ridge=NEAR_RIDGE):
-    """Starts near the ridge, where the state of the first frame is hard to tell.
+class _Windows(torch.utils.data.Dataset):
+    """Items of a training, addressed by number: windows of given lengths, stage after stage.
 
     Parameters
     ----------
-    n, seed, first_trajectory : int
-        As for `simulation.sample_starts`; start number i does not depend on the others.
-    n_candidates : int
-        Uniform candidates drawn for each; the first one near the ridge is taken.
-    near_ridge : float
-        Largest vertical distance to the separatrix, reduced length.
-
-    Returns
-    -------
-    (n, 2) ndarray of float
-    """
-    candidates = sample_starts(
-        n * n_candidates, seed, first_trajectory=first_trajectory * n_candidates
-    ).reshape(n, n_candidates, 2)
-    near = np.abs(height_above_ridge(candidates)) < near_ridge
-    return candidates[np.arange(n), near.argmax(axis=1)]  # the first candidate if none is near
-
-
-def thinned_frames(n_frames, n_kept, seed, block_length=1):
-    """Frames that stand for a whole trajectory: all of its beginning, and samples of the rest.
-
-    Parameters
-    ----------
-    n_frames : int
-    n_kept : int
-        More than `DENSE_FRAMES`, at most `n_frames`; those above `DENSE_FRAMES` are whole blocks.
-    seed : int or sequence of int
-    block_length : int
-        Neighbouring frames that are kept together, so that the steps between them are seen.
-
-    Returns
-    -------
-    frames : (n_kept,) ndarray of int64
-        Increasing: the first `DENSE_FRAMES` frames, then one block at random out of each of equal
-        stretches.
-    counts : (n_kept,) ndarray of float32
-        How many frames each of them stands for; they sum to `n_frames`.
-
-    Raises
-    ------
-    ValueError
-        If `n_kept` is out of range, or does not leave room for whole blocks.
-    """
-    if not DENSE_FRAMES < n_kept <= n_frames:
-        raise ValueError(f"n_kept must lie in {DENSE_FRAMES + 1}..{n_frames}; got {n_kept}")
-    n_sampled = n_kept - DENSE_FRAMES
-    if block_length < 1 or n_sampled % block_length:
-        raise ValueError(
-            f"n_kept - {DENSE_FRAMES} = {n_sampled} frames are not blocks of {block_length}"
-        )
-    n_blocks = n_sampled // block_length
-    stretch = (n_frames - DENSE_FRAMES) / n_blocks
-    begins = np.arange(n_blocks) * stretch
-    free = stretch if block_length == 1 else stretch - block_length
-    drawn = begins + free * np.random.default_rng(seed).random(n_blocks)
-    first = np.minimum(DENSE_FRAMES + drawn.astype(np.int64), n_frames - block_length)
-    blocks = first[:, None] + np.arange(block_length)
-    counts = np.full(n_sampled, stretch / block_length)
-    return (
-        np.r_[np.arange(DENSE_FRAMES), blocks.ravel()],
-        np.r_[np.ones(DENSE_FRAMES), counts].astype(np.float32),
-    )
-
-
-class FreshTrajectories(torch.utils.data.Dataset):
-    """A stream of trajectories that no model has seen, addressed by number.
-
-    Item i is simulated when asked for, and depends on the seed and i only: any split over
-    processes, workers or batches, and any resumed run, sees the same trajectories. Early items
-    may be shorter than later ones (a curriculum), as every batch lies within one stage.
-
-    Parameters
-    ----------
-    stages : sequence of (n_frames, n_items) or (n_frames, n_items, n_kept)
-        Lengths of the trajectories, stage after stage. With `n_kept`, items also hold "frames"
-        and "counts", the `thinned_frames` that stand for all but the last.
-    seed : int
-    regime : str
-    n_guided : int
-        Number of items, from the first, that are made for learning quickly: every second of
-        them starts near the ridge, and they hold "states", the state of each frame, and
-        "guidance", a weight that falls linearly from one to zero.
-    block_length : int
-        As for `thinned_frames`.
-    taught : bool
-        If True, guided trajectories are made for refining instead. Three of four start near the
-        ridge, nearer than before, and they hold what the `Teacher` concludes from the frames
-        shown: "soft_labels" for the state of the first one, "located", where all but the last
-        frame lie, and "states" there. "guidance" stays one.
+    stages : sequence of (n_frames, n_items)
+        Lengths of the windows, and how many there are of each, in order.
     """
 
-    def __init__(self, stages, seed, regime="metastable", n_guided=0, block_length=1, taught=False):
-        if regime not in REGIMES:
-            raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
+    def __init__(self, stages):
         self.stages = [tuple(int(number) for number in stage) for stage in stages]
-        if not self.stages or any(stage[0] < 2 or stage[1] < 1 for stage in self.stages):
+        if not self.stages or any(f < 2 or n < 1 for f, n in self.stages):
             raise ValueError(
-                "stages must be (n_frames >= 2, n_items >= 1) or (n_frames, n_items, n_kept); "
-                f"got {list(stages)}"
+                f"stages must be pairs (n_frames >= 2, n_items >= 1); got {list(stages)}"
             )
-        self.seed, self.regime, self.n_guided = seed, regime, int(n_guided)
-        self.block_length = block_length
-        self.teacher = Teacher(REGIMES[regime]) if taught else None
-        self._ends = np.cumsum([stage[1] for stage in self.stages])
+        self._ends = np.cumsum([n for _, n in self.stages])
 
     def __len__(self):
         return int(self._ends[-1])
 
-    def stage(self, item):
-        """The stage that item number `item` belongs to."""
-        return self.stages[int(np.searchsorted(self._ends, item, side="right"))]
-
     def n_frames(self, item):
         """Length of item number `item`."""
-        return self.stage(item)[0]
+        return self.stages[self._stage(item)][0]
+
+    def _stage(self, item):
+        return int(np.searchsorted(self._ends, item, side="right"))
 
     def __getitem__(self, item):
         return self.__getitems__([item])[0]
 
     def __getitems__(self, items):
-        """Items by number, simulated together where their numbers are consecutive."""
-        items = np.asarray(items, dtype=np.int64)
-        if (items < 0).any() or (items >= len(self)).any():
+        """Items by number, as a list of dictionaries."""
+        items = [int(item) for item in items]
+        if min(items) < 0 or max(items) >= len(self):
             raise IndexError(f"items must lie in 0..{len(self) - 1}")
-        runs = np.split(items, np.flatnonzero(np.diff(items) != 1) + 1)
-        return [record for run in runs for record in self._simulate_run(run)]
+        found = []
+        for item in items:
+            window, label = self._window(item)
+            found.append(
+                {"trajectories": torch.from_numpy(window), "labels": torch.tensor(int(label))}
+            )
+        return found
 
-    def _simulate_run(self, items):
-        first, n = int(items[0]), len(items)
-        starts = sample_starts(n, self.seed, first_trajectory=first)
-        if self.teacher is None:
-            focused, focus = items % 2 == 0, {}
-        else:
-            focused, focus = items % 4 != 3, REFINING_FOCUS
-        focused &= items < self.n_guided
-        if focused.any():
-            near = focused_starts(n, self.seed + 1, first_trajectory=first, **focus)
-            starts[focused] = near[focused]
-        config = replace(REGIMES[self.regime], n_frames=max(self.n_frames(i) for i in items))
+
+class FreshTrajectories(_Windows):
+    """A stream of trajectories that no model has seen, addressed by number.
+
+    Item i depends on the seed and i only: any split over batches, workers and processes gives
+    the same trajectories, and an interrupted training goes on with the ones it would have seen.
+
+    Parameters
+    ----------
+    stages : sequence of (n_frames, n_items)
+        Lengths of the trajectories, stage after stage.
+    seed : int
+    regime : str
+        A key of `simulation.REGIMES`, or "easy_starts".
+    """
+
+    _BLOCK = 1024  # trajectories simulated together
+
+    def __init__(self, stages, seed, regime="metastable"):
+        super().__init__(stages)
+        self.seed, self.regime = seed, regime
+        self.config = regime_settings(regime)
+        self._blocks = {}
+
+    def _window(self, item):
+        number, row = divmod(item, self._BLOCK)
+        if number not in self._blocks:
+            self._blocks = {n: b for n, b in self._blocks.items() if n == number - 1}
+            self._blocks[number] = self._simulate(number)
+        trajectories, labels = self._blocks[number]
+        return trajectories[row, : self.n_frames(item)].copy(), labels[row]
+
+    def _simulate(self, number):
+        first = number * self._BLOCK
+        n = min(self._BLOCK, len(self) - first)
+        stages = self.stages[self._stage(first) : self._stage(first + n - 1) + 1]
+        n_frames = max(n_frames for n_frames, _ in stages)
+        starts = starts_of(self.regime, n, self.seed, first)
+        config = replace(self.config, n_frames=n_frames)
         trajectories = simulate(config, starts, self.seed, first_trajectory=first)
-        show_states = self.n_guided and self.teacher is None
-        states = assign_states(trajectories if show_states else trajectories[:, :1])
-        for item, trajectory, state in zip(items, trajectories, states, strict=True):
-            n_frames = self.n_frames(item)
-            record = {
-                "trajectories": torch.from_numpy(trajectory[:n_frames].copy()),
-                "labels": torch.tensor(int(state[0])),
-            }
-            if show_states:
-                record["states"] = torch.from_numpy(state[:n_frames].copy())
-            if self.n_guided:
-                share = 1.0 if self.teacher is not None else 1.0 - item / self.n_guided
-                record["guidance"] = torch.tensor(share if item < self.n_guided else 0.0)
-            frames = None
-            if len(self.stage(item)) > 2:
-                frames, counts = thinned_frames(
-                    n_frames - 1, self.stage(item)[2], (self.seed, int(item)), self.block_length
-                )
-                record |= {"frames": torch.from_numpy(frames), "counts": torch.from_numpy(counts)}
-            if self.teacher is not None and self.n_guided:
-                shares, located = self.teacher.judge(trajectory[: n_frames - 1], frames)
-                record["soft_labels"] = torch.from_numpy(shares)
-                record["located"] = torch.from_numpy(located.astype(np.float32))
-                record["states"] = torch.from_numpy(assign_states(located))
-            yield record
+        return trajectories, assign_states(trajectories[:, 0])
+
+
+class FixedTrajectories(_Windows):
+    """A fixed set of trajectories gone through again and again, in a new order on each pass.
+
+    A window shorter than the trajectories is cut out of one at random; its label is the state of
+    its own first frame.
+
+    Parameters
+    ----------
+    trajectories : (n, n_frames, 2) ndarray of float32
+    stages : sequence of (n_frames, n_items)
+    seed : int
+        Of orders and cuts: item i depends on it and on i only.
+
+    Raises
+    ------
+    ValueError
+        If a stage is longer than the trajectories.
+    """
+
+    def __init__(self, trajectories, stages, seed):
+        super().__init__(stages)
+        self.trajectories, self.seed = trajectories, seed
+        longest = max(n_frames for n_frames, _ in self.stages)
+        if longest > trajectories.shape[1]:
+            raise ValueError(
+                f"windows of {longest} frames do not fit into trajectories of "
+                f"{trajectories.shape[1]}"
+            )
+        self._pass = (None, None)
+
+    def _window(self, item):
+        number, place = divmod(item, len(self.trajectories))
+        if self._pass[0] != number:
+            order = np.random.default_rng((self.seed, number)).permutation(len(self.trajectories))
+            self._pass = number, order
+        trajectory, n_frames = self.trajectories[self._pass[1][place]], self.n_frames(item)
+        n_places = len(trajectory) - n_frames + 1
+        begin = np.random.default_rng((self.seed, item, 1)).integers(n_places)
+        window = trajectory[begin : begin + n_frames].copy()
+        return window, assign_states(window[:1])[0]

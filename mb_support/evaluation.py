@@ -1,35 +1,35 @@
-"""Predictions of the committed models that take too long for the book, made once and kept.
+"""Predicted states of every training, on trajectories of the final test set: made once and kept.
 
-``python -m mb_support.evaluation --size small`` classifies several test sets and many slices of
-one, and writes every predicted state to ``results/evaluation_small.json``. It goes on from where
-an interrupted run stopped.
+``python -m mb_support.evaluation`` classifies, with each training whose weights lie under
+``.cache/trainings``, the test set of the data that it was trained on, and with the models in
+``checkpoints`` slices, reversed and other trajectories too. It writes one file for each to
+``results/classification``, and makes only what is missing or of other weights. Names of trainings
+or sizes restrict it: ``python -m mb_support.evaluation small large-1``.
 """
 
-import argparse
 import json
-import os
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from . import paths
 from .classification import predict_states
-from .datasets import make_dataset
-from .inference import cached_predictions, load_checkpoint, weights_digest
-from .model import SIZES
-from .records import circumstances, write_json
+from .datasets import EASY_STARTS, family_seed, make_dataset, regime_settings
+from .inference import cached_predictions, weights_digest
+from .model import SIZES, TrajectoryTransformer
+from .records import keep, run_study
 from .slices import slice_table
+from .training.recipes import trainings
 
-#: Frames of a slice, and the frames at which slices begin.
-SLICE_LENGTHS = (100, 250, 500)
-SLICE_STARTS = (0, 10, 25, 50, 100, 200, 400, 600, 800)
-#: Trajectories of a test set; those of which slices are taken; and how many test sets.
-N_TEST = 1000
-N_SLICED = {"small": 1000, "medium": 200, "large": 100}
-N_SEEDS = {"small": 5, "medium": 3, "large": 2}
+#: Trajectories of a test set, of which the first are sliced, reversed and so on.
+N_TEST, N_SLICED = 5000, 1000
+#: Frames of slices, and frames at which they begin, by regime.
+SLICE_LENGTHS = {"metastable": (32, 128, 256), "wild": (128,)}
+SLICE_STARTS = {
+    "metastable": (0, 4, 16, 64, 128, 256, 384),
+    "wild": (0, 1, 2, 4, 8, 16, 32, 64, 128),
+}
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,9 @@ class Task:
     Attributes
     ----------
     regime : str
-        Key of `simulation.REGIMES`.
-    index : int
-        Number of the test set.
+        Key of `simulation.REGIMES`, or "easy_starts".
     n : int
-        How many of its trajectories.
+        How many trajectories of its test set.
     start, length : int
         First frame and number of frames of the slice.
     is_reversed : bool
@@ -51,10 +49,9 @@ class Task:
     """
 
     regime: str
-    index: int = 0
-    n: int = N_TEST
-    start: int = 0
-    length: int = 1000
+    n: int
+    start: int
+    length: int
     is_reversed: bool = False
 
     def frames(self, trajectories):
@@ -63,18 +60,38 @@ class Task:
         return chosen[:, ::-1] if self.is_reversed else chosen
 
 
-def tasks(size):
-    """Everything that is evaluated for a size, as a list of `Task`; `ValueError` if unknown."""
-    if size not in SIZES:
-        raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
-    found = [Task("metastable", index) for index in range(N_SEEDS[size])]
-    found += [Task("metastable", is_reversed=True, n=N_SLICED[size])]
-    found += [Task("wild", n=N_SLICED[size]), Task("wild", n=N_SLICED[size], is_reversed=True)]
-    for regime in ("metastable", "wild"):
-        for length in SLICE_LENGTHS:
-            starts = [start for start in SLICE_STARTS if start + length <= 1000]
-            found += [Task(regime, 0, N_SLICED[size], start, length) for start in starts]
-    return found
+def whole(regime, n=None, is_reversed=False):
+    """The `Task` of whole trajectories, by default of all `N_TEST`."""
+    return Task(
+        regime, N_TEST if n is None else n, 0, regime_settings(regime).n_frames, is_reversed
+    )
+
+
+def names():
+    """Everything that can be evaluated: sizes (the committed models), and all trainings."""
+    return [*SIZES, *trainings()]
+
+
+def tasks(name):
+    """What is classified with one of `names`, as a list of `Task`; `ValueError` if unknown."""
+    if name in SIZES:
+        found = [whole("metastable"), whole("metastable", N_SLICED, is_reversed=True)]
+        found += [whole("wild", N_SLICED), whole(EASY_STARTS, N_SLICED)]
+        return found + _slices("metastable")
+    if name not in trainings():
+        raise ValueError(f"unknown training {name!r}: choose of {', '.join(names())}")
+    regime = trainings()[name].regime
+    return [whole(regime), *(_slices("wild") if regime == "wild" else [])]
+
+
+def _slices(regime):
+    n_frames = regime_settings(regime).n_frames
+    return [
+        Task(regime, N_SLICED, start, length)
+        for length in SLICE_LENGTHS[regime]
+        for start in SLICE_STARTS[regime]
+        if start + length <= n_frames
+    ]
 
 
 def pack(predicted):
@@ -85,6 +102,18 @@ def pack(predicted):
 def unpack(text, n):
     """The (n,) int64 states that `pack` wrote."""
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:n].astype(np.int64)
+
+
+def settings_of(tasks_there):
+    """What decides the test sets of some tasks, by regime: simulation and seed."""
+    regimes = dict.fromkeys(task.regime for task in tasks_there)
+    seed = {"seed": family_seed("test")}
+    return {regime: regime_settings(regime).to_dict() | seed for regime in regimes}
+
+
+def labels_of(regime, n=N_TEST):
+    """Labels of the first trajectories of a test set, (n,) int64."""
+    return make_dataset(n, "test", 0, regime, n_frames=2).labels
 
 
 def classify_set(model, data, task):
@@ -108,18 +137,178 @@ def classify_set(model, data, task):
     return cached_predictions("states", model, data, compute, **asdict(task))
 
 
+def evaluate(name, folder=paths.RESULTS, chosen=None, report=print):
+    """Classify all `tasks` of a name and keep the states, unless that is done already.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    folder : path
+        Where ``classification/<name>.json`` is kept.
+    chosen : sequence of Task, optional
+        In place of `tasks(name)`.
+    report : callable
+        Is told in a line what was done.
+
+    Returns
+    -------
+    bool
+        Whether anything had to be classified.
+    """
+    weights = paths.CHECKPOINTS / name if name in SIZES else paths.TRAININGS / name / "model"
+    todo = tasks(name) if chosen is None else list(chosen)
+    if not (weights / "model.safetensors").exists():
+        report(f"{name}: not evaluated, there are no weights of it here")
+        return False
+    model = TrajectoryTransformer.from_pretrained(weights).eval()
+    made_for = {
+        "name": name,
+        "weights": weights_digest(model),
+        "test_sets": settings_of(todo),
+        "tasks": [asdict(task) for task in todo],
+    }
+
+    def make():
+        sets = {regime: make_dataset(N_TEST, "test", 0, regime) for regime in made_for["test_sets"]}
+        states = []
+        for number, task in enumerate(todo, start=1):
+            states.append(pack(classify_set(model, sets[task.regime], task)))
+            report(f"{name} {number}/{len(todo)}  {task}")
+        return {"states": states}
+
+    return keep(result_path(name, folder), made_for, make, report=report)
+
+
+def result_path(name, folder=paths.RESULTS):
+    """Where the predictions of a name are kept."""
+    return Path(folder) / "classification" / f"{name}.json"
+
+
+class Predictions:
+    """Kept predictions of one training.
+
+    Parameters
+    ----------
+    record : dict
+        From `evaluate`.
+    """
+
+    def __init__(self, record):
+        self.record = record
+        found = zip(record["tasks"], record["states"], strict=True)
+        self._states = {Task(**task): unpack(text, task["n"]) for task, text in found}
+
+    @classmethod
+    def load(cls, name, model=None, folder=paths.RESULTS):
+        """Read the kept predictions of a training or size.
+
+        Parameters
+        ----------
+        name : str
+            One of `names`.
+        model : TrajectoryTransformer, optional
+            If given, the predictions must be of these weights.
+        folder : path
+
+        Raises
+        ------
+        ValueError
+            If there are none, or they are of other weights or trajectories.
+        """
+        path = result_path(name, folder)
+        command = f"run python -m mb_support.evaluation {name}"
+        if not path.exists():
+            raise ValueError(f"no predictions of {name!r} in {path.parent}: {command}")
+        record = json.loads(path.read_text())
+        if model is not None and record["weights"] != weights_digest(model):
+            raise ValueError(f"{path.name} was made with other weights of {name!r}: {command}")
+        found = cls(record)
+        if record["test_sets"] != json.loads(json.dumps(settings_of(found.tasks))):
+            raise ValueError(f"{path.name} was made of other trajectories: {command}")
+        return found
+
+    @property
+    def tasks(self):
+        """The `Task` of each prediction, as a list."""
+        return list(self._states)
+
+    def states(self, task):
+        """Predicted states of a task, (n,) int64; `ValueError` if it was not evaluated."""
+        if task not in self._states:
+            raise ValueError(f"{task} was not evaluated for {self.record['name']}")
+        return self._states[task]
+
+    def whole(self, regime="metastable", is_reversed=False):
+        """Predictions from whole trajectories of a test set, (n,) int64; `ValueError` if none."""
+        for task, states in self._states.items():
+            if task == whole(regime, task.n, is_reversed):
+                return states
+        raise ValueError(f"the test set of {regime!r} was not evaluated")
+
+    def slice_table(self, regime, length, states):
+        """Accuracies from the slices of a length, as `slices.slice_table` gives them.
+
+        Parameters
+        ----------
+        regime : str
+        length : int
+        states : (n, n_frames) ndarray of int
+            State of every frame of the test set; as many trajectories are counted as both have.
+
+        Returns
+        -------
+        DataFrame
+
+        Raises
+        ------
+        ValueError
+            If there are no slices of that length.
+        """
+        of_length = (t for t in self._states if (t.regime, t.length) == (regime, length))
+        found = {t.start: self._states[t] for t in of_length if not t.is_reversed}
+        if len(found) < 2:
+            raise ValueError(f"no slices of {length} frames in regime {regime!r} were evaluated")
+        starts = sorted(found)
+        n = min(len(states), *(len(found[start]) for start in starts))
+        predicted = np.array([found[start][:n] for start in starts])
+        return slice_table(predicted, starts, length, states[:n])
+
+
+def trained_with(recipe, n_seeds=None, folder=paths.RESULTS):
+    """States of whole test trajectories, as predicted by all trainings of a recipe.
+
+    Parameters
+    ----------
+    recipe : str
+        Such as "small" or "small-fixed": names of trainings without their seed.
+    n_seeds : int, optional
+        By default as many as there are.
+    folder : path
+
+    Returns
+    -------
+    (n_seeds, N_TEST) ndarray of int64
+        Of the test set of the data that they were trained on; without rows if nothing is kept.
+    """
+    known = [name for name in trainings() if name.rpartition("-")[0] == recipe]
+    known = [name for name in known[:n_seeds] if result_path(name, folder).exists()]
+    found = [Predictions.load(n, folder=folder).whole(trainings()[n].regime) for n in known]
+    return np.array(found, dtype=np.int64).reshape(len(found), len(found[0]) if found else N_TEST)
+
+
 def checked_states(model, data, kept, task, n_live):
-    """Kept states of a whole test set's first trajectories, some of them predicted again.
+    """Kept states of a test set's first trajectories, some of them predicted again.
 
     Parameters
     ----------
     model : TrajectoryTransformer
     data : TrajectorySet
-        The test set of the task.
-    kept : Evaluation
+        The first trajectories of the test set of the task, `n_live` or more.
+    kept : Predictions
         Of this model.
     task : Task
-        Whole trajectories; of `task.n` of them states are returned.
+        One that is kept.
     n_live : int
         How many are classified again, the first ones.
 
@@ -132,266 +321,18 @@ def checked_states(model, data, kept, task, n_live):
     ValueError
         If more than one in a hundred of those come out otherwise: rounding may turn a coin on edge.
     """
-    stored = kept.states(replace(task, n=N_TEST))[: task.n]
-    n_live = min(n_live, task.n)
+    stored = kept.states(task)
+    n_live = min(n_live, task.n, len(data))
     again = classify_set(model, data, replace(task, n=n_live))
     differing = int((again != stored[:n_live]).sum())
     if differing > 0.01 * n_live:
-        size = kept.record["size"]
+        name = kept.record["name"]
         raise ValueError(
-            f"{differing} of {n_live} states of {size!r} are not those that were kept: run "
-            f"python -m mb_support.evaluation --size {size}"
+            f"{differing} of {n_live} states of {name!r} are not those that were kept: run "
+            f"python -m mb_support.evaluation {name}"
         )
     return stored
 
 
-def evaluate(size, folder=paths.CHECKPOINTS, only=None, progress=True):
-    """Classify everything in `tasks(size)`.
-
-    Parameters
-    ----------
-    size : {"small", "medium", "large"}
-    folder : path
-        Where the checkpoint of that size lies.
-    only : sequence of Task, optional
-        Part of the tasks.
-    progress : bool
-        Print a line for each task.
-
-    Returns
-    -------
-    dict
-        What `results/evaluation_<size>.json` holds.
-    """
-    model = load_checkpoint(size, folder)
-    data, predictions, began = {}, [], time.monotonic()
-    todo = tasks(size) if only is None else list(only)
-    for number, task in enumerate(todo, start=1):
-        key = task.regime, task.index
-        if key not in data:
-            data = {key: make_dataset(N_TEST, "test", task.index, task.regime)}
-        predicted = classify_set(model, data[key], task)
-        predictions.append(asdict(task) | {"states": pack(predicted)})
-        if progress:
-            seconds = time.monotonic() - began
-            print(f"{size} {number}/{len(todo)} {seconds:6.0f} s  {task}", flush=True)
-    return {
-        "size": size,
-        "weights": weights_digest(model),
-        "seconds": round(time.monotonic() - began, 1),
-        **circumstances("torch", "transformers"),
-        "predictions": predictions,
-    }
-
-
-class Evaluation:
-    """Kept predictions of one model.
-
-    Parameters
-    ----------
-    record : dict
-        From `evaluate`.
-    """
-
-    def __init__(self, record):
-        self.record = record
-        self._states = {}
-        for entry in record["predictions"]:
-            fields = {k: v for k, v in entry.items() if k != "states"}
-            self._states[Task(**fields)] = unpack(entry["states"], fields["n"])
-
-    @classmethod
-    def load(cls, size, model=None, folder=paths.RESULTS):
-        """Read the kept predictions of a size.
-
-        Parameters
-        ----------
-        size : {"small", "medium", "large"}
-        model : TrajectoryTransformer, optional
-            If given, the predictions must be of these weights.
-        folder : path
-
-        Raises
-        ------
-        ValueError
-            If there are none, or they are of other weights.
-        """
-        path = Path(folder) / f"evaluation_{size}.json"
-        command = f"run python -m mb_support.evaluation --size {size}"
-        if not path.exists():
-            raise ValueError(f"no predictions of size {size!r} in {path.parent}: {command}")
-        record = json.loads(path.read_text())
-        if model is not None and record["weights"] != weights_digest(model):
-            raise ValueError(f"{path.name} was made with other weights of {size!r}: {command}")
-        return cls(record)
-
-    @property
-    def tasks(self):
-        """The `Task` of each prediction, as a list."""
-        return list(self._states)
-
-    def states(self, task):
-        """Predicted states of a task, (n,) int64; `ValueError` if it was not evaluated."""
-        if task not in self._states:
-            raise ValueError(f"{task} was not evaluated for {self.record['size']}")
-        return self._states[task]
-
-    def whole(self, regime, index=0, is_reversed=False):
-        """Predictions from whole trajectories of a test set, (n,) int64; `ValueError` if none."""
-        for task, states in self._states.items():
-            asked = (regime, index, is_reversed, 0, 1000)
-            if asked == (task.regime, task.index, task.is_reversed, task.start, task.length):
-                return states
-        raise ValueError(f"test set {index} of {regime!r} was not evaluated")
-
-    @property
-    def n_sets(self):
-        """How many test sets of the default regime were evaluated as a whole."""
-        return sum(
-            task.regime == "metastable" and task.length == 1000 and not task.is_reversed
-            for task in self._states
-        )
-
-    def slice_table(self, regime, length, states):
-        """Accuracies from slices, as `slices.slice_table` gives them.
-
-        Parameters
-        ----------
-        regime : str
-        length : int
-        states : (n, n_frames) ndarray of int
-            State of every frame of test set 0; as many trajectories are counted as both have.
-
-        Returns
-        -------
-        DataFrame
-        """
-        starts, predicted = self.slices(regime, length)
-        n = min(len(states), predicted.shape[1])
-        return slice_table(predicted[:, :n], starts, length, states[:n])
-
-    def slices(self, regime, length):
-        """Predictions from the slices of a length.
-
-        Parameters
-        ----------
-        regime : str
-        length : int
-
-        Returns
-        -------
-        starts : (n_starts,) ndarray of int
-        predicted : (n_starts, n) ndarray of int64
-
-        Raises
-        ------
-        ValueError
-            If there are none of that length.
-        """
-        found = {
-            task.start: states
-            for task, states in self._states.items()
-            if (task.regime, task.length, task.is_reversed, task.index)
-            == (regime, length, False, 0)
-        }
-        if not found:
-            raise ValueError(f"no slices of {length} frames in regime {regime!r} were evaluated")
-        starts = sorted(found)
-        return np.array(starts), np.array([found[start] for start in starts])
-
-
-def load_evaluations(models, folder=paths.RESULTS):
-    """The kept predictions of several models, of those that have any.
-
-    Parameters
-    ----------
-    models : dict of str to TrajectoryTransformer
-        Models by size.
-    folder : path
-
-    Returns
-    -------
-    dict of str to Evaluation
-
-    Raises
-    ------
-    ValueError
-        If predictions are of other weights.
-    """
-    return {
-        size: Evaluation.load(size, model, folder)
-        for size, model in models.items()
-        if (Path(folder) / f"evaluation_{size}.json").exists()
-    }
-
-
-def seed_table(evaluation, n):
-    """Accuracy on each test set of the default regime.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    n : int
-        Trajectories counted of each test set.
-
-    Returns
-    -------
-    (n_sets,) ndarray
-    """
-    found = []
-    for index in range(evaluation.n_sets):
-        labels = make_dataset(n, "test", index, n_frames=2).labels
-        found.append(float((evaluation.whole("metastable", index)[:n] == labels).mean()))
-    return np.array(found)
-
-
-def excess_error(evaluation, share_of_b):
-    """How much more often than an ideal observer a model errs on test sets, in expectation.
-
-    A guess that differs from the observer's costs what the observer's is surer to be right. That
-    estimates the difference of accuracies with less noise than labels do.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    share_of_b : (n_sets, n) ndarray
-        The observer's probability of label 1, of trajectories of the first test sets.
-
-    Returns
-    -------
-    mean, standard_error : float
-    """
-    n_sets, n = min(evaluation.n_sets, len(share_of_b)), np.shape(share_of_b)[1]
-    states = np.array([evaluation.whole("metastable", index)[:n] for index in range(n_sets)])
-    gain = 2 * np.asarray(share_of_b[:n_sets]) - 1  # of the guess B over the guess A
-    cost = np.where(states == (gain > 0), 0.0, np.abs(gain))
-    return float(cost.mean()), float(cost.std() / np.sqrt(cost.size))
-
-
-def main(arguments=None):
-    """Command line: evaluate one size and write the result under ``results``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", required=True, choices=list(SIZES))
-    parser.add_argument("--checkpoints", type=Path, default=paths.CHECKPOINTS)
-    parser.add_argument("--output", type=Path, default=paths.RESULTS, help="folder to write to")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    path = options.output / f"evaluation_{options.size}.json"
-    model = load_checkpoint(options.size, options.checkpoints)
-    try:
-        missing = set(tasks(options.size)) - set(
-            Evaluation.load(options.size, model, path.parent).tasks
-        )
-    except ValueError:
-        missing = set(tasks(options.size))
-    if not missing:
-        print(f"{path.stem} is up to date")
-        return
-    record = evaluate(options.size, options.checkpoints)
-    write_json(path, record)
-    print(f"{options.size}: {len(record['predictions'])} sets of predictions in {path}")
-
-
 if __name__ == "__main__":
-    main()
+    run_study(__doc__.splitlines()[0], evaluate, names())

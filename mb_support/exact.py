@@ -29,8 +29,6 @@ PUBLISHED_COMMITTORS = {
     30: (0.2805, 0.7179, 0.8414),
 }
 
-_MODULES = ("exact", "potential", "grid", "linear_systems", "reference")
-
 
 def stationary_points():
     """Minima and saddles with their energy and the force that is left there.
@@ -74,7 +72,7 @@ def compare_with_published(grid_step):
         for point, value in zip(COMMITTOR_POINTS, values, strict=True):
             rows.append((kT, f"committor at ({point[0]}, {point[1]})", value))
     table = pd.DataFrame(rows, columns=["kT", "quantity", "published"])
-    table["ours"] = cached("published", {"grid_step": grid_step}, compute, _MODULES)["ours"]
+    table["ours"] = cached("published", {"grid_step": grid_step}, compute)["ours"]
     table["difference"] = table["ours"] - table["published"]
     return table
 
@@ -99,7 +97,7 @@ def kinetics_table(regimes, grid_step, n_timescales=4):
     def summary(config):
         solver = GridSolver(config.beta, config.diffusion, grid_step)
         paths = solver.transition_path_theory(DISK_A, DISK_B)
-        back = paths.flux / (1 - paths.probability_last_in_source)
+        back = paths.flux / paths.probability_last_in_target
         rows = {
             "mean first passage time A to B": solver.interpolate(
                 solver.mean_first_passage_time(DISK_B), MINIMA[0]
@@ -124,7 +122,6 @@ def kinetics_table(regimes, grid_step, n_timescales=4):
             "kinetics",
             key,
             lambda config=config: {k: np.array(v) for k, v in summary(config).items()},
-            _MODULES,
         )
         columns[name] = pd.Series({key: float(value) for key, value in stored.items()})
     return pd.DataFrame(columns)
@@ -159,7 +156,7 @@ def refinement(beta, diffusion, steps):
         return {"scalars": np.array(scalars), "committors": np.array(committors)}
 
     key = {"beta": beta, "diffusion": diffusion, "steps": list(steps)}
-    stored = cached("refinement", key, compute, _MODULES)
+    stored = cached("refinement", key, compute)
     scalars, committors = stored["scalars"], stored["committors"]
     table = pd.DataFrame(
         np.abs(np.diff(scalars, axis=0)) / scalars[-1],
@@ -216,7 +213,7 @@ def floor_table(solver, config):
     ----------
     solver : GridSolver
     config : SimulationConfig
-        Overdamped, of the solver's beta and diffusion.
+        Overdamped, of the solver's beta and diffusion, with an even stride.
 
     Returns
     -------
@@ -224,15 +221,22 @@ def floor_table(solver, config):
         Columns x, y and sum, reduced length squared. Rows: "equilibrium"; "data" (starts uniform
         over the box, all frames but the last alike); "data, as simulated" (with the error of the
         simulation's time step).
+
+    Raises
+    ------
+    ValueError
+        If the stride is odd.
     """
+    if config.stride % 2:
+        raise ValueError(f"stride must be even; got {config.stride}")
     data = mean_frame_density(solver, config.n_frames - 1, config.frame_time)
-    simulated, halved = (
-        simulated_moments(solver, replace(config, dt=config.dt / k, stride=config.stride * k))[1]
+    simulated, doubled = (
+        simulated_moments(solver, replace(config, dt=config.dt * k, stride=config.stride // k))[1]
         for k in (1, 2)
     )
     # The simulated chain is of first order in its time step; its two steps extrapolate to
     # continuous time with less error than the grid's own propagator has at this grid step.
-    exact = (2 * halved - simulated)[[0, 1], [0, 1]]
+    exact = (2 * simulated - doubled)[[0, 1], [0, 1]]
     rows = {
         "equilibrium": solver.average(exact),
         "data": solver.average(exact, data),
@@ -240,6 +244,36 @@ def floor_table(solver, config):
     }
     table = pd.DataFrame(rows, index=["x", "y"]).T
     return table.assign(sum=table.sum(axis=1))
+
+
+def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
+    """Frames at which curves over a trajectory are worth knowing: the first, many early, few late.
+
+    Parameters
+    ----------
+    n_frames : int
+        Length of the trajectories, at least 2.
+    n_early : int
+        Frames spaced evenly in their logarithm, from 1 to the last.
+    late : sequence of float
+        Places near the end, as shares of the length.
+
+    Returns
+    -------
+    (n,) ndarray of int
+        Ascending, without repetitions, from 0 to n_frames - 1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two frames.
+    """
+    if n_frames < 2:
+        raise ValueError(f"n_frames must be at least 2; got {n_frames}")
+    last = n_frames - 1
+    early = np.geomspace(1, last, n_early).round()
+    late = np.round(last * np.array(late, dtype=float))
+    return np.unique(np.concatenate([[0], early, late])).astype(int)
 
 
 @dataclass(frozen=True)

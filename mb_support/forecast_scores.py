@@ -1,12 +1,14 @@
-"""How good forecasts and generated trajectories are, beside exact answers and cheap ones."""
+"""How good forecasts are, beside exact answers and cheap ones, and where continuations end."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from .generation import checked_integer, is_standing_still
-from .states import STATE_B, assign_states
+from .potential import MINIMA
+
+#: How a continuation may end: on the map at rest or moving, or off it, by how it left.
+ENDS = ("at rest", "moving", "drifted off", "jumped off")
 
 
 @dataclass(frozen=True)
@@ -140,43 +142,26 @@ def mean_with_band(values, n_bootstrap=1000, confidence=0.95, seed=0):
     return values.mean(axis=0), low, high
 
 
-def error_growth(forecast, actual, horizons):
-    """Mean squared error with its bootstrap band at several horizons.
-
-    Parameters
-    ----------
-    forecast, actual : (n, n_steps, 2) ndarray
-    horizons : (n_horizons,) ndarray of int
-        Frames ahead, from 1.
-
-    Returns
-    -------
-    mean, low, high : (n_horizons,) ndarray
-        length^2.
-    """
-    return mean_with_band(squared_errors(forecast, actual)[:, np.asarray(horizons) - 1])
-
-
-def skill(forecast, reference, actual):
+def error_saved(errors, reference, n_bootstrap=2000, seed=0):
     """By how much a forecast beats a reference, as a share of the reference's error.
 
     Parameters
     ----------
-    forecast, reference, actual : (n, 2) ndarray
+    errors, reference : (n,) array_like
+        Squared errors on the same trajectories.
+    n_bootstrap, seed : int
 
     Returns
     -------
     value, low, high : float
-        1 - (mean squared error of the forecast) / (that of the reference), with a bootstrap
-        interval over trajectories: both see the same ones. 1 is perfect, below 0 is worse.
+        1 - (mean error) / (mean error of the reference), with a 95% bootstrap interval over
+        trajectories. 1 is perfect, below 0 is worse.
     """
-    errors = squared_errors(np.stack([forecast, reference], axis=1), np.stack([actual] * 2, axis=1))
-    n, rng = len(errors), np.random.default_rng(0)
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=2000)
-    drawn = counts @ errors
+    both = np.stack([errors, reference], axis=1).astype(float)
+    n, rng = len(both), np.random.default_rng(seed)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap) @ both
     low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    value = 1 - errors[:, 0].sum() / errors[:, 1].sum()
-    return float(value), float(low), float(high)
+    return float(1 - both[:, 0].sum() / both[:, 1].sum()), float(low), float(high)
 
 
 def is_off_the_map(solver, frames):
@@ -195,128 +180,41 @@ def is_off_the_map(solver, frames):
     return ~inside.all(axis=-1)
 
 
-def long_run_table(solver, runs, n_last=100, bin_width=0.08):
-    """What long trajectories do, one row for each kind.
+def how_they_end(solver, generated, n_prompt, largest_step, n_last=20):
+    """How each continuation ends, and how it left the map if it did.
 
     Parameters
     ----------
     solver : GridSolver
-    runs : dict of str to (n, n_frames, 2) ndarray
-        Generated frames without their prompts, and actual ones.
+        Its rectangle is the map.
+    generated : (n, n_frames, 2) ndarray
+        From `generation.generate`, prompts included.
+    n_prompt : int
+    largest_step : float
+        Largest distance of two neighbouring frames of actual trajectories.
     n_last : int
         Frames at the end over which spread is measured.
-    bin_width : float
-        Of the histograms compared with the Boltzmann weight, reduced length.
 
     Returns
     -------
-    DataFrame
-        "spread", the root mean square deviation from the mean over the last frames, median of the
-        trajectories, length; "standing still", share of trajectories that have stopped; "off the
-        map", share of frames outside the rectangle of the solver's nodes; "crossings", changes of
-        state in a thousand frames; "share of B", of all frames; "distance from Boltzmann", see
-        `distance_from_boltzmann`.
+    dict of str to (n,) ndarray
+        "end": one of `ENDS`. Whoever leaves the map with a step that the particle never makes
+        jumped off; with smaller ones, drifted off. "left": frames generated before that, -1 for
+        never. "off": share of generated frames off the map. "from_minimum": distance of the last
+        frame from the nearest minimum of the potential.
     """
-    coarsening = max(1, round(bin_width / solver.grid_step))
-    rows = {}
-    for name, frames in runs.items():
-        states = assign_states(frames)
-        crossings = (states[:, 1:] != states[:, :-1]).mean() * 1000
-        spread = np.median(np.sqrt(frames[:, -n_last:].var(axis=1).sum(axis=-1)))
-        rows[name] = {
-            "spread": float(spread),
-            "standing still": float(is_standing_still(frames, n_last).mean()),
-            "off the map": float(is_off_the_map(solver, frames).mean()),
-            "crossings": float(crossings),
-            "share of B": float((states == STATE_B).mean()),
-            "distance from Boltzmann": distance_from_boltzmann(solver, frames, coarsening),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def coordinate_densities(solver, coordinate, coarsening=2, **frames):
-    """Densities of one coordinate: exact, and as histograms of frames over the same bins.
-
-    Parameters
-    ----------
-    solver : GridSolver
-        Its stationary density is the exact one.
-    coordinate : {0, 1}
-        0 for x, 1 for y.
-    coarsening : int
-        Width of a bin in grid steps.
-    **frames : (..., 2) ndarray
-        Points, by name.
-
-    Returns
-    -------
-    edges : (n_bins + 1,) ndarray
-    exact : (n_bins,) ndarray
-        1/length.
-    histograms : dict of str to (n_bins,) ndarray
-        1/length; points outside the grid count in the norm.
-
-    Raises
-    ------
-    ValueError
-        If `coordinate` is neither 0 nor 1, or `coarsening` is below 1.
-    """
-    coordinate = checked_integer("coordinate", coordinate, 0, 1)
-    coarsening = checked_integer("coarsening", coarsening, 1)
-    nodes = (solver.x, solver.y)[coordinate]
-    share = solver.stationary_density().sum(axis=1 - coordinate) * solver.cell_area
-    n_bins = len(nodes) // coarsening
-    exact = share[: n_bins * coarsening].reshape(n_bins, coarsening).sum(axis=1)
-    width = coarsening * solver.grid_step
-    edges = nodes[0] - solver.grid_step / 2 + width * np.arange(n_bins + 1)
-    histograms = {}
-    for name, points in frames.items():
-        values = np.asarray(points, float)[..., coordinate].ravel()
-        histograms[name] = np.histogram(values, edges)[0] / (len(values) * width)
-    return edges, exact / width, histograms
-
-
-def distance_from_boltzmann(solver, frames, coarsening=1):
-    """Jensen-Shannon divergence between a histogram of frames and the Boltzmann weight.
-
-    Parameters
-    ----------
-    solver : GridSolver
-        Its stationary density is the reference.
-    frames : (..., 2) ndarray
-        Points (x, y); those outside the grid count as a cell of their own.
-    coarsening : int
-        Width of a bin in grid steps.
-
-    Returns
-    -------
-    float
-        Divergence (not its root) in bits: 0 for equal distributions, 1 for disjoint ones. A
-        finite sample of the exact distribution is not at 0 either: compare with one.
-
-    Raises
-    ------
-    ValueError
-        If there are no frames or `coarsening` is below 1.
-    """
-    coarsening = checked_integer("coarsening", coarsening, 1)
-    points = np.asarray(frames, float).reshape(-1, 2)
-    if len(points) == 0:
-        raise ValueError("frames must hold at least one point; got none")
-    exact = solver.stationary_density() * solver.cell_area
-    n_x, n_y = (-(-n // coarsening) for n in exact.shape)
-    nodes = np.indices(exact.shape) // coarsening
-    p = np.bincount((nodes[0] * n_y + nodes[1]).ravel(), exact.ravel(), minlength=n_x * n_y + 1)
-    with np.errstate(invalid="ignore"):
-        cells = np.floor((points - [solver.x[0], solver.y[0]]) / solver.grid_step + 0.5)
-        cells = np.floor(cells / coarsening)
-        inside = ((cells >= 0) & (cells < [n_x, n_y])).all(axis=1)
-    index = np.full(len(points), n_x * n_y)
-    index[inside] = cells[inside].astype(int) @ [n_y, 1]
-    q = np.bincount(index, minlength=n_x * n_y + 1) / len(points)
-    return float(_entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2)
-
-
-def _entropy(p):
-    p = p[p > 0]
-    return -(p * np.log2(p)).sum()
+    n_prompt = checked_integer("n_prompt", n_prompt, 1, generated.shape[1] - 1)
+    off = is_off_the_map(solver, generated[:, n_prompt:])
+    left = np.where(off.any(axis=1), off.argmax(axis=1), -1)
+    here = n_prompt + np.maximum(left, 0)
+    rows = np.arange(len(generated))
+    step = np.linalg.norm(generated[rows, here] - generated[rows, here - 1], axis=-1)
+    off_by = np.where(step > largest_step, ENDS[3], ENDS[2])
+    still = np.where(is_standing_still(generated, n_last), ENDS[0], ENDS[1])
+    apart = np.linalg.norm(generated[:, -1, None] - MINIMA, axis=-1)
+    return {
+        "end": np.where(left >= 0, off_by, still),
+        "left": left,
+        "off": off.mean(axis=1),
+        "from_minimum": apart.min(axis=1),
+    }

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .inference import as_trajectories, cached_predictions, evaluating, rows_per_batch
+from .inference import as_trajectories, evaluating, rows_per_batch
 
-#: Standard deviation over a window, in reduced length, below which a generator stands still.
-STANDSTILL = 1e-3
+#: Standard deviation of a coordinate, in reduced length, below which a generator stands still: a
+#: tenth of that of a particle in a valley.
+STANDSTILL = 0.015
 #: What a window may be standardised by.
 STATISTICS = ("window", "prompt")
 
@@ -61,8 +62,9 @@ def generate(
 
     Returns
     -------
-    (batch, n_prompt + n_steps, 2) ndarray or Tensor of float32
-        The prompt and what follows; a Tensor on its device if the prompt is one.
+    (batch, n_prompt + n_steps, 2) ndarray or Tensor of float32 or float64
+        The prompt and what follows, in the prompt's precision; a Tensor on its device if the
+        prompt is one.
 
     Raises
     ------
@@ -79,7 +81,8 @@ def generate(
     window and one forecast; the chapter on generation measures what comes of it.
 
     The generator has no noise, so it may run into a fixed point, where the window is constant
-    and its standard deviation is held at 1e-6 in the standardisation. That is not an error.
+    and its standard deviation is held at the rounding of its coordinates in the standardisation.
+    That is not an error.
 
     The author's code also appends the last k outputs, but then moves its window on by one frame
     instead of k. Here the window always ends at the last frame there is.
@@ -114,8 +117,7 @@ def generate(
         raise ValueError(f"statistics must be one of {list(STATISTICS)}; got {statistics!r}")
 
     device = next(model.parameters()).device
-    weights = model.inputs_to_hidden_dim.weight.dtype
-    whole = torch.empty(batch, n_prompt + n_steps, 2, dtype=torch.float32, device=device)
+    whole = torch.empty(batch, n_prompt + n_steps, 2, dtype=frames.dtype, device=device)
     whole[:, :n_prompt] = frames.to(device)
     groups = range(0, batch, rows_per_batch(window_length))
     n_passes = -(-n_steps // frames_per_step)
@@ -129,9 +131,9 @@ def generate(
             if statistics == "prompt":
                 location = model.standardise(part[:, n_prompt - seen_first : n_prompt])[1:]
             for now in range(n_prompt, n_prompt + n_steps, frames_per_step):
-                window = part[:, max(0, now - window_length) : now].to(weights)
+                window = part[:, max(0, now - window_length) : now]
                 new = _outputs(model, window, location)[:, -frames_per_step:]
-                part[:, now : now + frames_per_step] = new[:, : whole.shape[1] - now].float()
+                part[:, now : now + frames_per_step] = new[:, : whole.shape[1] - now]
                 bar.update()
     if isinstance(prompt, torch.Tensor):
         return whole.to(prompt.device)
@@ -146,44 +148,6 @@ def _outputs(model, window, location=None):
         mean, std = location
         standardised = (window - mean) / std
     return mean + std * model.feature_predictor(model.encode(standardised))
-
-
-def continue_set(model, data, n, n_prompt, n_steps, frames_per_step=1, statistics="window"):
-    """Continuations of the first trajectories of a set, kept on disk.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-    n : int
-        How many trajectories.
-    n_prompt : int
-        Frames of each that are the prompt.
-    n_steps, frames_per_step : int
-    statistics : {"window", "prompt"}
-        As for `generate`.
-
-    Returns
-    -------
-    (n, n_prompt + n_steps, 2) ndarray of float32
-
-    Raises
-    ------
-    ValueError
-        As `generate`.
-    """
-    prompt = data.trajectories[:n, :n_prompt]
-    return cached_predictions(
-        "continuations",
-        model,
-        data,
-        lambda: generate(model, prompt, n_steps, frames_per_step, statistics=statistics),
-        n=n,
-        n_prompt=n_prompt,
-        n_steps=n_steps,
-        frames_per_step=frames_per_step,
-        statistics=statistics,
-    )
 
 
 def one_step_forecasts(model, trajectories, last_frame, lengths):
@@ -211,7 +175,7 @@ def one_step_forecasts(model, trajectories, last_frame, lengths):
     for length in lengths:
         length = checked_integer("lengths", length, 2, last_frame + 1)
         window = trajectories[:, last_frame + 1 - length : last_frame + 1]
-        forecasts.append(generate(model, window, 1)[:, -1])
+        forecasts.append(generate(model, window, 1, progress=False)[:, -1])
     return np.array(forecasts)
 
 

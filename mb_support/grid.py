@@ -7,12 +7,13 @@ V_i). The Boltzmann weight then obeys detailed balance exactly, and every quanti
 the square of the grid step h.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from .potential import MINIMA, SADDLES, potential
+from .potential import MINIMA, SADDLES, force, potential
 from .simulation import START_BOX
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
@@ -22,6 +23,7 @@ _KEPT_ABOVE_MINIMUM = 30.0  # default energy cut-off, in kT above the global min
 _KEPT_ABOVE_SADDLE = 15.0  # and at least this many kT above the higher saddle
 _MARGIN = 0.05  # kept around START_BOX, reduced length
 _MAX_CELLS = 3_000_000
+_WIDEST_STEP = 2.5  # in widths of the narrowest well, at which rates err by one per cent
 
 
 def checked_positive(name, value):
@@ -66,7 +68,7 @@ def checked_positions(positions):
     return positions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """Nodes, energies and jump rates of a rectangular grid.
 
@@ -185,13 +187,51 @@ def build_grid(beta, diffusion, grid_step, bounds=None, energy_cutoff=None):
         active |= box_coverage(x, y, START_BOX + [[-_MARGIN], [_MARGIN]]) > 0
     active = _largest_component(active & within, energy)
     energy = np.where(active, energy, np.inf)
-    rates = np.zeros((4, n_x, n_y))
+    width = _narrowest_width(beta)
+    if step > _WIDEST_STEP * width:
+        warnings.warn(
+            f"grid_step = {step:g} is {step / width:.1f} times the spread {width:.2g} of a "
+            f"particle across the narrowest well at beta = {beta:g}: passage times, rates and "
+            "timescales may err by more than one per cent. Choose a grid_step up to "
+            f"{_WIDEST_STEP * width:.2g}",
+            stacklevel=3,
+        )
+    rates = jump_rates(energy, active, beta, diffusion, step)
+    return Grid(x, y, energy, active, rates, beta, diffusion, step)
+
+
+def _narrowest_width(beta):
+    # (beta curvature)^-1/2 across the minimum where that is least
+    shift = 1e-4 * np.eye(2)[:, None]
+    curvatures = (force(MINIMA - shift) - force(MINIMA + shift)) / 2e-4  # (2, minima, 2)
+    return (beta * np.linalg.eigvalsh(np.moveaxis(curvatures, 0, 1)).max()) ** -0.5
+
+
+def jump_rates(energy, active, beta, diffusion, step):
+    """Rates from each active node to its active neighbours, (4, n_x, n_y); see `Grid`."""
+    rates = np.zeros((4, *energy.shape))
     for direction, (d_x, d_y) in enumerate(DIRECTIONS):
         there = np.roll(active, (-d_x, -d_y), axis=(0, 1)) & active
         end = np.roll(energy, (-d_x, -d_y), axis=(0, 1))[there]
         rates[direction, there] = edge_rate(energy[there], end, beta)
-    rates *= diffusion / step**2
-    return Grid(x, y, energy, active, rates, beta, diffusion, step)
+    return rates * (diffusion / step**2)
+
+
+def thinned(grid, step):
+    """A grid over the same region whose nodes are about `step` apart; `grid` if it is no finer."""
+    every = max(1, round(step / grid.step))
+    if every == 1:
+        return grid
+    energy = np.pad(grid.energy[::every, ::every], 1, constant_values=np.inf)
+    active = _largest_component(np.isfinite(energy), energy)
+    energy = np.where(active, energy, np.inf)
+    x, y = (
+        nodes[0] + every * grid.step * np.arange(-1, n - 1)
+        for nodes, n in zip((grid.x, grid.y), energy.shape, strict=True)
+    )
+    step = every * grid.step
+    rates = jump_rates(energy, active, grid.beta, grid.diffusion, step)
+    return Grid(x, y, energy, active, rates, grid.beta, grid.diffusion, step)
 
 
 def _largest_component(active, energy):

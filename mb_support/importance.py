@@ -1,11 +1,14 @@
-"""What a model's answer depends on: gradients, deletion of frames, ablation of heads.
+"""What a model's answer depends on: gradients, frames removed or unread, heads silenced.
 
 Deletion and ablation intervene and look at the answer; the gradient is their first order. The
 answer is the log-odds of state B against A unless said otherwise.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
+from scipy.special import expit
 from torch.nn import functional
 
 from .attention import (
@@ -24,8 +27,8 @@ def log_odds(model, trajectories, kept=None):
     """Log-odds of state B against A, with some of the frames only.
 
     Frames are removed after standardisation and position embedding, so those that are left keep
-    their coordinates and their place in time: the answer is the same as with an attention mask
-    that hides the others, but cheaper.
+    their coordinates and their place in time: the answer is the same as if no frame could attend
+    to the others and they did not count in the mean, but cheaper.
 
     Parameters
     ----------
@@ -51,12 +54,13 @@ def log_odds(model, trajectories, kept=None):
         for start in range(0, len(trajectories), BATCH):
             part = slice(start, start + BATCH)
             standardised = model.standardise(trajectories[part])[0]
-            hidden = model.embeddings(model.inputs_to_hidden_dim(standardised))
+            inputs = standardised.to(model.inputs_to_hidden_dim.weight.dtype)
+            hidden = model.embeddings(model.inputs_to_hidden_dim(inputs))
             if kept is not None:
                 hidden = hidden.gather(1, kept[part, :, None].expand(-1, -1, hidden.shape[-1]))
             logits = model.classify(model.encoder(hidden).last_hidden_state)
             answers.append(logits[:, 1] - logits[:, 0])
-    return torch.cat(answers).numpy()
+    return torch.cat(answers).float().numpy()
 
 
 def gradient_importance(model, trajectories):
@@ -138,7 +142,7 @@ def keep_extreme(scores, n_kept, largest):
 
 
 def deletion_curve(model, trajectories, labels, scores, n_removed):
-    """Accuracy after the frames with the largest scores were removed.
+    """Probability of the true state after the frames with the largest scores were removed.
 
     Parameters
     ----------
@@ -152,17 +156,77 @@ def deletion_curve(model, trajectories, labels, scores, n_removed):
     Returns
     -------
     (n, len(n_removed)) ndarray of float
-        1 where the answer is still right, 0 where not.
+        The answer is right where it is above one half.
+
+    Raises
+    ------
+    ValueError
+        If fewer frames than none or more than all but one are to be removed.
     """
     n_frames = np.shape(scores)[1]
     if any(not 0 <= n < n_frames for n in n_removed):
         raise ValueError(f"n_removed must lie in 0..{n_frames - 1}; got {list(n_removed)}")
-    labels = np.asarray(labels)
-    right = []
+    sign = 2.0 * np.asarray(labels) - 1
+    found = []
     for n in n_removed:
         kept = keep_extreme(scores, n_frames - n, False) if n else None
-        right.append((log_odds(model, trajectories, kept) > 0) == labels)
-    return np.stack(right, axis=1).astype(float)
+        found.append(expit(sign * log_odds(model, trajectories, kept)))
+    return np.stack(found, axis=1)
+
+
+def unread_curve(model, trajectories, labels, scores, n_unread):
+    """Probability of the true state when heads read nothing from the frames with largest scores.
+
+    The weights stay as they are, and so do the frames' own encodings; what every head of every
+    layer takes from the chosen frames is zero. A frame on which weight is only unloaded can be
+    treated so without harm.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) array_like of float
+    labels : (n,) array_like of int
+    scores : (n, n_frames) array_like of float
+    n_unread : sequence of int
+        Numbers of frames, each from 0 to n_frames.
+
+    Returns
+    -------
+    (n, len(n_unread)) ndarray of float
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+    n_frames = np.shape(scores)[1]
+    if any(not 0 <= n <= n_frames for n in n_unread):
+        raise ValueError(f"n_unread must lie in 0..{n_frames}; got {list(n_unread)}")
+    order = np.argsort(-np.asarray(scores), axis=1, kind="stable")
+    ranks = torch.from_numpy(np.argsort(order, axis=1))
+    sign = 2.0 * np.asarray(labels) - 1
+    found = []
+    for n in n_unread:
+        parts = []
+        for part in torch.arange(len(ranks)).split(BATCH):
+            with _unread(model, ranks[part] < n):
+                parts.append(log_odds(model, trajectories[part.numpy()]))
+        found.append(expit(sign * np.concatenate(parts)))
+    return np.stack(found, axis=1)
+
+
+@contextmanager
+def _unread(model, frames):
+    # values of the chosen frames, (batch, n_frames) bool, are zero in every layer
+    def hook(module, inputs, output):
+        return output.masked_fill(frames[..., None], 0)
+
+    handles = [m.value.register_forward_hook(hook) for m in attention_layers(model)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _silence(heads, head_size):

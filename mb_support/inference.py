@@ -1,6 +1,9 @@
 """Trained models put to use: evaluation mode for a while, batches, predictions kept on disk."""
 
 import hashlib
+import os
+import threading
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,67 +12,119 @@ import torch
 
 from . import paths
 from .cache import cached
-from .model import SIZES, TrajectoryTransformer, check_trajectories, fastest_attention
+from .checkpoints import has_weights
+from .model import SIZES, TrajectoryTransformer, fastest_attention
+from .model_inputs import check_trajectories
 
 #: Frames in a batch: enough to keep every core busy, little enough for a small machine.
 FRAMES_PER_BATCH = 16_000
-#: Modules whose text decides what a model with given weights predicts of given seeds.
-PREDICTION_MODULES = (
-    "potential",
-    "compiled",
-    "random_numbers",
-    "forces",
-    "kernels",
-    "simulation",
-    "states",
-    "datasets",
-    "model",
-    "cpu_attention",
-    "inference",
-    "generation",
-    "classification",
-)
+
+
+_users = weakref.WeakKeyDictionary()  # model: (threads that use it, how to put it back)
+_users_lock = threading.RLock()
 
 
 @contextmanager
-def evaluating(model):
+def evaluating(model, fastest=True):
     """Put a model into evaluation mode without gradients, with the fastest exact attention.
 
-    Modes and attention implementation are as before when the block is left, also by an error.
+    Modes and attention implementation are as before when the block is left, also by an error;
+    when several threads use the model, as before the first of them came, once the last has left.
 
     Parameters
     ----------
     model : TrajectoryTransformer
+    fastest : bool
+        If False, the attention implementation stays as it is.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    implementation = model.config._attn_implementation
-    fastest = fastest_attention(next(model.parameters()).device)
+    with _users_lock:
+        if model not in _users:
+            _users[model] = [], _put_into_evaluation(model, fastest)
+        _users[model][0].append(threading.get_ident())
     try:
-        model.eval()
-        if implementation != fastest:
-            model.set_attn_implementation(fastest)
         with torch.no_grad():
             yield model
     finally:
-        if implementation != fastest:
+        with _users_lock:
+            _leave(model)
+
+
+def _leave(model, thread=None):
+    threads, put_back = _users[model]
+    thread = threading.get_ident() if thread is None else thread
+    threads.remove(thread)
+    if not threads:
+        put_back()
+        del _users[model]
+
+
+def _put_into_evaluation(model, fastest):
+    # returns the function that undoes it
+    modes = [(module, module.training) for module in model.modules()]
+    implementation = model.config._attn_implementation
+    wanted = fastest_attention(next(model.parameters()).device)
+    if not fastest or model.config.output_attentions:  # which only "eager" forms
+        wanted = implementation
+    model.eval()
+    if implementation != wanted:
+        model.set_attn_implementation(wanted)
+
+    def put_back():
+        if implementation != wanted:
             model.set_attn_implementation(implementation)
         for module, was_training in modes:
             module.training = was_training
 
+    return put_back
+
+
+def _after_fork_in_child():
+    # the threads that used models are not here
+    global _users_lock
+    _users_lock = threading.RLock()
+    for model, (threads, _) in list(_users.items()):
+        for gone in [t for t in threads if t != threading.get_ident()]:
+            _leave(model, gone)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def as_numbers(name, values):
+    """A float32 or float64 tensor of an array or tensor; `ValueError` if it holds no numbers.
+
+    What is in double precision stays so: a large offset would not survive float32.
+    """
+    if not isinstance(values, torch.Tensor):
+        try:
+            values = np.asarray(values)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be a regular array; got rows of different lengths. Put "
+                "trajectories of one length together"
+            ) from None
+        if not (np.issubdtype(values.dtype, np.number) and np.isrealobj(values)):
+            raise ValueError(f"{name} must hold real numbers; got dtype {values.dtype}")
+        is_single = values.dtype in (np.float16, np.float32)
+        dtype = np.float32 if is_single else np.float64
+        values = torch.from_numpy(np.ascontiguousarray(values, dtype=dtype))
+    elif values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} must hold real numbers; got dtype {values.dtype}")
+    values = values.detach()
+    if values.dtype == torch.float64:
+        return values
+    return values.to(torch.float32 if values.is_floating_point() else torch.float64)
+
 
 def as_float32(name, values):
     """A float32 tensor of an array or tensor; `ValueError` if it does not hold numbers."""
-    if not isinstance(values, torch.Tensor):
-        values = np.asarray(values)
-        if not (np.issubdtype(values.dtype, np.number) and np.isrealobj(values)):
-            raise ValueError(f"{name} must hold real numbers; got dtype {values.dtype}")
-        values = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-    return values.detach().to(torch.float32)
+    return as_numbers(name, values).to(torch.float32)
 
 
 def as_trajectories(name, values, max_frames=None):
-    """A checked (n, n_frames, 2) float32 tensor; `ValueError` says what is wrong with `name`."""
-    tensor = as_float32(name, values)
+    """A checked (n, n_frames, 2) tensor in single or double precision; errors begin with `name`."""
+    tensor = as_numbers(name, values)
     try:
         check_trajectories(tensor, max_frames)
     except ValueError as error:
@@ -84,7 +139,8 @@ def rows_per_batch(n_frames):
 
 def checkpoint_sizes(folder=paths.CHECKPOINTS):
     """Sizes whose trained weights lie in a folder, smallest first."""
-    return [size for size in SIZES if (Path(folder) / size / "model.safetensors").exists()]
+    folder = Path(folder)
+    return [size for size in SIZES if has_weights(folder / size)]
 
 
 def load_checkpoint(size, folder=paths.CHECKPOINTS):
@@ -118,7 +174,8 @@ def weights_digest(model):
     digest = hashlib.sha256(model.config.to_json_string(use_diff=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())  # NumPy has no bfloat16
     return digest.hexdigest()[:16]
 
 
@@ -151,7 +208,7 @@ def cached_predictions(kind, model, data, compute, **settings):
         kind,
         parameters,
         lambda: {"result": compute()},
-        modules=PREDICTION_MODULES,
+        source=compute,
         folder=paths.CACHE / "predictions",
     )
     return found["result"]

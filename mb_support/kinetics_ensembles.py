@@ -6,7 +6,6 @@ import numpy as np
 
 from . import kinetics
 from .causal import sample
-from .causal_training import FreshWindows
 from .datasets import family_seed
 from .forecast import simulated_moments
 from .generation import generate
@@ -21,8 +20,11 @@ from .kinetics_markov import (
 from .potential import MINIMA
 from .reference import GridSolver
 from .simulation import REGIMES, simulate
+from .training.causal import FreshWindows
 
 REGIME = REGIMES["metastable"]
+#: The same dynamics in frames four times as close.
+FINE = REGIMES["fine"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,14 @@ class Ensemble:
         Frames left out of densities and autocorrelations, in which the shares relax.
     lag : int
         Frames between the two ends of a transition of the Markov state model.
-    seed_index : int
-        Which seed of the family "test".
+    seed : int
     """
 
-    n_walkers: int = 2000
-    n_frames: int = 12_000
-    n_settle: int = 6_000
-    lag: int = 100
-    seed_index: int = 60
+    n_walkers: int = 4000
+    n_frames: int = 3000
+    n_settle: int = 1500
+    lag: int = 25
+    seed: int = family_seed("test", 60)
 
     def starts(self):
         """First frames, (n_walkers, 2): the bottoms of A and B in turn."""
@@ -56,7 +57,7 @@ class Ensemble:
 def simulate_ensemble(ensemble):
     """Real simulation; a trajectory set like those that the generators make."""
     config = replace(REGIME, n_frames=ensemble.n_frames)
-    return simulate(config, ensemble.starts(), family_seed("test", ensemble.seed_index))
+    return simulate(config, ensemble.starts(), ensemble.seed)
 
 
 def sample_ensemble(model, ensemble, progress=True):
@@ -65,25 +66,25 @@ def sample_ensemble(model, ensemble, progress=True):
         model,
         ensemble.starts()[:, None],
         ensemble.n_frames - 1,
-        family_seed("test", ensemble.seed_index),
+        ensemble.seed,
         progress=progress,
     )
 
 
-def gaussian_ensemble(ensemble, grid_step=0.02):
+def gaussian_ensemble(ensemble, regime=REGIME, grid_step=0.02):
     """What a perfect generator with one Gaussian for the next frame would make.
 
     Each frame is drawn from the Gaussian that has the exact mean and the exact covariance of the
     next simulated frame.
     """
-    solver = GridSolver(REGIME.beta, REGIME.diffusion, grid_step)
-    mean, covariance = simulated_moments(solver, replace(REGIME, n_frames=2))
+    solver = GridSolver(regime.beta, regime.diffusion, grid_step)
+    mean, covariance = simulated_moments(solver, replace(regime, n_frames=2))
     x_x, x_y, y_y = covariance[0, 0], covariance[0, 1], covariance[1, 1]
     root = np.sqrt(np.maximum(x_x, 1e-12))
     below = x_y / root
     rest = np.sqrt(np.maximum(y_y - below**2, 1e-12))
     fields = np.stack([mean[0], mean[1], root, below, rest])
-    random = np.random.default_rng(family_seed("test", ensemble.seed_index))
+    random = np.random.default_rng(ensemble.seed)
     frames = np.empty((ensemble.n_frames, ensemble.n_walkers, 2), np.float32)
     frames[0] = ensemble.starts()
     for t in range(1, ensemble.n_frames):
@@ -105,8 +106,8 @@ class DeterministicRun:
     n_prompt: int = 100
     n_frames: int = 1500
     n_settle: int = 500
-    lag: int = 100
-    seed_index: int = 61
+    lag: int = 25
+    seed: int = family_seed("test", 61)
 
     starts = Ensemble.starts
 
@@ -114,7 +115,7 @@ class DeterministicRun:
 def deterministic_ensemble(model, run):
     """The poster's generator: what the model makes after the prompts, without them."""
     config = replace(REGIME, n_frames=run.n_prompt)
-    prompts = simulate(config, run.starts(), family_seed("test", run.seed_index))
+    prompts = simulate(config, run.starts(), run.seed)
     made = generate(model, prompts, run.n_frames, window_length=run.n_prompt)
     return made[:, run.n_prompt :]
 
@@ -126,29 +127,29 @@ class MarkovRun:
     Parameters
     ----------
     n_windows, n_relax : int
-        As in `FreshWindows`; new seeds.
+        As in `FreshWindows`.
     lag : int
         Frames; a window has one more.
     width : float
         Of the cells, reduced length.
     n_groups : int
         Groups of windows that the bootstrap resamples.
+    seed : int
+        Not that of the generator's windows.
     """
 
     n_windows: int = 8_192_000
-    n_relax: int = 8
-    lag: int = 16
+    n_relax: int = 2
+    lag: int = 4
     width: float = 0.1
     n_groups: int = 48
-    seed_index: int = 4500
+    seed: int = family_seed("stream", 4500)
 
 
 def fit_markov(run, n_samples=50):
     """Estimates of a Markov state model, in the form of `describe`."""
     n_each = run.n_windows // run.n_groups
-    windows = FreshWindows(
-        n_each * run.n_groups, run.lag + 1, run.n_relax, family_seed("stream", run.seed_index)
-    )
+    windows = FreshWindows(n_each * run.n_groups, run.lag + 1, run.n_relax, run.seed)
     edges = kinetics.box_edges(run.width)
     n_boxes = (len(edges[0]) - 1) * (len(edges[1]) - 1) + 1
     by_cell, by_box = [], []

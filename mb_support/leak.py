@@ -7,20 +7,26 @@ forecast f of x', with m = E[x' | x] and noise n = x' - m,
 |f - x'|^2 = |n|^2 + |f - m|^2 - 2 (f - m) . n .
 
 An honest forecast cannot be correlated with the noise, so the last term averages to zero and its
-error is at least |n|^2. How much of n is in f is therefore the measure of the leak.
+error is at least |n|^2. How much of n is in f is therefore the measure of the leak. Drawing the
+next frame anew tells by which path n came into f: see `noise_by_path`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 
-from .cache import SOLVER_MODULES, cached
+from .cache import cached
 from .forecast import simulated_moments
 from .inference import as_trajectories, evaluating, rows_per_batch
 from .model import TrajectoryTransformer
 from .reference import GridSolver
-from .simulation import REGIMES, START_BOX
+from .simulation import REGIMES, START_BOX, simulate
+
+#: First positions left out of the interior: there trajectories still slide down the walls.
+N_RELAX = 5
+#: Positions counted from the end, 1 being the last, at which errors are given one by one.
+DISTANCES = (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45)
 
 
 class FixedScaleTransformer(TrajectoryTransformer):
@@ -52,10 +58,12 @@ class ExactNextFrame:
     Attributes
     ----------
     solver : GridSolver
+    config : SimulationConfig
+        Of two frames.
     """
 
     def __init__(self, regime="metastable", grid_step=0.02):
-        config = replace(REGIMES[regime], n_frames=2)
+        self.config = config = replace(REGIMES[regime], n_frames=2)
         self.solver = GridSolver(config.beta, config.diffusion, grid_step)
         moments = cached(
             "next_frame",
@@ -63,7 +71,6 @@ class ExactNextFrame:
             lambda: dict(
                 zip(("mean", "covariance"), simulated_moments(self.solver, config), strict=True)
             ),
-            modules=SOLVER_MODULES,
         )
         self._fields = np.concatenate([moments["mean"], moments["covariance"][[0, 1], [0, 1]]])
 
@@ -87,8 +94,9 @@ class FrameErrors:
     """Squared errors of next-frame predictions, trajectory by trajectory and frame by frame.
 
     Position t is the output that is compared with frame t + 1; the last one is the only one
-    whose frame the encoder was not shown. All in units of the trajectory's own standard deviation
-    over the frames shown, summed over the two coordinates, as in the poster's loss.
+    whose frame the encoder was not shown. In length^2, summed over the two coordinates, or as in
+    the poster's loss in units of the trajectory's own standard deviation over the frames shown.
+    Those units depend on the noise themselves, so only in length^2 is the floor exactly one.
 
     Attributes
     ----------
@@ -120,29 +128,35 @@ class FrameErrors:
         )
 
 
-def predict_next_frames(model, trajectories):
+def predict_next_frames(model, trajectories, statistics_of=None):
     """Predictions of every frame but the first, the last frame being withheld from the encoder.
 
     Parameters
     ----------
     model : TrajectoryTransformer
     trajectories : (n, n_frames, 2) array_like
+    statistics_of : (n, n_frames, 2) array_like, optional
+        Trajectories whose mean and standard deviation standardise, in place of their own.
 
     Returns
     -------
     (n, n_frames - 1, 2) ndarray of float32
         Raw coordinates.
     """
-    frames = as_trajectories("trajectories", trajectories)[:, :-1]
-    parts = []
+    shown = [
+        as_trajectories("trajectories", frames)[:, :-1]
+        for frames in (trajectories, trajectories if statistics_of is None else statistics_of)
+    ]
+    rows, parts = rows_per_batch(shown[0].shape[1]), []
     with evaluating(model):
-        for part in frames.split(rows_per_batch(frames.shape[1])):
-            standardised, mean, std = model.standardise(part)
-            parts.append(mean + std * model.feature_predictor(model.encode(standardised)))
+        for frames, others in zip(*(frames.split(rows) for frames in shown), strict=True):
+            _, mean, std = model.standardise(others)
+            encodings = model.encode((frames - mean) / std)
+            parts.append(mean + std * model.feature_predictor(encodings))
     return torch.cat(parts).float().numpy()
 
 
-def frame_errors(predicted, trajectories, exact):
+def frame_errors(predicted, trajectories, exact, standardised=False):
     """Errors of predictions beside those of the exact conditional mean.
 
     Parameters
@@ -151,6 +165,8 @@ def frame_errors(predicted, trajectories, exact):
         As `predict_next_frames` gives them.
     trajectories : (n, n_frames, 2) ndarray
     exact : ExactNextFrame
+    standardised : bool
+        In units of each trajectory's standard deviation instead of length^2.
 
     Returns
     -------
@@ -169,7 +185,7 @@ def frame_errors(predicted, trajectories, exact):
             f"got {predicted.shape}"
         )
     mean, variance = exact.moments(shown)
-    unit = shown.std(axis=1, keepdims=True)
+    unit = shown.std(axis=1, keepdims=True) if standardised else 1.0
     errors = (predicted - target, mean - target, shown - target)
     model, best, copy = (((e / unit) ** 2).sum(axis=-1) for e in errors)
     overlap = ((predicted - mean) * (target - mean) / unit**2).sum(axis=-1)
@@ -210,6 +226,137 @@ def summarise(errors):
         ratio=_ratio(means["model"], means["exact"]),
         noise_seen=_ratio(means["overlap"], means["exact"]),
     )
+
+
+def measure(model, trajectories, exact, n_relax=N_RELAX, distances=DISTANCES):
+    """Errors in the interior, at the last position, and at distances from the end.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) ndarray
+    exact : ExactNextFrame
+    n_relax : int
+        First positions that are not in the interior (of short windows at most half of them).
+    distances : tuple of int
+        Those that lie in the interior are given.
+
+    Returns
+    -------
+    dict
+        "n_frames" and "n"; "interior" and "last": `LeakSummary` as a dictionary; "by_distance": a
+        list of them, each with its "distance".
+    """
+    errors = frame_errors(predict_next_frames(model, trajectories), trajectories, exact)
+    n = errors.model.shape[1]
+    first = min(n_relax, n // 2)
+    return {
+        "n_frames": trajectories.shape[1],
+        "n": len(trajectories),
+        "interior": asdict(summarise(errors.over(slice(first, n - 1)))),
+        "last": asdict(summarise(errors.over(slice(n - 1, n)))),
+        "by_distance": [
+            {"distance": d} | asdict(summarise(errors.over(slice(n - d, n - d + 1))))
+            for d in distances
+            if d <= n - first
+        ],
+    }
+
+
+def drawn_again(trajectories, frames, exact, seed):
+    """Trajectories in which some frames are replaced by other successors of the frame before.
+
+    Parameters
+    ----------
+    trajectories : (n, n_frames, 2) ndarray
+    frames : (k,) ndarray of int
+        Frames to draw again, no two of them neighbours; not the first.
+    exact : ExactNextFrame
+        Whose dynamics draws.
+    seed : int
+
+    Returns
+    -------
+    (n, n_frames, 2) ndarray of float32
+    """
+    changed = np.array(trajectories, np.float32)
+    before = changed[:, np.asarray(frames) - 1]
+    after = simulate(exact.config, before.reshape(-1, 2), seed)[:, 1]
+    changed[:, frames] = after.reshape(before.shape)
+    return changed
+
+
+def noise_by_path(model, trajectories, exact, spacing=8, seed=0, n_relax=N_RELAX):
+    """By which path the noise of a next frame comes into its prediction.
+
+    The next frame is drawn again, given the frame before, in the encoder's input alone, then in
+    the mean and standard deviation too. What the prediction loses of the noise with each was seen
+    on that path. What is left was seen in later frames, which follow from the true next frame.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) ndarray
+    exact : ExactNextFrame
+    spacing : int
+        Every so many frames one is drawn again, all in one pass; at least 2.
+    seed : int
+    n_relax : int
+        First positions left out.
+
+    Returns
+    -------
+    dict of str to (value, standard error)
+        "frame", "statistics" and "later": shares of the noise seen, which sum to "total", the
+        `noise_seen` of these positions; "ratio", "ratio_redrawn" and "ratio_unseen": error over
+        exact error as it is, with the frame drawn again, and with the statistics too.
+
+    Raises
+    ------
+    ValueError
+        If no position is left, or `spacing` is below 2.
+    """
+    n_shown = trajectories.shape[1] - 1
+    positions = np.arange(n_relax, n_shown - 1, spacing) if spacing >= 2 else np.array([], int)
+    if len(positions) == 0:
+        raise ValueError(
+            f"spacing must be at least 2 and trajectories longer than {n_relax + 2} frames; got "
+            f"{spacing} and {n_shown + 1}"
+        )
+    other = drawn_again(trajectories, positions + 1, exact, seed)
+    inputs = {"": (trajectories, None), "_redrawn": (other, trajectories), "_unseen": (other, None)}
+    errors = {
+        name: frame_errors(predict_next_frames(model, *given), trajectories, exact).over(positions)
+        for name, given in inputs.items()
+    }
+    noise = errors[""].exact.mean(axis=1)
+    seen = {name: e.overlap.mean(axis=1) for name, e in errors.items()}
+    paths = {
+        "frame": seen[""] - seen["_redrawn"],
+        "statistics": seen["_redrawn"] - seen["_unseen"],
+        "later": seen["_unseen"],
+        "total": seen[""],
+    }
+    found = {name: _ratio(values, noise) for name, values in paths.items()}
+    return found | {f"ratio{n}": _ratio(e.model.mean(axis=1), noise) for n, e in errors.items()}
+
+
+def by_position(errors):
+    """Error over floor at each position.
+
+    Parameters
+    ----------
+    errors : FrameErrors
+
+    Returns
+    -------
+    ratio, standard_error : (n_positions,) ndarray
+        The floor is the mean of the conditional variance over trajectories: it has hardly any
+        scatter, unlike the exact error of single frames.
+    """
+    floor = errors.floor.mean(axis=0)
+    scatter = errors.model.std(axis=0, ddof=1) / np.sqrt(len(errors.model))
+    return errors.model.mean(axis=0) / floor, scatter / floor
 
 
 def _mean(values):

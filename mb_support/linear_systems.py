@@ -1,10 +1,24 @@
-"""Sparse matrices of the grid's generator, and their factorisation."""
+"""Boundary value problems and slow modes of the grid's generator, and how far to trust them.
+
+Every answer is compared with another that does not come from the elimination: what goes in must
+come out again, over edges of the grid that carry no cancellation.
+"""
 
 import numpy as np
-import scipy.sparse as sparse
-from scipy.sparse.linalg import LinearOperator, eigsh, splu
+from scipy.sparse.linalg import LinearOperator, eigsh
 
+from .elimination import Elimination
 from .grid import DIRECTIONS
+from .potential import MINIMA, SADDLES, potential
+
+#: Two independent routes to one number may differ by this much of it.
+TOLERANCE = 1e-6
+#: Modes slower than this times the shift of the factorised generator are solved again with a
+#: smaller one.
+_RESOLVED = 1e-3
+_SMALLEST_SHIFT_RATIO = 1e-10
+_SMALLEST = 1e-290  # what is less may have lost its digits
+_HIGHEST_BARRIER = 650.0  # kT
 
 
 def ahead(field, direction):
@@ -27,20 +41,65 @@ def boundary_solver(grid, held, onto_boundary):
     Returns
     -------
     callable
-        Takes the right-hand side on the free nodes, (n_free,), and gives the solution there.
+        Takes a right-hand side of numbers that are at least 0, (n_x, n_y), and gives the
+        solution on the free nodes, 0 elsewhere. Raises `ValueError` if it is not one.
     """
     free = grid.active & ~held
-    leaving = onto_boundary.copy()
-    edges = []
-    for direction, joined, row, column in _edges(grid, free):
-        rate = grid.rates[direction][joined]
-        leaving[joined] += rate
-        edges.append((row, column, -rate))
-    return _factor(_matrix(edges, leaving[free])).solve
+    factors = Elimination(grid, free, onto_boundary)
+    total = onto_boundary + sum(
+        np.where(ahead(free, direction), rate, 0) for direction, rate in enumerate(grid.rates)
+    )
+
+    def solve(right):
+        values = np.zeros(free.shape)
+        with np.errstate(all="ignore"):
+            values[free] = factors.solve(right[free])
+            arriving = sum(
+                rate * ahead(values, direction) for direction, rate in enumerate(grid.rates)
+            )
+            leaving = total * values
+            error = np.abs(leaving - arriving - right)[free]
+            scale = (leaving + right)[free] + _SMALLEST
+        require_agreement(grid, "the two sides of the equation solved", error, 0.0, scale)
+        return values
+
+    return solve
+
+
+def require_agreement(grid, name, first, second, scale=None):
+    """Raise unless two routes to a number agree to `TOLERANCE` of it.
+
+    Parameters
+    ----------
+    grid : Grid
+        Named in the message.
+    name : str
+        What is compared.
+    first, second : float or ndarray
+    scale : float or ndarray, optional
+        What a difference is compared with, by default `second`.
+
+    Raises
+    ------
+    ValueError
+        If they do not agree, or are too small to tell: the answer lies beyond double precision.
+    """
+    with np.errstate(all="ignore"):
+        scale = np.abs(second if scale is None else scale)
+        agree = (np.abs(first - second) <= TOLERANCE * scale) & (scale >= _SMALLEST)
+    if np.all(agree & np.isfinite(scale)):
+        return
+    height = potential(SADDLES).max() - potential(MINIMA).min()
+    raise ValueError(
+        f"beta = {grid.beta:.6g} is too cold for this problem in double precision: {name} do not "
+        f"agree to {TOLERANCE:g}. Results can be trusted while no barrier on the way exceeds "
+        f"{_HIGHEST_BARRIER:.0f} kT: up to beta = {_HIGHEST_BARRIER / height:.3g} between the deep "
+        "minima, and less far from or to higher places"
+    )
 
 
 def slowest_modes(grid, weight, n):
-    """The n + 1 eigenpairs of the generator nearest zero, the stationary one first.
+    """The n eigenpairs of the generator nearest zero, without the stationary one.
 
     Parameters
     ----------
@@ -51,56 +110,73 @@ def slowest_modes(grid, weight, n):
 
     Returns
     -------
-    rates : (n + 1,) ndarray
+    rates : (n,) ndarray
         Minus the eigenvalues, ascending.
-    vectors : (n + 1, n_active) ndarray
+    vectors : (n, n_active) ndarray
         Right eigenfunctions on the active nodes, orthonormal under `weight`.
+
+    Raises
+    ------
+    ValueError
+        If a rate does not agree with the flow it stands for.
     """
-    # sqrt(weight) L / sqrt(weight) is symmetric; its off-diagonal entries are sqrt(k_ij k_ji).
-    edges = [
-        (
-            row,
-            column,
-            np.sqrt(grid.rates[direction] * ahead(grid.rates[direction ^ 1], direction))[joined],
-        )
-        for direction, joined, row, column in _edges(grid, grid.active)
-    ]
-    symmetric = _matrix(edges, -grid.rates.sum(axis=0)[grid.active])
     root = np.sqrt(np.maximum(weight[grid.active], 1e-290))
-    # Shifted by a tiny positive rate, the matrix is definite and can be factorised.
-    shift = 1e-9 * grid.diffusion
-    factor = _factor(symmetric - shift * sparse.identity(len(root), format="csc"))
-    inverse = LinearOperator(symmetric.shape, matvec=factor.solve, dtype=float)
-    # A fixed start, so that two runs agree to the last digit.
-    start = root * (1 + grid.positions[grid.active].sum(axis=-1))
-    values, vectors = eigsh(symmetric, k=n + 1, sigma=shift, OPinv=inverse, v0=start)
+    stationary = root / np.linalg.norm(root)
+
+    def inverse_of(shift):
+        # sqrt(weight) (shift - L)^-1 / sqrt(weight) is symmetric; the stationary mode is taken out
+        factors = Elimination(grid, grid.active, np.full(grid.active.shape, shift))
+
+        def apply(vector):
+            vector = vector - stationary * (stationary @ vector)
+            result = root * factors.solve(vector / root)
+            return result - stationary * (stationary @ result)
+
+        return apply
+
+    shift = 0.1 * grid.diffusion
+    apply = inverse_of(shift)
+    operator = LinearOperator((len(root), len(root)), matvec=apply, dtype=float)
+    # A fixed start, so that two runs agree to the last digit; strong in every well, so that the
+    # mode of none is missed.
+    lowest_around = np.min([ahead(grid.energy, direction) for direction in range(4)], axis=0)
+    is_minimum = (grid.energy <= lowest_around)[grid.active]
+    start = np.where(is_minimum, 0.1 * root.max(), root)
+    start *= 1 + grid.positions[grid.active].sum(axis=-1)
+    values, vectors = eigsh(operator, k=n, which="LM", v0=start, ncv=min(2 * n + 4, len(root)))
     order = np.argsort(-values)
-    return -values[order], vectors[:, order].T / root
+    rates, vectors = 1 / values[order] - shift, vectors[:, order].T
+    # What is far slower than the shift is lost in it. A smaller one shows it, because factors of
+    # the shifted generator are right to rounding however close to singular it is.
+    while rates[0] < _RESOLVED * shift and shift > _SMALLEST:
+        slow = np.flatnonzero(rates < _RESOLVED * shift)
+        shift = max(rates[slow[-1]], _SMALLEST_SHIFT_RATIO * shift)
+        apply = inverse_of(shift)
+        for _ in range(2):
+            vectors[slow] = np.linalg.qr(np.array([apply(v) for v in vectors[slow]]).T)[0].T
+        images = np.array([apply(v) for v in vectors[slow]])
+        values, mixing = np.linalg.eigh(vectors[slow] @ images.T)
+        rates[slow] = 1 / values[::-1] - shift
+        vectors[slow] = (mixing.T @ images)[::-1] / values[::-1, None]
+        vectors[slow] /= np.linalg.norm(vectors[slow], axis=1, keepdims=True)
+    fields = vectors / root
+    for rate, field in zip(rates, fields, strict=True):
+        by_flow = _rate_by_flow(grid, weight, field)
+        require_agreement(grid, "a mode's rate and the flow that it causes", by_flow, rate)
+    return rates, fields
 
 
-def _edges(grid, kept):
-    # Every edge between two kept nodes: direction, mask of its first node, both nodes' numbers
-    number = np.full(kept.shape, -1)
-    number[kept] = np.arange(kept.sum())
-    for direction in range(len(DIRECTIONS)):
-        there = ahead(number, direction)
-        joined = kept & (there >= 0) & (grid.rates[direction] > 0)
-        yield direction, joined, number[joined], there[joined]
-
-
-def _matrix(edges, diagonal):
-    size = len(diagonal)
-    rows, columns, entries = (np.concatenate(parts) for parts in zip(*edges, strict=True))
-    off_diagonal = sparse.coo_matrix((entries, (rows, columns)), shape=(size, size))
-    return (off_diagonal + sparse.diags(diagonal)).tocsc()
-
-
-def _factor(matrix):
-    # The pattern is symmetric and the diagonal dominates: no pivoting is needed, and an ordering
-    # for symmetric patterns has several times less fill-in than the default.
-    return splu(
-        matrix,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
+def _rate_by_flow(grid, weight, field):
+    # -L f = rate f, summed over the nodes where f exceeds half its value where the mode is
+    # strongest: what flows out of there is `rate` times what there is, without cancellation.
+    values = np.zeros(grid.active.shape)
+    values[grid.active] = field
+    strongest = values.flat[np.argmax(weight * values**2)]
+    values *= np.sign(strongest)
+    inside = values > abs(strongest) / 2
+    flow = 0.0
+    for direction, rate in enumerate(grid.rates):
+        leaves = inside & ahead(grid.active & ~inside, direction)
+        flow += (weight * rate * (values - ahead(values, direction)))[leaves].sum()
+    with np.errstate(invalid="ignore"):
+        return flow / (weight * values)[inside].sum()

@@ -1,7 +1,8 @@
 """The poster's loss: next-frame prediction plus state classification."""
 
-import torch
 from torch.nn import functional
+
+from .model_inputs import checked_labels
 
 
 def trajectory_loss(predicted, target):
@@ -42,7 +43,7 @@ def total_loss(predicted, target, state_logits, labels, gamma=1.0, lambda_=1.0):
         As for `trajectory_loss`.
     state_logits : (batch, n_states) Tensor
         g, before the softmax.
-    labels : (batch,) int64 Tensor
+    labels : (batch,) array_like or Tensor of int
         State of each trajectory.
     gamma, lambda_ : float
         Weights of the two terms; both 1 in the author's script.
@@ -57,14 +58,7 @@ def total_loss(predicted, target, state_logits, labels, gamma=1.0, lambda_=1.0):
     ValueError
         If shapes do not fit, or a label is not a state.
     """
-    n_states = state_logits.shape[-1]
-    if labels.shape != state_logits.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(
-            f"labels must be int64 of shape ({state_logits.shape[0]},), one state for each "
-            f"trajectory; got {labels.dtype} of shape {tuple(labels.shape)}"
-        )
-    if ((labels < 0) | (labels >= n_states)).any():
-        raise ValueError(f"labels must lie in 0..{n_states - 1}; got {labels.unique().tolist()}")
+    labels = checked_labels(labels, state_logits)
     trajectory = trajectory_loss(predicted, target)
     classification = functional.cross_entropy(state_logits, labels)
     return gamma * trajectory + lambda_ * classification, trajectory, classification

@@ -1,4 +1,4 @@
-"""Does a longer window tell more? Windows of past frames, and what they say of what comes next.
+"""Does a longer window tell more? Windows of past frames, and the most they say of what comes next.
 
 In overdamped dynamics the present position is all there is to know: given x_t, past and future
 are independent, so no window of frames ..., x_{t-1}, x_t forecasts better than x_t alone. In
@@ -8,21 +8,17 @@ underdamped dynamics the present is (x_t, v_t), and earlier positions tell of th
 
 for every window w, because the future is independent of the past given (x_t, v_t). Both ends are
 estimated here without a model, by shooting many simulations from the same point; the middle is
-what a learner makes of windows. In overdamped dynamics both ends coincide.
+what a learner makes of windows (`memory_curves`). In overdamped dynamics both ends coincide.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import solve_toeplitz
 from scipy.special import digamma
 
-from .readouts import fit_linear, fit_probe, monomials
 from .simulation import SimulationState, simulate
 
-#: Penalties on what the past adds, among which validation windows choose.
-RIDGES = (1.0, 1e2, 1e3, 1e4, 1e5)
 _HIT_STEPS = {"underdamped": 2}  # integrator steps between two looks at the disks
 _PIECE = 100  # looks in a piece of simulation
 
@@ -305,106 +301,3 @@ def free_flight_error(config, window_length):
         return float(scale * variance)
     first_row = np.concatenate([[variance], covariance[:-1]])
     return float(scale * (variance - covariance @ solve_toeplitz(first_row, covariance)))
-
-
-def window_features(windows, window_length, velocities=None):
-    """Features of the last frames of windows: where, and how it came there.
-
-    Polynomials of degree five of the last position, and the displacements between the last
-    `window_length` frames (or the present velocity), each times polynomials of degree two.
-
-    Parameters
-    ----------
-    windows : (n, n_frames, 2) ndarray
-    window_length : int
-        1 to n_frames.
-    velocities : (n, 2) ndarray, optional
-        Used in place of the displacements.
-
-    Returns
-    -------
-    (n, n_features) ndarray
-
-    Raises
-    ------
-    ValueError
-        If the windows hold fewer frames than `window_length`.
-    """
-    if not 1 <= window_length <= windows.shape[1]:
-        raise ValueError(
-            f"window_length must be from 1 to {windows.shape[1]}; got {window_length!r}"
-        )
-    last = windows[:, -1].astype(float)
-    motion = np.diff(windows[:, -window_length:].astype(float), axis=1).reshape(len(windows), -1)
-    if velocities is not None:
-        motion = velocities
-    # about the middle of the transition region, in its own size
-    place = monomials(last, 5, centre=(-0.4, 0.6), scale=0.4)[:, 1:]
-    factors = monomials(last, 2, centre=(-0.4, 0.6), scale=0.4)
-    products = (factors[:, :, None] * motion[:, None, :]).reshape(len(last), -1)
-    return np.concatenate([place, products], axis=1)
-
-
-def _log_loss(probe, features, outcomes):
-    logit = probe.logit(features)
-    return np.logaddexp(0, logit) - outcomes * logit
-
-
-def _held_out_losses(train, validation, test, window_length, with_velocities=False):
-    """Losses on each test window, (n,) and (n,), with penalties chosen on validation windows."""
-    parts = [
-        window_features(part.windows, window_length, part.velocities if with_velocities else None)
-        for part in (train, validation, test)
-    ]
-    moves = [part.next_frames - part.windows[:, -1] for part in (train, validation, test)]
-    n_place = window_features(train.windows[:1], 1).shape[1]
-    n_motion = parts[0].shape[1] - n_place
-    # one position alone is fitted freely, so that a longer window starts from the same fit
-    penalties = [np.repeat([1.0, ridge], [n_place, n_motion]) for ridge in RIDGES]
-    penalties = penalties if n_motion else penalties[:1]
-    probes = [fit_probe(parts[0], train.outcomes, ridge=ridge) for ridge in penalties]
-    probe = min(probes, key=lambda p: _log_loss(p, parts[1], validation.outcomes).mean())
-    steps = [fit_linear(parts[0], moves[0], ridge=ridge) for ridge in penalties]
-    step = min(steps, key=lambda s: np.square(s(parts[1]) - moves[1]).sum(axis=1).mean())
-    return (
-        _log_loss(probe, parts[2], test.outcomes),
-        np.square(step(parts[2]) - moves[2]).sum(axis=1),
-    )
-
-
-def memory_curve(train, validation, test, window_lengths):
-    """How well windows of several lengths forecast, on held-out windows.
-
-    Parameters
-    ----------
-    train, validation, test : Arrivals
-    window_lengths : sequence of int
-        The first is what the others are compared with.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each length, and a last one (`window_length` 0) for a learner that is given the
-        present velocity, if there is one. `outcome` is the mean log-loss (nats) of which disk
-        comes first, `next_frame` the mean squared error of the next frame (length^2);
-        `*_error` are standard errors, `*_gain` what is gained over the first length and
-        `*_gain_error` its standard error, from differences on the same windows.
-    """
-    rows, reference = [], None
-    cases = [(length, False) for length in window_lengths]
-    if train.velocities is not None:
-        cases.append((1, True))
-    for length, with_velocities in cases:
-        losses = _held_out_losses(train, validation, test, length, with_velocities)
-        reference = losses if reference is None else reference
-        row = {"window_length": 0 if with_velocities else length}
-        for name, loss, first in zip(("outcome", "next_frame"), losses, reference, strict=True):
-            root = np.sqrt(len(loss))
-            row |= {
-                name: loss.mean(),
-                f"{name}_error": loss.std(ddof=1) / root,
-                f"{name}_gain": (first - loss).mean(),
-                f"{name}_gain_error": (first - loss).std(ddof=1) / root,
-            }
-        rows.append(row)
-    return pd.DataFrame(rows)

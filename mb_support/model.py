@@ -1,91 +1,28 @@
 """The poster's model: position embeddings, a BERT encoder and two heads."""
 
+import threading
 from dataclasses import dataclass
-from types import MappingProxyType
+from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import BertConfig, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.models.bert.modeling_bert import BertEncoder, BertLayer, BertSelfAttention
 from transformers.utils import ModelOutput
 
 from . import (
     checkpoints,
     cpu_attention,  # noqa: F401  (makes attn_implementation="cpu_fused" known)
+    gpu_attention,  # noqa: F401  (and "gpu_padded")
 )
 from .losses import total_loss
-
-#: The three sizes of the poster's table. Head and layer counts are those of the author's script.
-SIZES = MappingProxyType(
-    {
-        "small": dict(
-            hidden_size=16, num_hidden_layers=4, num_attention_heads=8, intermediate_size=128
-        ),
-        "medium": dict(
-            hidden_size=64, num_hidden_layers=8, num_attention_heads=16, intermediate_size=256
-        ),
-        "large": dict(
-            hidden_size=120, num_hidden_layers=12, num_attention_heads=24, intermediate_size=512
-        ),
-    }
+from .model_inputs import (
+    check_shape,
+    check_values,
+    checked_mask,
+    standardised,
 )
-
-
-class TrajectoryConfig(BertConfig):
-    """Settings of a `TrajectoryTransformer`; a `BertConfig` with a few more.
-
-    Parameters
-    ----------
-    n_features : int
-        Coordinates of a frame.
-    n_states : int
-        States of the classifier.
-    causal : bool
-        If True, a frame attends only to itself and earlier frames. The poster's model is not
-        causal.
-    passes : {"one", "two"}
-        How the loss is read: "one" encodes x_{1:N-1} once for both heads, as the author's
-        script does; "two" encodes x_{1:N-1} for f and x_{1:N} for g, as the formula says.
-    gamma, lambda_ : float
-        Weights of L_traj and of the cross-entropy.
-    **kwargs
-        Everything of `transformers.BertConfig` (`hidden_size`, `num_hidden_layers`, ...).
-    """
-
-    model_type = "trajectory_transformer"
-
-    vocab_size: int = 1  # there are no words
-    max_position_embeddings: int = 1024
-    n_features: int = 2
-    n_states: int = 2
-    causal: bool = False
-    passes: str = "one"
-    gamma: float = 1.0
-    lambda_: float = 1.0
-
-    def __post_init__(self, **kwargs):
-        super().__post_init__(**kwargs)
-        if self.passes not in ("one", "two"):
-            raise ValueError(f"passes must be 'one' or 'two'; got {self.passes!r}")
-
-    @classmethod
-    def of_size(cls, size, **overrides):
-        """Return the configuration of a size of the poster's table.
-
-        Parameters
-        ----------
-        size : {"small", "medium", "large"}
-        **overrides
-            Settings that replace those of the size.
-
-        Raises
-        ------
-        ValueError
-            If there is no such size.
-        """
-        if size not in SIZES:
-            raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
-        return cls(**{**SIZES[size], **overrides})
+from .model_settings import SIZES, TrajectoryConfig  # noqa: F401
 
 
 @dataclass
@@ -119,6 +56,14 @@ class TrajectoryOutput(ModelOutput):
     hidden_states: tuple | None = None
     attentions: tuple | None = None
 
+    def __getitem__(self, key):
+        if key == "logits":  # asked for by the library's label smoothing
+            raise ValueError(
+                "there are no 'logits': the loss of this model has two terms, and "
+                "label_smoothing_factor would replace both by a cross-entropy. Leave it at 0"
+            )
+        return super().__getitem__(key)
+
 
 class TrajectoryEmbeddings(nn.Module):
     """Absolute position embeddings, added to the projected frames, and a LayerNorm."""
@@ -129,17 +74,17 @@ class TrajectoryEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, projected, frames=None):
-        if frames is None:
+    def forward(self, projected, mask=None):
+        if mask is None:
             positions = self.position_embeddings.weight[: projected.shape[1]]
-        else:
-            positions = self.position_embeddings(frames)
+        else:  # frames are counted, padding is not
+            positions = self.position_embeddings((mask.cumsum(dim=1) - 1).clamp_min(0))
         return self.dropout(self.LayerNorm(projected + positions))
 
 
 def fastest_attention(device="cpu"):
     """Name of the fastest exact attention implementation for a device ("cpu", "cuda", ...)."""
-    return "cpu_fused" if torch.device(device).type == "cpu" else "sdpa"
+    return {"cpu": "cpu_fused", "cuda": "gpu_padded"}.get(torch.device(device).type, "sdpa")
 
 
 def _head(hidden_size, n_outputs, eps):
@@ -149,48 +94,6 @@ def _head(hidden_size, n_outputs, eps):
         nn.LayerNorm(hidden_size, eps=eps),
         nn.Linear(hidden_size, n_outputs),
     )
-
-
-def check_trajectories(trajectories, max_frames=None):
-    """Raise a `ValueError` that says what is wrong with a batch of trajectories, if anything.
-
-    Parameters
-    ----------
-    trajectories : Tensor
-        Should be (batch, n_frames, 2), floating point, finite, of two frames or more, and
-        move in each coordinate.
-    max_frames : int, optional
-        Largest number of frames allowed.
-    """
-    if not isinstance(trajectories, torch.Tensor) or not trajectories.is_floating_point():
-        raise ValueError(
-            "trajectories must be a floating point Tensor; got "
-            f"{getattr(trajectories, 'dtype', type(trajectories).__name__)} in a "
-            f"{type(trajectories).__name__}: convert with torch.from_numpy(x) or x.float()"
-        )
-    if trajectories.ndim != 3 or trajectories.shape[-1] != 2:
-        raise ValueError(
-            "trajectories must have shape (batch, n_frames, 2); got "
-            f"{tuple(trajectories.shape)}. A single trajectory needs a leading axis: x[None]"
-        )
-    n_frames = trajectories.shape[1]
-    if trajectories.shape[0] == 0 or n_frames < 2:
-        raise ValueError(
-            "trajectories must hold at least one trajectory of at least 2 frames; got shape "
-            f"{tuple(trajectories.shape)}"
-        )
-    if max_frames is not None and n_frames > max_frames:
-        raise ValueError(
-            f"trajectories have {n_frames} frames, but the model has positions for "
-            f"{max_frames}: pass slices of at most {max_frames} frames"
-        )
-    if not torch.isfinite(trajectories).all():
-        raise ValueError("trajectories hold NaN or infinite coordinates")
-    if (trajectories == trajectories[:, :1]).all(dim=1).any():
-        raise ValueError(
-            "a trajectory is constant in a coordinate and cannot be standardised: drop it, or "
-            "simulate with a larger stride"
-        )
 
 
 class TrajectoryTransformer(PreTrainedModel):
@@ -225,6 +128,7 @@ class TrajectoryTransformer(PreTrainedModel):
     accepts_loss_kwargs = False  # the loss is a mean over the batch it is given
     _supports_sdpa = True
     _supports_attention_backend = True
+    supports_gradient_checkpointing = True
     _no_split_modules = ["BertLayer"]
 
     def __init__(self, config):
@@ -251,20 +155,22 @@ class TrajectoryTransformer(PreTrainedModel):
         config : TrajectoryConfig, optional
             Used instead of ``config.json``.
         *args, **kwargs
-            As for `transformers.PreTrainedModel.from_pretrained`.
+            As for `transformers.PreTrainedModel.from_pretrained`; `variant` and `subfolder` too.
 
         Raises
         ------
         CheckpointError
             A `ValueError` that says which file is missing, damaged, unreadable or foreign.
         """
-        folder = checkpoints.check_checkpoint(folder, cls, config)
+        folder = Path(folder, kwargs.pop("subfolder", ""))
+        folder = checkpoints.check_checkpoint(folder, cls, config, kwargs.get("variant"))
         return super().from_pretrained(folder, *args, config=config, **kwargs)
 
     def save_pretrained(self, save_directory, *args, **kwargs):
         """As in `transformers`, and with checksums that `from_pretrained` verifies."""
         super().save_pretrained(save_directory, *args, **kwargs)
-        checkpoints.write_manifest(save_directory, [checkpoints.WEIGHTS])
+        files, _ = checkpoints.weight_files(Path(save_directory), kwargs.get("variant"))
+        checkpoints.write_manifest(save_directory, files)
 
     def standardise(self, frames, attention_mask=None):
         """Shift and scale each trajectory to mean 0 and standard deviation 1 over its frames.
@@ -272,66 +178,66 @@ class TrajectoryTransformer(PreTrainedModel):
         Parameters
         ----------
         frames : (batch, n_frames, 2) Tensor
-        attention_mask : (batch, n_frames) Tensor, optional
+        attention_mask : (batch, n_frames) array_like or Tensor, optional
             1 where a frame counts, 0 where it is padding.
 
         Returns
         -------
         standardised, mean, std : Tensor
-            Shapes (batch, n_frames, 2), (batch, 1, 2) and (batch, 1, 2).
+            Shapes (batch, n_frames, 2), (batch, 1, 2) and (batch, 1, 2). float32, or higher
+            with weights, or for mean and std also with frames, of higher precision.
         """
-        weight = torch.ones_like(frames[..., :1])
-        if attention_mask is not None:
-            weight = attention_mask[..., None].to(frames.dtype)
-        count = weight.sum(dim=1, keepdim=True)
-        mean = (frames * weight).sum(dim=1, keepdim=True) / count
-        variance = ((frames - mean).square() * weight).sum(dim=1, keepdim=True) / count
-        std = variance.sqrt().clamp_min(1e-6)  # a generator may run into a fixed point
-        return (frames - mean) / std, mean, std
+        mask = checked_mask(attention_mask, frames)
+        result, mean, std = standardised(frames, mask)
+        dtype = torch.promote_types(torch.float32, self.inputs_to_hidden_dim.weight.dtype)
+        raw = torch.promote_types(frames.dtype, dtype)
+        return result.to(dtype), mean.to(raw), std.to(raw)
 
-    def encode(self, standardised, attention_mask=None, frames=None, counts=None):
+    def encode(self, standardised, attention_mask=None):
         """Encodings of standardised frames.
 
         Parameters
         ----------
         standardised : (batch, n_frames, 2) Tensor
-        attention_mask : (batch, n_frames) Tensor, optional
-            1 for frames, 0 for padding behind them.
-        frames : (batch, n_frames) int64 Tensor, optional
-            Which frames of the trajectory these are, if not the first ones in order.
-        counts : (batch, n_frames) Tensor, optional
-            How many frames of the trajectory each stands for when it is attended; excludes
-            `attention_mask`.
+        attention_mask : (batch, n_frames) array_like or Tensor, optional
+            1 for frames, 0 for padding, wherever it is: frames get the positions that they
+            would have without it.
 
         Returns
         -------
         (batch, n_frames, hidden_size) Tensor
         """
-        hidden = self.embeddings(self.inputs_to_hidden_dim(standardised), frames)
-        if counts is not None:
-            mask = counts.log()[:, None, None, :]
-        else:
-            mask = self._additive_mask(attention_mask, hidden)
-        return self.encoder(hidden, attention_mask=mask).last_hidden_state
+        mask = checked_mask(attention_mask, standardised)
+        if mask is not None:
+            standardised = standardised.masked_fill(~mask[..., None], 0)
+        projected = self.inputs_to_hidden_dim(
+            standardised.to(self.inputs_to_hidden_dim.weight.dtype)
+        )
+        hidden = self.embeddings(projected) if mask is None else self.embeddings(projected, mask)
+        return self.encoder(
+            hidden, attention_mask=self._additive_mask(mask, hidden)
+        ).last_hidden_state
 
-    def _additive_mask(self, attention_mask, hidden):
+    def _additive_mask(self, mask, hidden):
         n_frames, lowest = hidden.shape[1], torch.finfo(hidden.dtype).min
         eager_causal = self.config.causal and self.config._attn_implementation == "eager"
-        if attention_mask is None and not eager_causal:
+        if mask is None and not eager_causal:
             return None  # sdpa and cpu_fused apply `is_causal` themselves
-        seen = torch.ones(1, 1, n_frames, n_frames, dtype=torch.bool, device=hidden.device)
+        seen = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=hidden.device)
+        if mask is not None:
+            seen = mask[:, None, None, :]
         if self.config.causal:
-            seen = seen.tril()
-        if attention_mask is not None:
-            seen = seen & attention_mask.bool()[:, None, None, :]
+            itself = torch.eye(n_frames, dtype=torch.bool, device=hidden.device)
+            seen = (seen & itself.cumsum(dim=1).bool().T) | itself
         return torch.zeros_like(seen, dtype=hidden.dtype).masked_fill(~seen, lowest)
 
     def classify(self, encodings, attention_mask=None):
         """State logits from the mean of the encodings over frames, (batch, n_states)."""
-        if attention_mask is None:
+        mask = checked_mask(attention_mask, encodings)
+        if mask is None:
             return self.state_classifier(encodings.mean(dim=1))
-        weight = attention_mask[..., None].to(encodings.dtype)
-        return self.state_classifier((encodings * weight).sum(dim=1) / weight.sum(dim=1))
+        total = encodings.masked_fill(~mask[..., None], 0).sum(dim=1)
+        return self.state_classifier(total / mask.sum(dim=1, keepdim=True))
 
     def forward(
         self,
@@ -347,16 +253,18 @@ class TrajectoryTransformer(PreTrainedModel):
         Parameters
         ----------
         trajectories : (batch, n_frames, 2) Tensor of float
-            Raw coordinates, 2 <= n_frames <= `config.max_position_embeddings`.
-        labels : (batch,) int64 Tensor, optional
+            Raw coordinates, 2 <= n_frames <= `config.max_position_embeddings`; at least 3 with
+            labels, as the last frame is then a target only.
+        labels : (batch,) array_like or Tensor of int, optional
             State of each trajectory.
-        attention_mask : (batch, n_frames) Tensor, optional
-            1 for frames, 0 for padding behind them.
+        attention_mask : (batch, n_frames) array_like or Tensor, optional
+            1 for frames, 0 for padding, of any dtype. What padding holds does not matter, nor
+            where it is: the result is that of the frames alone.
         output_attentions : bool, optional
-            Needs ``model.set_attn_implementation("eager")``.
-        output_hidden_states : bool, optional
-        return_dict : bool, optional
-            If False, a tuple of the fields that are not None.
+            Needs ``model.set_attn_implementation("eager")``. By default as in the settings.
+        output_hidden_states, return_dict : bool, optional
+            By default as in the settings. If `return_dict` is False, the result is a tuple of
+            the fields that are not None.
 
         Returns
         -------
@@ -367,37 +275,54 @@ class TrajectoryTransformer(PreTrainedModel):
         Raises
         ------
         ValueError
-            If the shape is wrong, coordinates are not finite, a trajectory is constant, there
-            are more frames than positions, or attentions are asked of an implementation that
-            never forms them.
+            If a shape is wrong, coordinates are not finite, a trajectory is constant, there
+            are more frames than positions, a mask or label is none, trajectories with labels
+            have padding, or attentions are asked of an implementation that never forms them.
         """
-        check_trajectories(trajectories, self.config.max_position_embeddings)
-        trajectories = trajectories.to(self.inputs_to_hidden_dim.weight.dtype)
-        if attention_mask is not None and attention_mask.shape != trajectories.shape[:2]:
-            raise ValueError(
-                f"attention_mask must have shape {tuple(trajectories.shape[:2])}; got "
-                f"{tuple(attention_mask.shape)}"
+        output_attentions, output_hidden_states, return_dict = (
+            default if asked is None else asked
+            for asked, default in (
+                (output_attentions, self.config.output_attentions),
+                (output_hidden_states, self.config.output_hidden_states),
+                (return_dict, self.config.return_dict),
             )
+        )
+        check_shape(trajectories, self.config.max_position_embeddings)
+        mask = checked_mask(attention_mask, trajectories)
+        n_shown = None if labels is None else self._n_shown(trajectories, mask)
+        check_values(trajectories, mask, n_shown)
+        if mask is not None:
+            trajectories = trajectories.masked_fill(~mask[..., None], 0)
         output = TrajectoryOutput()
         if labels is not None:
-            self._add_loss(output, trajectories, labels, attention_mask)
+            self._add_loss(output, trajectories, labels)
         if labels is None or not self.training:
             with _Recorder(self, output_attentions, output_hidden_states) as recorded:
-                standardised, mean, std = self.standardise(trajectories, attention_mask)
-                output.encodings = self.encode(standardised, attention_mask)
+                shown, mean, std = self.standardise(trajectories, mask)
+                output.encodings = self.encode(shown, mask)
             output.next_frames = mean + std * self.feature_predictor(output.encodings)
-            output.state_logits = self.classify(output.encodings, attention_mask)
+            output.state_logits = self.classify(output.encodings, mask)
             output.attentions, output.hidden_states = recorded.attentions, recorded.hidden_states
         output = TrajectoryOutput(**output)  # fields in their documented order: the loss first
-        return output if return_dict is not False else output.to_tuple()
+        return output if return_dict else output.to_tuple()
 
-    def _add_loss(self, output, trajectories, labels, attention_mask):
-        # f is never shown the frame it forecasts last, nor statistics that contain it
-        if attention_mask is not None and not attention_mask.bool().all():
+    @staticmethod
+    def _n_shown(trajectories, mask):
+        # frames that the loss shows the encoder
+        if mask is not None:
             raise ValueError("the loss needs trajectories of equal length, without padding")
-        standardised, mean, std = self.standardise(trajectories[:, :-1])
-        target = (trajectories[:, 1:] - mean) / std
-        output.encodings = self.encode(standardised)
+        if trajectories.shape[1] < 3:
+            raise ValueError(
+                "with labels, trajectories must have at least 3 frames: the last one is only a "
+                f"target, and one frame cannot be standardised; got {trajectories.shape[1]}"
+            )
+        return trajectories.shape[1] - 1
+
+    def _add_loss(self, output, trajectories, labels):
+        # f is never shown the frame it forecasts last, nor statistics that contain it
+        shown, mean, std = self.standardise(trajectories[:, :-1])
+        target = ((trajectories[:, 1:] - mean) / std).to(shown.dtype)
+        output.encodings = self.encode(shown)
         predicted = self.feature_predictor(output.encodings)
         if self.config.passes == "one":
             output.state_logits = self.classify(output.encodings)
@@ -426,12 +351,16 @@ class _Recorder:
                 'model.set_attn_implementation("eager") first'
             )
         self._model, self._hooks = model, []
+        # other threads may use the same model
+        self._thread = threading.get_ident() if attentions or hidden_states else None
 
     def _keep_attention(self, module, inputs, output):
-        self.attentions += (output[1],)
+        if threading.get_ident() == self._thread:
+            self.attentions += (output[1],)
 
     def _keep_hidden(self, module, inputs, output):
-        self.hidden_states += (output,)
+        if threading.get_ident() == self._thread:
+            self.hidden_states += (output,)
 
     def __enter__(self):
         if self.hidden_states is not None:

@@ -10,6 +10,10 @@ from torch.nn import functional
 from .losses import trajectory_loss
 from .model import SIZES, TrajectoryConfig, TrajectoryTransformer
 
+#: Least cosine of two gradients that are said to lead the same way.
+SAME_WAY = 0.9
+#: Share of a loss up to which a change of it is said to decide nothing.
+NEGLIGIBLE = 0.02
 #: Parameters behind the figures of the poster's table, part by part. It prints them abbreviated,
 #: as `abbreviated` does.
 POSTER_COUNTS = MappingProxyType(
@@ -187,6 +191,50 @@ def compare_gradients(model, data, batch=4):
         )
         cosines.append(float(one @ two / np.sqrt((one @ one) * (two @ two))))
     return np.array(cosines)
+
+
+def readings_in_words(cosines):
+    """What the gradients of the two readings say: "lead the same way", mostly, or not.
+
+    Parameters
+    ----------
+    cosines : (n_batches,) array_like of float
+        From `compare_gradients`.
+
+    Returns
+    -------
+    str
+        "lead the same way" if every cosine is at least `SAME_WAY`, "mostly lead the same way" if
+        their mean is, else "lead different ways".
+
+    Raises
+    ------
+    ValueError
+        If there are no cosines, or they are not cosines.
+    """
+    cosines = np.asarray(cosines, dtype=float)
+    if cosines.size == 0 or not (np.abs(cosines) <= 1 + 1e-5).all():
+        raise ValueError(f"cosines must be from -1 to 1, at least one; got {cosines.tolist()}")
+    if cosines.min() >= SAME_WAY:
+        return "lead the same way"
+    return "mostly lead the same way" if cosines.mean() >= SAME_WAY else "lead different ways"
+
+
+def change_in_words(change, whole):
+    """Whether a change of a loss matters: "does not decide anything" up to `NEGLIGIBLE` of it.
+
+    Parameters
+    ----------
+    change, whole : float
+        Mean change, and the loss itself.
+
+    Returns
+    -------
+    str
+        "does not decide anything" or "is not to be neglected".
+    """
+    small = abs(change) <= NEGLIGIBLE * abs(whole)
+    return "does not decide anything" if small else "is not to be neglected"
 
 
 def implementation_errors(model, trajectories):

@@ -19,15 +19,18 @@ samples are weighted against the mixture of both proposals.
 from dataclasses import dataclass
 from functools import partial
 
-import numba
 import numpy as np
+from scipy import ndimage
 from scipy.optimize import minimize
 
 from . import laplace
-from .forecast import label_posterior, state_share
+from .compiled import compiled
+from .forecast import label_posterior
 from .grid import checked_count
+from .mixture import Mixture
+from .potential import potential
 from .reference import GridSolver
-from .simulation import sample_starts, simulate
+from .simulation import START_BOX, sample_starts, simulate
 from .states import assign_states
 from .transition_density import log_density_of_step, transition_density
 
@@ -36,8 +39,9 @@ _N_KEPT = (100, 400)  # candidates ranked again by all transitions: least and mo
 _N_CLIMBS = 8  # starts from which modes are sought
 _APART = 0.2  # at least, between the means of two starts, reduced length
 _N_FRAMES_SAMPLED = 100_000  # at least: samples times frames
-_DEGREES = 5.0  # of freedom of the proposals' t distributions
 _LOG_FLOOR = -300.0
+_WALL, _ENERGY_WALL = 5000.0, 20.0  # decay of the start density beyond its edge: per length, energy
+_TRIES = 30  # starts drawn for one that lies low enough
 _WIDEST = 0.3  # of a mode along a direction that is flat, or rises at the edge of the box
 
 
@@ -97,6 +101,29 @@ def standardise(trajectories):
     return standardised, np.concatenate([mean, np.log(spread)], axis=1)
 
 
+def start_wall(positions, highest_start=None):
+    """Minus the log density of starts, up to a constant: zero where one may lie, steep beyond.
+
+    Parameters
+    ----------
+    positions : (..., 2) ndarray of float
+    highest_start : float, optional
+        Energy below which starts lie; by default anywhere in the box of starts.
+
+    Returns
+    -------
+    (...) ndarray of float
+    """
+    (low_x, low_y), (high_x, high_y) = START_BOX
+    x, y = positions[..., 0], positions[..., 1]
+    beyond = np.maximum(np.maximum(low_x - x, x - high_x), np.maximum(low_y - y, y - high_y))
+    wall = _WALL * np.maximum(beyond, 0.0)
+    if highest_start is not None:
+        inside = np.clip(positions, *START_BOX)  # the potential may overflow far outside
+        wall = wall + _ENERGY_WALL * np.maximum(potential(inside) - highest_start, 0.0)
+    return wall
+
+
 class IdealObserver:
     """Posterior of a trajectory's label given its standardised frames.
 
@@ -115,13 +142,16 @@ class IdealObserver:
         posterior is broad.
     seed : int
         Of the candidates' simulation and of the samples.
+    highest_start : float, optional
+        Energy below which trajectories start; by default they start anywhere in the box.
     grid_step : float
-        Of the solver and of the table of transition densities.
+        Of the solver that knows what is left of the label after frame 0.
 
     Raises
     ------
     ValueError
-        If the frames shown are not at least three frames of the trajectory.
+        If the frames shown are not at least three frames of the trajectory, or do not begin with
+        it where `highest_start` is given.
     """
 
     def __init__(
@@ -132,6 +162,7 @@ class IdealObserver:
         n_candidates=2000,
         n_samples=None,
         seed=40_000,
+        highest_start=None,
         grid_step=0.04,
     ):
         self.first_frame = checked_count("first_frame", first_frame, smallest=0)
@@ -148,17 +179,20 @@ class IdealObserver:
         self.seed = seed
         if config.integrator != "overdamped":
             raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")
-        self.density = transition_density(config, grid_step)
-        self._solver = GridSolver(config.beta, config.diffusion, grid_step)
-        frames = [self.first_frame]
-        posterior = label_posterior(self._solver, frames, config.frame_time)
-        total = posterior.joint[0].sum(axis=0)
-        # Beyond the box of starts the density of frame 0 is zero: no state is possible there.
-        self._log_start = np.maximum(np.log(np.maximum(total, 1e-280)), _LOG_FLOOR)
-        self._first_state = (
-            state_share(self._solver)[1] if self.first_frame == 0 else posterior.probability[0]
-        )
+        if highest_start is not None and self.first_frame > 0:
+            raise ValueError("first_frame must be 0 where highest_start is given")
+        self.highest_start = highest_start
+        self._table = transition_density(config).table
+        if self.first_frame > 0:
+            self._solver = GridSolver(config.beta, config.diffusion, grid_step)
+            known = label_posterior(self._solver, [self.first_frame], config.frame_time)
+            self._share_of_b = known.probability[0]
+            density = known.joint[0].sum(axis=0)
+            self._log_density = np.maximum(np.log(np.maximum(density, 1e-280)), _LOG_FLOOR)
         starts = sample_starts(n_candidates, self.seed)
+        if highest_start is not None:
+            starts = sample_starts(_TRIES * n_candidates, self.seed)
+            starts = starts[potential(starts) < highest_start][:n_candidates]
         shown = slice(self.first_frame, self.first_frame + self.n_frames)
         self._candidates = standardise(simulate(config, starts, self.seed)[:, shown])[1]
 
@@ -190,28 +224,50 @@ class IdealObserver:
 
     # ---- one trajectory --------------------------------------------------------------------
 
+    def sample_posterior(self, standardised, number=0):
+        """Where a trajectory may have been: samples of the shift and scale taken from it.
+
+        Parameters
+        ----------
+        standardised : (n_frames, 2) ndarray
+            Frames of one trajectory, from `standardise`.
+        number : int
+            Of the trajectory; with the observer's seed it decides the samples.
+
+        Returns
+        -------
+        locations : (n, 4) ndarray
+            m_x, m_y, log s_x, log s_y.
+        weights : (n,) ndarray
+            Importance weights; they sum to one.
+        """
+        rng = np.random.default_rng([self.seed, number])
+        locations, log_weights = self._sample(standardised, rng)
+        return locations, _normalised(log_weights)
+
     def _log_posterior(self, locations, z, window_step=1):
         """Log posterior up to a constant at (k, 4) locations, from every n-th transition."""
-        return _log_posteriors(
-            np.ascontiguousarray(locations),
-            z,
-            window_step,
-            self._log_start,
-            self.density.coefficients,
-            self.density.origin,
-            self.density.step,
+        begin = locations[:, :2] + np.exp(locations[:, 2:]) * z[0]
+        return self._log_start(begin) + _log_posteriors(
+            np.ascontiguousarray(locations), z, window_step, self._table
         )
 
+    def _log_start(self, positions):
+        """Log density of the first frame shown, up to a constant."""
+        if self.first_frame == 0:
+            return -start_wall(positions, self.highest_start)
+        corner = self._solver.x[0], self._solver.y[0]
+        places = (positions - corner).T / self._solver.grid_step
+        return ndimage.map_coordinates(self._log_density, places, order=1, cval=_LOG_FLOOR)
+
     def _observe_one(self, z, number):
-        rng = np.random.default_rng([self.seed, number])
-        samples, log_weights = self._sample(z, rng)
-        weights = _normalised(log_weights)
+        samples, weights = self.sample_posterior(z, number)
         begin = samples[:, :2] + np.exp(samples[:, 2:]) * z[0]
         end = samples[:, :2] + np.exp(samples[:, 2:]) * z[-1]
         if self.first_frame == 0:
             first = assign_states(begin)
         else:
-            first = self._solver.interpolate(self._first_state, begin, fill_value=0.5)
+            first = self._solver.interpolate(self._share_of_b, begin, fill_value=0.5)
         return (
             float(np.clip(weights @ first, 0, 1)),
             float(weights @ assign_states(end)),
@@ -236,24 +292,24 @@ class IdealObserver:
         # number, and samples are needed all over.
         tempered = _normalised(ranking / 2)
         is_broad = 1 / (tempered**2).sum() > 5
-        around = _Mixture.kernels(self._candidates, _normalised(ranking / 3), 300, 0.12, rng)
-        anywhere = _Mixture.kernels(
+        around = Mixture.kernels(self._candidates, _normalised(ranking / 3), 300, 0.12, rng)
+        anywhere = Mixture.kernels(
             self._candidates, np.full(len(ranking), 1 / len(ranking)), 100, 0.1, rng
         )
         shares = (0.1, 0.6, 0.3) if is_broad else (0.9, 0.08, 0.02)
-        rounds = [_Mixture.joined(list(zip(shares, (modes, around, anywhere), strict=True)))]
+        rounds = [Mixture.joined(list(zip(shares, (modes, around, anywhere), strict=True)))]
         sizes = [self.n_samples // 2]
         samples = rounds[0].draw(sizes[0], rng)
         heights = self._log_posterior(samples, z)
         for size in [self.n_samples // 4] * 2:
-            mixture = _Mixture.joined([(n, one) for n, one in zip(sizes, rounds, strict=True)])
+            mixture = Mixture.joined([(n, one) for n, one in zip(sizes, rounds, strict=True)])
             weights = _normalised(heights - mixture.log_density(samples))
-            rounds.append(_Mixture.kernels(samples, weights, 60, 0.3, rng))
+            rounds.append(Mixture.kernels(samples, weights, 60, 0.3, rng))
             sizes.append(size)
             more = rounds[-1].draw(size, rng)
             samples = np.concatenate([samples, more])
             heights = np.concatenate([heights, self._log_posterior(more, z)])
-        mixture = _Mixture.joined([(n, one) for n, one in zip(sizes, rounds, strict=True)])
+        mixture = Mixture.joined([(n, one) for n, one in zip(sizes, rounds, strict=True)])
         return samples, heights - mixture.log_density(samples)
 
     def _around_modes(self, starts, z):
@@ -269,7 +325,7 @@ class IdealObserver:
             factors.append(factor)
             evidences.append(height + np.log(np.diag(factor)).sum())
         # tempered, so that no mode is left out
-        return _Mixture(np.array(modes), np.array(factors), np.array(evidences) / 2)
+        return Mixture(np.array(modes), np.array(factors), np.array(evidences) / 2)
 
     def _climb(self, start, z):
         def descent(location):
@@ -287,47 +343,6 @@ class IdealObserver:
         return np.linalg.cholesky(covariance)
 
 
-class _Mixture:
-    """Mixture of four-dimensional t distributions, each with a centre and a scale factor."""
-
-    def __init__(self, centres, factors, log_shares):
-        self.centres = centres
-        self.factors = np.broadcast_to(factors, (len(centres), 4, 4))
-        self.log_shares = log_shares - np.logaddexp.reduce(log_shares)
-
-    @classmethod
-    def joined(cls, parts):
-        """Mixture of (share, mixture) pairs."""
-        return cls(
-            np.concatenate([mixture.centres for _, mixture in parts]),
-            np.concatenate([mixture.factors for _, mixture in parts]),
-            np.concatenate([np.log(share) + mixture.log_shares for share, mixture in parts]),
-        )
-
-    @classmethod
-    def kernels(cls, points, weights, n, width, rng):
-        """n kernels around points picked by weight; their covariance is `width` of the points'."""
-        spread = _covariance(points, weights, floor=1e-7)
-        picked = points[rng.choice(len(points), n, p=weights)]
-        return cls(picked, np.linalg.cholesky(width * spread)[None], np.zeros(n))
-
-    def draw(self, n, rng):
-        """n samples, (n, 4)."""
-        which = rng.choice(len(self.centres), size=n, p=np.exp(self.log_shares))
-        noise = rng.standard_normal((n, 4))
-        noise *= np.sqrt(_DEGREES / rng.chisquare(_DEGREES, n))[:, None]
-        return self.centres[which] + np.einsum("nij,nj->ni", self.factors[which], noise)
-
-    def log_density(self, samples):
-        """Log density up to a constant that all mixtures share, (n,)."""
-        inverse = np.linalg.inv(self.factors)
-        offset = samples[None] - self.centres[:, None]  # (components, n, 4)
-        scaled = np.einsum("kij,knj->kni", inverse, offset)
-        log_t = -(_DEGREES + 4) / 2 * np.log1p((scaled**2).sum(axis=-1) / _DEGREES)
-        log_size = np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
-        return np.logaddexp.reduce(log_t + (self.log_shares - log_size)[:, None], axis=0)
-
-
 def _same(mode, other, factor):
     return np.linalg.norm(np.linalg.solve(factor, mode - other)) < 1.0
 
@@ -337,14 +352,9 @@ def _normalised(log_weights):
     return weights / weights.sum()
 
 
-def _covariance(samples, weights, floor):
-    offset = samples - weights @ samples
-    return (weights[:, None] * offset).T @ offset + floor * np.eye(4)
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _log_posteriors(locations, z, window_step, log_start, table, origin, step):
-    fields, w_x, w_y = np.empty(table.shape[2]), np.empty(4), np.empty(4)
+@compiled
+def _log_posteriors(locations, z, window_step, table):
+    work = np.empty((5, 6))
     n_frames = len(z)
     result = np.empty(len(locations))
     for k in range(len(locations)):
@@ -358,24 +368,10 @@ def _log_posteriors(locations, z, window_step, log_start, table, origin, step):
                 m_x + s_x * z[t + 1, 0],
                 m_y + s_y * z[t + 1, 1],
                 table,
-                origin,
-                step,
-                fields,
-                w_x,
-                w_y,
+                work,
             )
             n_used += 1
         total *= (n_frames - 1) / n_used
-        # Bilinear log density of the first frame shown
-        place_x = (m_x + s_x * z[0, 0] - origin[0]) / step
-        place_y = (m_y + s_y * z[0, 1] - origin[1]) / step
-        if 0 <= place_x < log_start.shape[0] - 1 and 0 <= place_y < log_start.shape[1] - 1:
-            i, j = int(place_x), int(place_y)
-            a, b = place_x - i, place_y - j
-            total += (1 - a) * ((1 - b) * log_start[i, j] + b * log_start[i, j + 1])
-            total += a * ((1 - b) * log_start[i + 1, j] + b * log_start[i + 1, j + 1])
-        else:
-            total += _LOG_FLOOR
         # s^(N-2) from the volume element, and one more for log s instead of s
         result[k] = total + (n_frames - 1) * (log_x + log_y)
     return result

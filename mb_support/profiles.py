@@ -11,21 +11,19 @@ class Profile:
     """
 
     name: str
-    live_training: tuple  # (frames, steps, frames shown) of the training run by a chapter
+    live_training: tuple  # (frames, steps) of the training run by a chapter
     n_test_trajectories: int  # held-out trajectories evaluated for each size
     n_train_trajectories: int  # fixed training set of the author's recipe and the baselines
     grid_step: float  # grid spacing of the exact solver, reduced length
     sizes: tuple  # model sizes shown, where their checkpoints exist
-    n_prompts: tuple  # trajectories continued by the model of each of `sizes`
-    n_long_frames: int  # frames of a long generated trajectory
-    n_probed: tuple  # fresh trajectories on which the kept probe of each of `sizes` is repeated
+    n_prompts: tuple  # trajectories on which kept forecasts are repeated, for each of `sizes`
+    n_long_frames: int  # frames of the continuation that is drawn
     n_arrivals: int  # windows of each kind of dynamics from which memory is learned and scored
     n_shots: tuple  # points, and simulations from each, for the exact limits of memory
     n_classified: tuple  # test trajectories classified live, for each of `sizes`; the rest is kept
-    n_attended: tuple  # trajectories whose attention is summed up, for each of `sizes`
+    n_attended: tuple  # trajectories on which kept attention is repeated, for each of `sizes`
     n_passages: int  # simulated first passages of each kind
     n_equilibrium: int  # trajectories from which equilibrium averages are taken
-    n_occluded: tuple  # trajectories of these from which pieces are removed one by one
     n_leaked: int  # fresh trajectories on which the kept leak of the small model is repeated
     n_sampled: tuple  # walkers, and frames of each, sampled live from the causal generator
 
@@ -33,43 +31,39 @@ class Profile:
 PROFILES = {
     "smoke": Profile(
         "smoke",
-        live_training=(120, 40, 60),
+        live_training=(64, 8),
         n_test_trajectories=48,
         n_train_trajectories=200,
         grid_step=0.04,
         sizes=("small",),
         n_prompts=(8,),
-        n_long_frames=300,
-        n_probed=(12,),
+        n_long_frames=30,
         n_arrivals=2000,
         n_shots=(150, 50),
         n_classified=(48,),
-        n_attended=(8,),
+        n_attended=(2,),
         n_passages=64,
         n_equilibrium=64,
-        n_occluded=(2,),
         n_leaked=200,
-        n_sampled=(200, 800),
+        n_sampled=(200, 200),
     ),
     "poster": Profile(
         "poster",
-        live_training=(1000, 600, 160),
+        live_training=(64, 150),
         n_test_trajectories=1000,
         n_train_trajectories=1000,
         grid_step=0.02,
         sizes=("small", "medium", "large"),
-        n_prompts=(150, 80, 30),
-        n_long_frames=1500,
-        n_probed=(60, 30, 10),
-        n_arrivals=12_000,
+        n_prompts=(150, 40, 12),
+        n_long_frames=100,
+        n_arrivals=8_000,
         n_shots=(500, 100),
         n_classified=(1000, 1000, 1000),
-        n_attended=(48, 24, 12),
+        n_attended=(8, 4, 2),
         n_passages=2560,
         n_equilibrium=1024,
-        n_occluded=(16, 6, 3),
         n_leaked=2000,
-        n_sampled=(1000, 3000),
+        n_sampled=(1000, 800),
     ),
 }
 

@@ -8,15 +8,24 @@ nodes of weight 1e-100. So long times are Chebyshev's except for a short stretch
 the walls slide down: last for expectations, first for densities.
 """
 
-import numba
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from scipy.special import ive
 from scipy.stats import poisson
 
-from .grid import DIRECTIONS
+from .compiled import compiled
+from .grid import DIRECTIONS, thinned
 
 _SLIDE = 1 / 400  # length of the stretch times beta D: what it takes to slide down the walls
 _TOLERANCE = 1e-15
+_LARGEST_GROWTH = 1e8  # by which Chebyshev's rounding errors may grow at any node
+_COARSE = 0.04  # grid step at which that is found out, reduced length
+_MOST_SWEEPS = 500_000  # and how long it may take
+_LONGEST_SUM = 1_000_000  # mean number of terms of uniformisation at once
+_MOST_UPDATES = 1e11  # of one node, in one propagation: a few minutes
+
+_slide_times = WeakKeyDictionary()
 
 
 def _jump_chain(grid, is_density):
@@ -34,7 +43,7 @@ def _jump_chain(grid, is_density):
     return stencil, fastest
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _jump(now, stencil, out):
     for i in range(1, now.shape[0] - 1):
         above, here, below = now[i + 1], now[i], now[i - 1]
@@ -50,7 +59,7 @@ def _jump(now, stencil, out):
             )
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _uniformised(field, stencil, weights):
     now, after = field.copy(), field.copy()
     result = weights[0] * field
@@ -62,7 +71,7 @@ def _uniformised(field, stencil, weights):
     return result
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _chebyshev(field, stencil, coefficients):
     # T_n(1 + L / fastest): the spectrum of L lies in [-2 fastest, 0].
     before, now, jumped = field.copy(), field.copy(), field.copy()
@@ -95,8 +104,44 @@ def _chebyshev_coefficients(mean):
 
 
 def slide_time(grid):
-    """Time in which a density leaves the high walls: a few relaxation times of a basin."""
-    return _SLIDE / (grid.beta * grid.diffusion)
+    """Time after which Chebyshev's rounding errors do no harm, wherever a particle starts.
+
+    They are even under the square root of the Boltzmann weight w, so at a node they grow with
+    w^-1/2. After a time t the error of an expectation is the mean of that at x_t, and once no
+    start leaves more than `_LARGEST_GROWTH`, all is well: when the walls are left at the
+    temperatures of the book, when the plateaus and saddles are left too at lower ones. Where a
+    second well is itself so rare that this never happens, the time is infinite.
+    """
+    shortest = _SLIDE / (grid.beta * grid.diffusion)
+    if not np.isfinite(shortest):
+        return shortest
+    if grid not in _slide_times:
+        _slide_times[grid] = _time_to_settle(thinned(grid, _COARSE), shortest)
+    return _slide_times[grid]
+
+
+def _time_to_settle(grid, shortest):
+    energy = grid.beta * (grid.energy - grid.energy.min())
+    growth = np.where(grid.active, np.exp(np.minimum(energy, 1000) / 2), 0)
+    growth *= np.sqrt(np.exp(-energy).sum())
+    stencil, fastest = _jump_chain(grid, is_density=False)
+    time, stretch = 0.0, shortest
+    while True:
+        growth = _uniformise(growth, stencil, fastest * stretch)
+        time += stretch
+        if growth.max() < _LARGEST_GROWTH:
+            return time
+        stretch = time / 4
+        if fastest * (time + stretch) > _MOST_SWEEPS:
+            return np.inf
+
+
+def _uniformise(field, stencil, mean):
+    pieces = int(np.ceil(mean / _LONGEST_SUM))
+    weights = _poisson_weights(mean / pieces)
+    for _ in range(pieces):
+        field = _uniformised(field, stencil, weights)
+    return field
 
 
 def propagate(grid, field, time, is_density, settled=False):
@@ -117,6 +162,11 @@ def propagate(grid, field, time, is_density, settled=False):
     -------
     (n_x, n_y) ndarray
 
+    Raises
+    ------
+    ValueError
+        If it would take too long: a long time on a fine grid at low temperature.
+
     References
     ----------
     .. [1] A. Jensen, Skand. Aktuarietidskr. 36, 87 (1953): uniformisation.
@@ -126,15 +176,23 @@ def propagate(grid, field, time, is_density, settled=False):
     if time == 0:
         return field.copy()
     stencil, fastest = _jump_chain(grid, is_density)
-    if settled and time * fastest > 1:
+    slide = slide_time(grid)
+    if settled and np.isfinite(slide) and time * fastest > 1:
         return _chebyshev(field, stencil, _chebyshev_coefficients(fastest * time))
-    slide = min(time, slide_time(grid))
     # A short remainder is not worth a second scheme.
     rest = time - slide if time > 1.5 * slide else 0.0
-    uniform = _poisson_weights(fastest * (time - rest))
+    updates = fastest * (time - rest) * field.size
+    if updates > _MOST_UPDATES:
+        raise ValueError(
+            f"time = {time:g} takes {updates:.1g} steps of a node at beta = {grid.beta:g} and "
+            f"grid_step = {grid.step:g}, where only the slow, safe scheme can be trusted; at most "
+            f"{_MOST_UPDATES:g} are made: choose a shorter time, a larger grid_step or a smaller "
+            "beta"
+        )
+    uniform = fastest * (time - rest)
     if rest == 0:
-        return _uniformised(field, stencil, uniform)
+        return _uniformise(field, stencil, uniform)
     expansion = _chebyshev_coefficients(fastest * rest)
     if is_density:
-        return _chebyshev(_uniformised(field, stencil, uniform), stencil, expansion)
-    return _uniformised(_chebyshev(field, stencil, expansion), stencil, uniform)
+        return _chebyshev(_uniformise(field, stencil, uniform), stencil, expansion)
+    return _uniformise(_chebyshev(field, stencil, expansion), stencil, uniform)

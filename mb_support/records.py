@@ -33,9 +33,11 @@ def machine():
 
 def commit():
     """First ten digits of the commit checked out, or None outside a repository."""
-    done = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True
-    )
+    command = ["git", "rev-parse", "--short=10", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
     return done.stdout.strip() or None
 
 
@@ -67,6 +69,8 @@ def rounded(values, digits=6):
         values = asdict(values)
     if isinstance(values, dict):
         return {str(key): rounded(value, digits) for key, value in values.items()}
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
     if isinstance(values, list | tuple):
         return [rounded(value, digits) for value in values]
     if isinstance(values, float):
@@ -98,7 +102,7 @@ def write_json(path, content, indent=1):
     partial.replace(path)
 
 
-def keep(path, made_for, make, packages=("torch", "transformers"), report=print):
+def keep(path, made_for, make, packages=("torch", "transformers"), report=print, indent=1):
     """Make a result and keep it in a file, unless it is there and was made for the same.
 
     Parameters
@@ -112,6 +116,8 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print)
         Whose versions are noted, as in `circumstances`.
     report : callable
         Is told, in one line, that the result is up to date or how long it took.
+    indent : int or None
+        Of the lines of the file; None for one long line.
 
     Returns
     -------
@@ -130,7 +136,8 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print)
         "wall_time_s": round(time.monotonic() - began, 1),
         "processor_time_s": round(time.process_time() - began_cpu, 1),
     }
-    write_json(path, made_for | content | {"record": record | circumstances(*packages)})
+    record |= circumstances(*packages)
+    write_json(path, made_for | content | {"record": record}, indent)
     report(f"{path.stem} took {record['wall_time_s']} s")
     return True
 

@@ -3,22 +3,16 @@
 Everything the book says about a network it says against `GridSolver`.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-from .grid import (
-    build_grid,
-    checked_count,
-    checked_disk,
-    cubic_interpolation,
-    cut_edges,
-    inside_disk,
-)
-from .linear_systems import ahead, boundary_solver, slowest_modes
+from .grid import build_grid, checked_count, checked_disk, cubic_interpolation
+from .linear_systems import slowest_modes
 from .propagation import propagate
+from .transition_paths import TransitionPaths, passage_times, reactive_paths, solve_committors
 
 __all__ = ["DISK_A", "DISK_B", "GridSolver", "TransitionPaths"]
 
@@ -27,37 +21,15 @@ DISK_A = ((-0.558, 1.441), 0.1)
 DISK_B = ((0.623, 0.028), 0.1)
 
 
-@dataclass(frozen=True)
-class TransitionPaths:
-    """What transition path theory says of the way from a source to a target disk.
-
-    Attributes
-    ----------
-    committor : (n_x, n_y) ndarray
-        Probability to reach the target before the source.
-    flux : float
-        Reactive trajectories per unit time in a long equilibrium trajectory, 1/time.
-    probability_last_in_source : float
-        Share of time in which the source was visited more recently than the target.
-    rate : float
-        flux / probability_last_in_source, transitions per unit time spent after the source.
-    current : (n_x, n_y, 2) ndarray
-        Probability current of reactive trajectories, 1/(length time).
-    """
-
-    committor: np.ndarray
-    flux: float
-    probability_last_in_source: float
-    rate: float
-    current: np.ndarray
-
-
 class GridSolver:
     """Finite-volume solver for dx = -beta D grad V dt + sqrt(2 D) dW.
 
     Fields are (n_x, n_y) arrays over the nodes `x`, `y`. All results converge with the square of
     `grid_step`; at the default, committors are good to 1e-4 and rates to 1e-4 of themselves at
-    the temperatures of the book.
+    the temperatures of the book, and to 3e-3 of themselves at any lower one that double precision
+    holds (kT above 0.16). Every solution is compared with a second, independent route to it;
+    beyond what can be trusted there is a `ValueError`. A warning tells of a `grid_step` that is
+    too wide for the wells at this temperature.
 
     Parameters
     ----------
@@ -160,26 +132,15 @@ class GridSolver:
         Raises
         ------
         ValueError
-            If a disk is malformed, holds no node, leaves the domain, or the two overlap.
+            If a disk is malformed, holds no node, leaves the domain, or the two overlap; or if
+            the temperature is too low for double precision.
 
         References
         ----------
         .. [1] W. E and E. Vanden-Eijnden, Annu. Rev. Phys. Chem. 61, 391 (2010).
         """
-        return self._solve_committor(source, target)[0]
-
-    def _solve_committor(self, source, target):
         self._check_apart(source, target)
-        in_source = inside_disk(self.grid, "source", source)
-        in_target = inside_disk(self.grid, "target", target)
-        onto_source = cut_edges(self.grid, source, in_source)
-        onto_target = cut_edges(self.grid, target, in_target)
-        held = in_source | in_target
-        solve = boundary_solver(self.grid, held, (onto_source + onto_target).sum(axis=0))
-        values = np.where(in_target, 1.0, 0.0)
-        free = self.active & ~held
-        values[free] = solve(onto_target.sum(axis=0)[free])
-        return self._filled(np.clip(values, 0, 1)), onto_source, onto_target, held
+        return self._filled(solve_committors(self.grid, source, target).forward)
 
     def mean_first_passage_time(self, target):
         """Mean time to first reach the target disk, for a start at each node.
@@ -199,14 +160,10 @@ class GridSolver:
         Raises
         ------
         ValueError
-            If the disk is malformed, holds no node, or leaves the domain.
+            If the disk is malformed, holds no node, or leaves the domain; or if the temperature
+            is too low for double precision.
         """
-        inside = inside_disk(self.grid, "target", target)
-        onto = cut_edges(self.grid, target, inside).sum(axis=0)
-        free = self.active & ~inside
-        values = np.zeros(self.shape)
-        values[free] = boundary_solver(self.grid, inside, onto)(np.ones(free.sum()))
-        return self._filled(values)
+        return self._filled(passage_times(self.grid, self._weight, target))
 
     def transition_path_theory(self, source, target):
         """Committor, reactive flux, rate and reactive current between two disks.
@@ -229,28 +186,9 @@ class GridSolver:
         ----------
         .. [1] W. E and E. Vanden-Eijnden, Annu. Rev. Phys. Chem. 61, 391 (2010).
         """
-        committor, onto_source, onto_target, held = self._solve_committor(source, target)
-        # The flux is the Dirichlet form of the committor. Summed over edges it has no
-        # cancellation, unlike the flow into either disk at low temperature.
-        flux, flow = 0.0, np.zeros((4, *self.shape))
-        for direction, rate in enumerate(self.grid.rates):
-            rise = np.where(
-                held | ahead(held, direction), 0, ahead(committor, direction) - committor
-            )
-            flow[direction] = self._weight * rate * rise
-            flux += 0.5 * (flow[direction] * rise).sum()
-            # edges that end on a circle
-            into_target = self._weight * onto_target[direction] * (1 - committor)
-            into_source = self._weight * onto_source[direction] * committor
-            flux += (into_target * (1 - committor)).sum() + (into_source * committor).sum()
-            flow[direction] += into_target - into_source
-        # Current density: probability per time over an edge, per length of cell face, averaged
-        # over the two edges that leave a node along each axis.
-        current = np.stack([flow[0] - flow[1], flow[2] - flow[3]], axis=-1) / (2 * self.grid_step)
-        last_in_source = float((self._weight * (1 - committor)).sum())
-        return TransitionPaths(
-            committor, float(flux), last_in_source, float(flux) / last_in_source, current
-        )
+        self._check_apart(source, target)
+        paths = reactive_paths(self.grid, self._weight, source, target)
+        return replace(paths, committor=self._filled(paths.committor))
 
     def rate(self, source, target):
         """Transition rate from the source disk to the target disk.
@@ -291,12 +229,13 @@ class GridSolver:
         modes : (n, n_x, n_y) ndarray
             Right eigenfunctions of the generator, orthonormal under the stationary density; the
             sign makes each correlate positively with x. Where the density is below about 1e-20
-            of its maximum they carry no information.
+            of its maximum, the fast ones carry no information.
 
         Raises
         ------
         ValueError
-            If `n` is not an integer from 1 to a tenth of the number of active nodes.
+            If `n` is not an integer from 1 to a tenth of the number of active nodes; or if the
+            temperature is too low for double precision.
         """
         n = checked_count("n", n)
         n_active = int(self.active.sum())
@@ -305,10 +244,10 @@ class GridSolver:
         if self._modes is None or len(self._modes[0]) < n:
             rates, vectors = slowest_modes(self.grid, self._weight, n)
             fields = np.zeros((n, *self.shape))
-            fields[:, self.active] = vectors[1:]
+            fields[:, self.active] = vectors
             along_x = self.average(self.positions[..., 0] * fields)
             fields *= np.where(along_x < 0, -1.0, 1.0)[:, None, None]
-            self._modes = rates[1:], self._filled(fields)
+            self._modes = rates, self._filled(fields)
         return self._modes[0][:n].copy(), self._modes[1][:n].copy()
 
     def implied_timescales(self, n):
@@ -373,12 +312,13 @@ class GridSolver:
         Returns
         -------
         (..., n_x, n_y) ndarray
-            Exact for the generator to about 1e-12 of the largest value, at every node.
+            Exact for the generator to about 1e-10 of the largest value, at every node.
 
         Raises
         ------
         ValueError
-            If shapes do not fit, or `time` is negative or not finite.
+            If shapes do not fit, or `time` is negative or not finite; or if it would take too
+            long (a long time on a fine grid, below kT = 1.5).
         """
         return self._filled(self._evolved("values", values, time, is_density=False))
 
@@ -403,8 +343,7 @@ class GridSolver:
         Raises
         ------
         ValueError
-            If shapes do not fit, `density` is not zero at an inactive node, or `time` is negative
-            or not finite.
+            As `propagate`; and if `density` is not zero at an inactive node.
         """
         if np.any(np.asarray(density)[..., ~self.active] != 0):
             raise ValueError("density must be zero at inactive nodes, above the energy cut-off")

@@ -178,16 +178,18 @@ class SimulationConfig:
 
 
 #: The regimes of the book. "underdamped" has the temperature of "metastable" and so little
-#: friction that the velocity outlives a frame: there positions alone are not Markov.
+#: friction that the velocity outlives a frame: there positions alone are not Markov. "fine" is
+#: "metastable" with four times as many frames.
 REGIMES = {
-    "metastable": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
-    "wild": SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=10, n_frames=1000),
+    "metastable": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=512),
+    "fine": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
+    "wild": SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=400, n_frames=256),
     "underdamped": SimulationConfig(
         beta=1 / 15,
         diffusion=None,
         dt=1e-3,
         stride=20,
-        n_frames=1000,
+        n_frames=512,
         integrator="underdamped",
         mass=1.0,
         friction=10.0,

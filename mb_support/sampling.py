@@ -12,11 +12,69 @@ import pandas as pd
 
 from .passages import first_passage_times
 from .paths import RESULTS
-from .potential import MINIMA, potential
+from .potential import MINIMA, SADDLES, potential
 from .reference import DISK_A, DISK_B, GridSolver
-from .simulation import sample_starts, simulate
+from .simulation import START_BOX, sample_starts, simulate
+from .states import assign_states
 
 _DISKS = {"A": DISK_A, "B": DISK_B}
+
+
+def share_below_saddle(n_points=1000):
+    """Share of the box of starts that lies below the upper saddle, by the midpoint rule.
+
+    Parameters
+    ----------
+    n_points : int
+        Midpoints along each side of the box.
+
+    Returns
+    -------
+    float
+    """
+    middle = (np.arange(n_points) + 0.5) / n_points
+    points = START_BOX[0] + np.stack(np.meshgrid(middle, middle), axis=-1) * np.ptp(START_BOX, 0)
+    return float((potential(points) < potential(SADDLES[0])).mean())
+
+
+def label_table(sets, early):
+    """What the labels of data sets say: how many are B, and how often the state is left.
+
+    Parameters
+    ----------
+    sets : dict of str to datasets.TrajectorySet
+        With the state of the first frame as label.
+    early : int
+        A frame soon after the first.
+
+    Returns
+    -------
+    DataFrame
+        A row for each set. Columns "label B", "other state at frame <early>" and "ends in other
+        state", each in per cent and with its standard error over trajectories in a column of the
+        same name and "error"; and "trajectories".
+
+    Raises
+    ------
+    ValueError
+        If a set's trajectories do not reach the early frame.
+    """
+    rows = {}
+    for name, data in sets.items():
+        n, n_frames = data.trajectories.shape[:2]
+        if not 0 < early < n_frames:
+            raise ValueError(f"early must lie in 1..{n_frames - 1} for {name!r}; got {early}")
+        shares = {
+            "label B": data.labels == 1,
+            f"other state at frame {early}": assign_states(data.trajectories[:, early])
+            != data.labels,
+            "ends in other state": assign_states(data.trajectories[:, -1]) != data.labels,
+        }
+        rows[name] = {"trajectories": n}
+        for column, is_so in shares.items():
+            rows[name][column] = 100 * is_so.mean()
+            rows[name][f"{column} error"] = 100 * is_so.std() / math.sqrt(n)
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def equilibrium_frames(config, n, seed, burn_in=60.0, length=40.0, spacing=0.05):

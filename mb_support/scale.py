@@ -14,6 +14,8 @@ from .checkpoints import CheckpointError
 
 #: Bytes of a stored frame: two coordinates in float32.
 FRAME_BYTES = 8
+#: Frames of the longest trajectories that are timed, those of the regime "fine".
+FULL_LENGTH = 1000
 _SAME = {"threads": 2, "processes": 1, "label": "ours"}
 
 
@@ -147,8 +149,9 @@ def simulation_growth(result, field):
     amounts, seconds : ndarray
         Sorted by amount.
     """
-    other = {"n_trajectories": ("n_frames", 1000), "n_frames": ("n_trajectories", 1024)}[field]
-    rows = rows_where(result, kind="simulation", threads=2, **{other[0]: other[1]})
+    usual = {"n_trajectories": 1024, "n_frames": FULL_LENGTH}
+    other = {name: value for name, value in usual.items() if name != field}
+    rows = rows_where(result, kind="simulation", threads=2, **other)
     rows = rows.sort_values(field)
     frames = rows["n_trajectories"] * rows["n_frames"]
     return rows[field].to_numpy(float), (frames / rows["median_frames_per_s"]).to_numpy(float)
@@ -179,7 +182,7 @@ def usual_precision(rows):
 
 
 def implementation_table(result):
-    """Frames per second at 1000 frames by attention and precision, one row each.
+    """Frames per second at `FULL_LENGTH` by attention and precision, one row each.
 
     Parameters
     ----------
@@ -191,7 +194,7 @@ def implementation_table(result):
         Columns are sizes.
     """
     rows = pd.concat(
-        rows_where(result, kind=kind, n_frames=1000, threads=2, processes=1)
+        rows_where(result, kind=kind, n_frames=FULL_LENGTH, threads=2, processes=1)
         for kind in ("training", "inference")
     )
     rows["attention"] = rows["attention"] + np.where(rows["attention_dropout"] > 0, ", dropout", "")
@@ -203,7 +206,7 @@ def implementation_table(result):
 
 
 def speedup_parts(result, size):
-    """Into what the gain of a size over the plain configuration divides, at 1000 frames.
+    """Into what the gain of a size over the plain configuration divides, at `FULL_LENGTH`.
 
     Parameters
     ----------
@@ -219,7 +222,7 @@ def speedup_parts(result, size):
         that for tiny heads.
     """
     rows = rows_where(
-        result, kind="training", size=size, n_frames=1000, threads=2, processes=1,
+        result, kind="training", size=size, n_frames=FULL_LENGTH, threads=2, processes=1,
         precision="float32",
     )  # fmt: skip
     without = rows[rows["attention_dropout"] == 0].set_index("attention")["median_frames_per_s"]
@@ -230,7 +233,47 @@ def speedup_parts(result, size):
     }
 
 
-def cost_of(result, n_trajectories=1_000_000, n_frames=1000):
+def bfloat16_gains(result):
+    """How many times as fast training is with linear layers in bfloat16, at `FULL_LENGTH`.
+
+    Parameters
+    ----------
+    result : dict
+        Of `load_benchmark("training")`.
+
+    Returns
+    -------
+    dict of str to float
+        By size, where both were measured: ratio of median frames per second on two threads, with
+        attention for tiny heads and without dropout.
+    """
+    rows = rows_where(result, kind="training", n_frames=FULL_LENGTH, **_SAME)
+    speeds = rows.groupby(["size", "precision"], sort=False)["median_frames_per_s"].median()
+    speeds = speeds.unstack().reindex(columns=["bfloat16", "float32"])
+    return (speeds["bfloat16"] / speeds["float32"]).dropna().to_dict()
+
+
+def gains_in_words(gains, margin=0.05):
+    """Whether something pays: "in all sizes", "in no size", or in which.
+
+    Parameters
+    ----------
+    gains : dict of str to float
+        By size: how many times as fast.
+    margin : float
+        A gain counts from one plus this on.
+
+    Returns
+    -------
+    str
+    """
+    paying = [size for size, gain in gains.items() if gain > 1 + margin]
+    if len(paying) == len(gains):
+        return "in all sizes"
+    return f"in the {' and the '.join(paying)} one only" if paying else "in no size"
+
+
+def cost_of(result, n_trajectories=1_000_000, n_frames=FULL_LENGTH):
     """What a large set of trajectories would cost on the machine of the benchmark.
 
     Extrapolated from the measured speeds, linear in the number of trajectories.

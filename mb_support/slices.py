@@ -8,7 +8,7 @@ probability comes from `forecast.label_posterior`, and with it the accuracy that
 import numpy as np
 import pandas as pd
 
-from .classification import predict_states, wilson_interval
+from .classification import verdict, wilson_interval
 from .forecast import state_share
 from .states import assign_states
 
@@ -45,54 +45,13 @@ def copying_accuracy(solver, posterior):
     return np.where(posterior.frames == 0, 1.0, accuracy)
 
 
-def slice_starts(n_frames, length, n_starts):
-    """Up to `n_starts` frames, evenly from 0 to the last at which a slice of `length` fits."""
-    if not 2 <= length <= n_frames:
-        raise ValueError(f"length must be from 2 to {n_frames}; got {length}")
-    return np.unique(np.linspace(0, n_frames - length, n_starts).round().astype(int))
-
-
-def predict_slices(model, trajectories, starts, length, progress=True):
-    """States predicted from the slices that begin at each of several frames.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) ndarray
-    starts : (n_starts,) sequence of int
-    length : int
-        Frames of a slice.
-    progress : bool
-
-    Returns
-    -------
-    (n_starts, n) ndarray of int8
-
-    Raises
-    ------
-    ValueError
-        If a slice does not fit into the trajectories, or as `predict_states`.
-    """
-    starts = np.asarray(starts, dtype=int)
-    n_frames = trajectories.shape[1]
-    if starts.ndim != 1 or len(starts) == 0 or starts.min() < 0:
-        raise ValueError(f"starts must be frames from 0; got {starts.tolist()}")
-    if starts.max() + length > n_frames:
-        raise ValueError(
-            f"a slice of {length} frames from frame {starts.max()} does not fit into {n_frames}"
-        )
-    slices = np.concatenate([trajectories[:, t : t + length] for t in starts])
-    predicted, _ = predict_states(model, slices, progress)
-    return predicted.reshape(len(starts), -1).astype(np.int8)
-
-
 def slice_table(predicted, starts, length, states):
     """Accuracy of slice predictions, for the label and for the slice's own first frame.
 
     Parameters
     ----------
     predicted : (n_starts, n) ndarray of int
-        From `predict_slices`.
+        States predicted from the slices that begin at each frame.
     starts : (n_starts,) sequence of int
     length : int
     states : (n, n_frames) ndarray of int
@@ -114,6 +73,35 @@ def slice_table(predicted, starts, length, states):
             row |= {name: n_right / len(guess), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def decline_verdicts(tables, late):
+    """Whether slices that begin late are harder than those that begin at frame 0.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        For each model, rows of `slice_table` for one length.
+    late : int
+        First frame of the late slices.
+
+    Returns
+    -------
+    dict of str to {"confirmed", "refuted", "undecided"}
+        By the intervals of the accuracy for the label.
+
+    Raises
+    ------
+    ValueError
+        If a table lacks frame 0 or the late one, or mixes lengths.
+    """
+    found = {}
+    for name, table in tables.items():
+        rows = table.set_index("start")[["label_low", "label_high"]]
+        if table["length"].nunique() != 1 or not {0, late} <= set(rows.index):
+            raise ValueError(f"{name}: one length with slices from frames 0 and {late} is needed")
+        found[name] = verdict(tuple(rows.loc[0]), tuple(rows.loc[late]))
+    return found
 
 
 def causes_of_decline(table):

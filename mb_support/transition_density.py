@@ -1,28 +1,36 @@
 """Density of the next frame given this one, fast enough for a million evaluations per second.
 
-One frame is too long for a Gaussian of the local force (its time step is a third of the relaxation
-time in a basin) but short enough for a Gaussian with the exact mean and covariance, corrected for
-skewness and excess: an Edgeworth series. Its coefficients are moments of the simulated chain
-itself, time step error included, tabulated once on a grid.
+In the time of a frame a particle may run from the ridge into either valley, so the density is far
+from a Gaussian. In a small part of that time it is one, with the mean and covariance of the
+simulated chain, time step error included. So the parts are strung together on a grid, by powers of
+one matrix, and the logarithm of what comes out is tabulated as a correction to the Gaussian of the
+same mean and covariance. The correction changes slowly with both frames; the Gaussian does not.
 """
 
-from dataclasses import dataclass
-from math import comb
+from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from scipy import ndimage
 
-from .cache import SOLVER_MODULES, cached
-from .forecast import simulated_expectations
+from .cache import cached
+from .compiled import compiled
+from .forecast import simulated_moments
+from .grid import box_coverage
+from .potential import SADDLES, potential
 from .reference import GridSolver
+from .simulation import START_BOX
 
-# Fields of the table: mean x, y; inverse Cholesky factor 00, 10, 11; log of the factor's
-# determinant; third cumulants of the whitened displacement xxx, xxy, xyy, yyy; fourth ones.
-_N_FIELDS = 15
-_HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+# Fields of a Gaussian: mean x, y; inverse Cholesky factor 00, 10, 11; log of the factor's
+# determinant.
+_N_FIELDS = 6
+_LOG_2PI = np.log(2 * np.pi)
 _OUTSIDE = -30.0  # added to the log density for a frame off the table
 _LARGEST_CORRECTION = 4.0
+_REACH, _SPACING = 6.0, 0.5  # of the table of corrections, in standard deviations
+_SMALLEST = 1e-18  # of a transition probability: its square is no denormal number
+_NARROWEST = 1.2  # standard deviation of a part, in grid steps: narrower ones slip between nodes
+_KEPT_ABOVE_SADDLE = 8.0  # kT: nodes beyond are kept only in the box of starts
+_MARGIN = 0.1  # around the box of starts, reduced length
 
 
 @dataclass(frozen=True)
@@ -31,17 +39,26 @@ class TransitionDensity:
 
     Attributes
     ----------
-    coefficients : (n_x, n_y, 15) ndarray
-        Cubic B-spline coefficients of the fields.
+    gaussian : (n_x, n_y, 6) ndarray of float
+        Cubic B-spline coefficients of the Gaussian's fields.
+    correction : (n_x, n_y, n, n) ndarray of float32
+        Quadratic B-spline coefficients of the log density less that of the Gaussian, by node and
+        whitened displacement.
     origin : (2,) ndarray
         First node.
     step : float
         Distance between nodes.
     """
 
-    coefficients: np.ndarray
+    gaussian: np.ndarray
+    correction: np.ndarray
     origin: np.ndarray
     step: float
+
+    @property
+    def table(self):
+        """All of it, as `log_density_of_step` takes it."""
+        return self.gaussian, self.correction, self.origin, self.step
 
     def log_density(self, now, later):
         """Log density of the next frame.
@@ -65,18 +82,19 @@ class TransitionDensity:
             raise ValueError(
                 f"now and later must both have shape (n, 2); got {now.shape} and {later.shape}"
             )
-        return _log_densities(now, later, self.coefficients, self.origin, self.step)
+        return _log_densities(now, later, self.table)
 
 
-def transition_density(config, grid_step=0.04):
+def transition_density(config, grid_step=None):
     """Tabulate the density of one frame to the next for an overdamped simulation.
 
     Parameters
     ----------
     config : SimulationConfig
         With the integrator "overdamped".
-    grid_step : float
-        Distance between the table's nodes, reduced length.
+    grid_step : float, optional
+        Distance between the table's nodes, reduced length; by default a quarter of how far a free
+        particle gets in a frame, at least 0.05 and at most 0.1.
 
     Returns
     -------
@@ -86,70 +104,127 @@ def transition_density(config, grid_step=0.04):
     ------
     ValueError
         If the integrator is another.
-
-    References
-    ----------
-    .. [1] P. McCullagh, Tensor Methods in Statistics, Chapman and Hall (1987), chapter 5.
     """
     if config.integrator != "overdamped":
         raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")
+    if grid_step is None:
+        free = np.sqrt(2 * config.diffusion * config.frame_time)
+        grid_step = float(np.clip(free / 4, 0.05, 0.1))
     solver = GridSolver(config.beta, config.diffusion, grid_step)
     key = dict(beta=config.beta, diffusion=config.diffusion, dt=config.dt, stride=config.stride)
-    table = cached(
+    stored = cached(
         "transition_density",
-        key | {"grid_step": grid_step, "integrator": config.integrator},
-        lambda: {"fields": _fields(solver, config)},
-        modules=(*SOLVER_MODULES, "transition_density"),
-    )["fields"]
-    coefficients = [ndimage.spline_filter(field, order=3, mode="nearest") for field in table]
+        key | {"grid_step": grid_step},
+        lambda: _tabulated(solver, config),
+    )
+    coefficients = [ndimage.spline_filter(f, order=3, mode="nearest") for f in stored["fields"]]
     return TransitionDensity(
         np.ascontiguousarray(np.moveaxis(coefficients, 0, -1)),
+        stored["correction"],
         np.array([solver.x[0], solver.y[0]]),
         solver.grid_step,
     )
 
 
-def _fields(solver, config):
-    x, y = np.moveaxis(solver.positions, -1, 0)
-    powers = [(a - b, b) for a in range(1, 5) for b in range(a + 1)]
-    raw = simulated_expectations(solver, config, [x**a * y**b for a, b in powers])
-    raw = dict(zip(powers, raw, strict=True)) | {(0, 0): np.ones_like(x)}
-    mean_x, mean_y = raw[1, 0], raw[0, 1]
-    central = {
-        (a, b): sum(
-            comb(a, i) * comb(b, j) * raw[i, j] * (-mean_x) ** (a - i) * (-mean_y) ** (b - j)
-            for i in range(a + 1)
-            for j in range(b + 1)
-        )
-        for a, b in powers
-    }
+def n_parts(config, grid_step):
+    """Into how many equal parts a frame's time is cut: as many as the grid can tell apart."""
+    steps = (_NARROWEST * grid_step) ** 2 / (2 * config.diffusion * config.dt)  # of a part, least
+    whole = [n for n in range(1, config.stride + 1) if config.stride % n == 0]
+    return max((n for n in whole if config.stride / n >= steps), default=1)
+
+
+def _tabulated(solver, config):
+    fields = _gaussian_fields(solver, config)
+    parts = n_parts(config, solver.grid_step)
+    part = _gaussian_fields(solver, replace(config, stride=config.stride // parts))
+    coverage = box_coverage(solver.x, solver.y, np.array(START_BOX) + [[-_MARGIN], [_MARGIN]])
+    highest = potential(SADDLES[0]) + _KEPT_ABOVE_SADDLE / config.beta
+    kept = solver.active & ((coverage > 0) | (solver.grid.energy < highest))
+    chain = _chain(solver.positions[kept], part[:, kept], solver.grid_step**2)
+    density = _power(chain, parts) / solver.grid_step**2
+    return {"fields": fields, "correction": _corrections(solver, kept, fields, density)}
+
+
+def _gaussian_fields(solver, config):
+    mean, covariance = simulated_moments(solver, config)
     # Off the active region the moments may be anything; keep the covariance positive there.
     floor = 1e-3 * 2 * config.diffusion * config.frame_time
-    xx = np.maximum(central[2, 0], floor)
-    factor_00 = np.sqrt(xx)
-    factor_10 = central[1, 1] / factor_00
-    factor_11 = np.sqrt(np.maximum(central[0, 2] - factor_10**2, floor))
+    factor_00 = np.sqrt(np.maximum(covariance[0, 0], floor))
+    factor_10 = covariance[0, 1] / factor_00
+    factor_11 = np.sqrt(np.maximum(covariance[1, 1] - factor_10**2, floor))
     # xi = W (x - mean), W = inverse of the lower Cholesky factor
     w_00, w_11 = 1 / factor_00, 1 / factor_11
     w_10 = -factor_10 * w_00 * w_11
-    fields = [mean_x, mean_y, w_00, w_10, w_11, np.log(factor_00 * factor_11)]
-    for order in (3, 4):
-        for b in range(order + 1):
-            a = order - b
-            # E[(w_00 u)^a (w_10 u + w_11 v)^b]
-            moment = w_00**a * sum(
-                comb(b, k) * w_10 ** (b - k) * w_11**k * central[a + b - k, k] for k in range(b + 1)
-            )
-            gaussian = {(4, 0): 3.0, (2, 2): 1.0, (0, 4): 3.0}.get((a, b), 0.0)
-            fields.append(np.clip(moment - gaussian, -0.6, 0.6))
-    # Where nothing can be told (the rim of the grid), the plain Gaussian is kept.
-    fields = np.array(fields)
-    fields[6:, ~solver.active] = 0
-    return fields
+    return np.array([*mean, w_00, w_10, w_11, np.log(factor_00 * factor_11)])
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _spline_weights(t, weights):
+@compiled
+def _chain(positions, fields, cell_area):
+    # (n, n) probabilities from node to node in one part of a frame; rows sum to one
+    n = len(positions)
+    chain = np.zeros((n, n), dtype=np.float32)
+    for i in range(n):
+        total = 0.0
+        for j in range(n):
+            d_x, d_y = positions[j, 0] - fields[0, i], positions[j, 1] - fields[1, i]
+            u = fields[2, i] * d_x
+            v = fields[3, i] * d_x + fields[4, i] * d_y
+            square = u * u + v * v
+            if square < 80:
+                p = cell_area * np.exp(-0.5 * square - fields[5, i] - _LOG_2PI)
+                if p > _SMALLEST:
+                    chain[i, j] = p
+                    total += p
+        if total > 0:
+            for j in range(n):
+                chain[i, j] /= total
+    return chain
+
+
+def _power(chain, n):
+    # matrix power whose smallest numbers are cut off: denormal ones are a hundred times slower
+    result, square = None, chain
+    while True:
+        if n % 2:
+            result = square if result is None else _cut(result @ square)
+        n //= 2
+        if n == 0:
+            return result
+        square = _cut(square @ square)
+
+
+def _cut(chain):
+    chain[chain < _SMALLEST] = 0
+    return chain
+
+
+def _corrections(solver, kept, fields, density):
+    # spline coefficients of log density - log Gaussian, (n_x, n_y, n, n); none off kept nodes
+    side = np.arange(-_REACH, _REACH + _SPACING / 2, _SPACING)
+    xi = np.stack(np.meshgrid(side, side, indexing="ij"))
+    found = np.zeros((*kept.shape, len(side), len(side)), dtype=np.float32)
+    for (i, j), row in zip(np.argwhere(kept), density, strict=True):
+        mean_x, mean_y, w_00, w_10, w_11, log_size = fields[:, i, j]
+        d_x, d_y = solver.positions[..., 0] - mean_x, solver.positions[..., 1] - mean_y
+        square = (w_00 * d_x) ** 2 + (w_10 * d_x + w_11 * d_y) ** 2
+        exact = np.full(kept.shape, np.log(_SMALLEST))
+        exact[kept] = np.log(np.maximum(row, _SMALLEST))
+        ratio = exact + 0.5 * square + log_size + _LOG_2PI
+        ratio = np.clip(ratio, -_LARGEST_CORRECTION, _LARGEST_CORRECTION)
+        d_x = xi[0] / w_00
+        d_y = (xi[1] - w_10 * d_x) / w_11
+        places = [
+            (mean_x + d_x - solver.x[0]) / solver.grid_step,
+            (mean_y + d_y - solver.y[0]) / solver.grid_step,
+        ]
+        found[i, j] = ndimage.map_coordinates(ratio, places, order=3, mode="nearest")
+    for axis in range(4):
+        found = ndimage.spline_filter1d(found, 2, axis, output=np.float32, mode="mirror")
+    return found
+
+
+@compiled
+def _cubic_weights(t, weights):
     s = 1 - t
     weights[0] = s * s * s / 6
     weights[1] = 2 / 3 - 0.5 * t * t * (2 - t)
@@ -157,67 +232,68 @@ def _spline_weights(t, weights):
     weights[3] = t * t * t / 6
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _edgeworth(u, v, f):
-    # log(1 + k3 H3 / 6 + k4 H4 / 24 + k3 k3 H6 / 72) to second order in k3 and first in k4
-    a, b, c, d = f[6], f[7], f[8], f[9]
-    trace_u, trace_v = a + c, b + d
-    along_u = a * u * u + 2 * b * u * v + c * v * v
-    along_v = b * u * u + 2 * c * u * v + d * v * v
-    trace = trace_u * u + trace_v * v
-    third = (along_u * u + along_v * v - 3 * trace) / 6
-    uu, vv = u * u, v * v
-    fourth = (
-        f[10] * (uu * uu - 6 * uu + 3)
-        + 4 * f[11] * (uu - 3) * u * v
-        + 6 * f[12] * (uu - 1) * (vv - 1)
-        + 4 * f[13] * (vv - 3) * u * v
-        + f[14] * (vv * vv - 6 * vv + 3)
-    ) / 24
-    w_uu, w_uv, w_vv = a * u + b * v, b * u + c * v, c * u + d * v
-    square = (
-        -9 * (along_u * along_u + along_v * along_v)
-        + 18 * (trace_u * along_u + trace_v * along_v)
-        + 18 * (w_uu * w_uu + 2 * w_uv * w_uv + w_vv * w_vv)
-        - 9 * (trace_u * trace_u + trace_v * trace_v)
-        - 6 * (a * a + 3 * b * b + 3 * c * c + d * d)
-    ) / 72
-    return min(max(third + fourth + square, -_LARGEST_CORRECTION), _LARGEST_CORRECTION)
+@compiled
+def _quadratic_weights(t, weights):
+    weights[0] = 0.5 * (0.5 - t) ** 2
+    weights[1] = 0.75 - t * t
+    weights[2] = 0.5 * (0.5 + t) ** 2
 
 
-@numba.njit(cache=True, error_model="numpy")
-def log_density_of_step(x0, y0, x1, y1, table, origin, step, fields, w_x, w_y):
-    """Log density of (x1, y1) one frame after (x0, y0); the last three are work space."""
+@compiled
+def log_density_of_step(x0, y0, x1, y1, table, work):
+    """Log density of (x1, y1) one frame after (x0, y0).
+
+    `table` is that of a `TransitionDensity`; `work` a (5, 6) ndarray of float to write to.
+    """
+    gaussian, correction, origin, step = table
+    fields, w_x, w_y, w_u, w_v = work[0], work[1], work[2], work[3], work[4]
     place_x, place_y = (x0 - origin[0]) / step, (y0 - origin[1]) / step
     penalty = 0.0
-    n_x, n_y = table.shape[0], table.shape[1]
+    n_x, n_y = gaussian.shape[0], gaussian.shape[1]
     if not (1 <= place_x < n_x - 2 and 1 <= place_y < n_y - 2):
         penalty = _OUTSIDE
         place_x = min(max(place_x, 1.0), n_x - 2.001)
         place_y = min(max(place_y, 1.0), n_y - 2.001)
     i, j = int(place_x), int(place_y)
-    _spline_weights(place_x - i, w_x)
-    _spline_weights(place_y - j, w_y)
+    _cubic_weights(place_x - i, w_x)
+    _cubic_weights(place_y - j, w_y)
     fields[:] = 0
     for a in range(4):
         for b in range(4):
             weight = w_x[a] * w_y[b]
-            row = table[i - 1 + a, j - 1 + b]
+            row = gaussian[i - 1 + a, j - 1 + b]
             for k in range(_N_FIELDS):
                 fields[k] += weight * row[k]
     d_x, d_y = x1 - fields[0], y1 - fields[1]
     u = fields[2] * d_x
     v = fields[3] * d_x + fields[4] * d_y
-    gaussian = -0.5 * (u * u + v * v) - fields[5] - 2 * _HALF_LOG_2PI
-    return penalty + gaussian + _edgeworth(u, v, fields)
+    log_gaussian = -0.5 * (u * u + v * v) - fields[5] - _LOG_2PI
+    reach = _REACH - _SPACING
+    place_u = (min(max(u, -reach), reach) + _REACH) / _SPACING
+    place_v = (min(max(v, -reach), reach) + _REACH) / _SPACING
+    i, j, p, q = round(place_x), round(place_y), round(place_u), round(place_v)
+    _quadratic_weights(place_x - i, w_x)
+    _quadratic_weights(place_y - j, w_y)
+    _quadratic_weights(place_u - p, w_u)
+    _quadratic_weights(place_v - q, w_v)
+    added = 0.0
+    for a in range(3):
+        for b in range(3):
+            block = correction[i - 1 + a, j - 1 + b]
+            total = 0.0
+            for c in range(3):
+                row_u = block[p - 1 + c]
+                total += w_u[c] * (
+                    w_v[0] * row_u[q - 1] + w_v[1] * row_u[q] + w_v[2] * row_u[q + 1]
+                )
+            added += w_x[a] * w_y[b] * total
+    return penalty + log_gaussian + added
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _log_densities(now, later, table, origin, step):
-    fields, w_x, w_y = np.empty(_N_FIELDS), np.empty(4), np.empty(4)
+@compiled
+def _log_densities(now, later, table):
+    work = np.empty((5, _N_FIELDS))
     result = np.empty(len(now))
     for n in range(len(now)):
-        result[n] = log_density_of_step(
-            now[n, 0], now[n, 1], later[n, 0], later[n, 1], table, origin, step, fields, w_x, w_y
-        )
+        result[n] = log_density_of_step(now[n, 0], now[n, 1], later[n, 0], later[n, 1], table, work)
     return result

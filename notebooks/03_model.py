@@ -15,8 +15,8 @@
 #
 # Is the network of this book the poster's, and does the loss mean what its formula says? The
 # parameter counts agree with the poster's table row by row. The formula can be read in two ways,
-# which differ in whether the classifier sees the last frame; the difference is measured below and
-# small. It also hides a factor of two.
+# which differ in whether the classifier sees the last frame; in training they
+# {glue:text}`model_readings:s`. It also hides a factor of two.
 
 # %% tags=["remove-stderr"]
 import numpy as np
@@ -65,9 +65,11 @@ plt.show()
 # classification computes how much that leaves.
 #
 # **Embedding.** Frames are projected to $h$ dimensions, a vector $p_t$ is added for each of
-# `1024` positions (learned by the small model; the others keep them as they began), and the sum is normalised,
+# `1024` positions, and the sum is normalised,
 #
 # $$ e_t^{0} = \operatorname{LayerNorm}(W z_t + b + p_t). $$ (eq-model-embedding)
+#
+# The vectors $p_t$ are learned like all other weights; {doc}`04_training` says how they begin.
 #
 # **Encoder.** Each layer of BERT {cite}`devlin2019` lets frames look at each other and then works on
 # each frame alone, with a residual connection and a LayerNorm behind both steps,
@@ -150,7 +152,7 @@ glue("model_n_differ", int((losses["one_right"] != losses["two_right"]).sum()), 
 glue("model_n_compared", len(losses), display=False)
 glue("model_norm_ratio", float((losses["trajectory"] / losses["mse"]).mean()), display=False)
 
-# %% mystnb={"figure": {"name": "fig-model-readings", "caption": "Trained small model: cross-entropy of each validation trajectory in the two readings of the loss. On the black line the last frame makes no difference to the classifier."}, "image": {"alt": "Scatter of cross-entropies in the two readings on logarithmic axes, along the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-model-readings", "caption": "Trained small model: cross-entropy of each of 200 validation trajectories in the two readings of the loss. On the black line the last frame makes no difference to the classifier."}, "image": {"alt": "Scatter of cross-entropies in the two readings on logarithmic axes, along the diagonal.", "classes": "dark-light"}}
 plots.plot_readings(losses["one"], losses["two"], data.labels)
 plt.show()
 
@@ -160,19 +162,23 @@ plt.show()
 # {glue:text}`model_ce_two:.4f` in two; paired by trajectory, the second minus the first is
 # {glue:text}`model_two_minus_one:+.5f` ({glue:text}`model_two_minus_one_low:+.5f` to
 # {glue:text}`model_two_minus_one_high:+.5f`). The answer itself is right in one reading and wrong in
-# the other for {glue:text}`model_n_differ:d` of them. What matters for training is the gradient:
+# the other for {glue:text}`model_n_differ:d` of them. (Intervals on this page are bootstrap intervals
+# of 95 % over trajectories.) What matters for training is the gradient:
 
 # %%
 few = make_dataset(16, "validation", index=seed)
 cosines = study.compare_gradients(model, few)
 glue("model_cosine", float(cosines.mean()), display=False)
 glue("model_cosine_least", float(cosines.min()), display=False)
+glue("model_readings", study.readings_in_words(cosines), display=False)
+glue("model_n_frames", data.trajectories.shape[1], display=False)
 print(f"cosine of the two gradients, by batch: {np.round(cosines, 4)}")
 
 # %% [markdown]
-# The gradients of the two readings have a mean cosine of {glue:text}`model_cosine:.4f` (least
-# {glue:text}`model_cosine_least:.4f`). One frame in a thousand is not worth a second pass through the
-# encoder.
+# In batches of four trajectories the gradients of the two readings have a mean cosine of
+# {glue:text}`model_cosine:.4f` (least {glue:text}`model_cosine_least:.4f`): they
+# {glue:text}`model_readings:s`. The readings differ by one frame of
+# {glue:text}`model_n_frames:d`, and the second pass through the encoder doubles the cost of a step.
 #
 # **The norm.** $|\cdot|^2$ sums over the two coordinates; the library's `mse_loss` averages over
 # them and is smaller by a factor of {glue:text}`model_norm_ratio:.3f`. The author's script calls
@@ -199,22 +205,24 @@ shift = losses["unbiased"] - losses["trajectory"]
 for key, value in zip(("", "_low", "_high"), measures.bootstrap(shift), strict=True):
     glue(f"model_statistics{key}", float(value), display=False)
 glue("model_trajectory_loss", float(losses["trajectory"].mean()), display=False)
+words = study.change_in_words(shift.mean(), losses["trajectory"].mean())
+glue("model_statistics_matter", words, display=False)
 print(f"L_traj {losses['trajectory'].mean():.4f}, with the script's statistics {shift.mean():+.5f}")
 
 # %% [markdown]
 # The change of {glue:text}`model_statistics:+.5f` ({glue:text}`model_statistics_low:+.5f` to
-# {glue:text}`model_statistics_high:+.5f`) in a loss of {glue:text}`model_trajectory_loss:.4f` does not
-# decide anything.
+# {glue:text}`model_statistics_high:+.5f`) in a loss of {glue:text}`model_trajectory_loss:.4f`
+# {glue:text}`model_statistics_matter:s`.
 #
 # ## Attention, exactly
 #
-# With heads of two to five dimensions, attention over a thousand frames is a million exponentials
-# for each head and hardly any multiplications. General kernels spend their time elsewhere, so the
+# With heads of two to five dimensions, attention over a trajectory is an exponential for each pair of
+# frames and head, and hardly any multiplications. General kernels spend their time elsewhere, so the
 # book brings its own loops (`cpu_fused`) for processors. They compute the same sums; nothing is
 # approximated. {numref}`fig-model-implementations` compares each implementation with the `eager`
 # formula in double precision.
 
-# %% mystnb={"figure": {"name": "fig-model-implementations", "caption": "Largest error of an encoding against double precision, for the library's two implementations of attention and for ours, with trained weights. All are rounding of single precision."}, "image": {"alt": "Bars of the largest encoding error of three attention implementations, all of some millionths.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-model-implementations", "caption": "Largest error of an encoding against double precision, for the library's two implementations of attention and for ours, with trained weights, over two validation trajectories. All are rounding of single precision."}, "image": {"alt": "Bars of the largest encoding error of three attention implementations, all of some millionths.", "classes": "dark-light"}}
 compared = {s: study.implementation_errors(m, data.trajectories[:2]) for s, m in models.items()}
 plots.plot_errors({s: t["encodings"].to_dict() for s, t in compared.items()})
 plt.show()
@@ -231,10 +239,10 @@ glue("model_sdpa_error", float(compared[sizes[0]].loc["sdpa", "encodings"]), dis
 # ## Takeaway
 #
 # The network is the poster's, part by part and parameter by parameter. The two readings of its loss
-# differ by one frame in a thousand and lead the same way; the norm in the formula is twice what the
-# author's script computes. Standardisation is part of the model and takes away shift and scale for
-# good.
+# differ by one frame of a trajectory and {glue:text}`model_readings:s`; the norm in the formula is
+# twice what the author's script computes. Standardisation is part of the model and takes away shift
+# and scale for good.
 #
-# What was not shown: that two trainings under the two readings end alike, as only gradients at
-# trained weights were compared; nor what the factor of two in the norm does to a training. Times are
-# of one machine at one moment.
+# What was not shown: that two trainings under the two readings end alike, as only gradients of one
+# small model at its trained weights were compared; nor what the factor of two in the norm does to a
+# training.

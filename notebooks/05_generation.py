@@ -15,41 +15,42 @@
 #
 # Can an encoder that was trained to fill in next frames continue a trajectory on its own? The
 # poster {cite}`leban2025` shows continuations beside what the particle really did. Here the same
-# figure is drawn from our models, and the continuations are held against the best forecast there
-# is, the exact conditional mean, and against forecasts that need no model at all. The mechanism works.
-# As a forecast, one frame ahead, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the
-# error of "the particle stays"; our models save: {glue:text}`generation_skills:s`.
+# figure is drawn from plainly trained models, and the continuations are held against the best
+# forecast there is, the exact conditional mean. The mechanism works: any prompt is continued. As a
+# forecast, one frame ahead, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the error
+# of "the particle stays"; our models, shown the window they were trained on, save
+# {glue:text}`generation_skills:s`.
 
-# %%
-import pandas as pd
+# %% tags=["hide-input"]
+import numpy as np
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import GridSolver, get_profile
 from mb_support import forecast_scores as fs
-from mb_support.classification import verdict, verdicts_in_words
-from mb_support.datasets import make_dataset
-from mb_support.generation import continue_set, echo, one_step_forecasts
-from mb_support.inference import checkpoint_sizes, load_checkpoint
+from mb_support import generation_study as study
+from mb_support import generation_tables as tables
+from mb_support.classification import verdicts_in_words
+from mb_support.generation import STANDSTILL, generate, one_step_forecasts
+from mb_support.inference import load_checkpoint, weights_digest
 from mb_support.plotting import forecasts
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.simulation import REGIMES
 
 # %% tags=["parameters"]
 profile = "smoke"
-seed = 0  # number of the test set
-n_prompt = 100  # frames the model is given
-n_steps = 200  # frames it adds, at least `many`
-several = 10  # frames per step, where it is not one
-many = 50  # and far too many; at most `n_prompt`
+n_shown = 50  # frames of the prompt drawn in the first figure
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings = get_profile(profile)
-n_prompts = dict(zip(settings.sizes, settings.n_prompts, strict=True))
-sizes = [size for size in settings.sizes if size in checkpoint_sizes()]
-models = {size: load_checkpoint(size) for size in sizes}
-data = make_dataset(4 * max(settings.n_prompts), "test", seed)
-print(f"profile {settings.name}; sizes {', '.join(sizes)}; {len(data)} test trajectories")
+trainings, exact = study.load(settings.sizes)
+models = {size: load_checkpoint(size) for size in trainings}
+kept = study.GenerationMeasurement()
+data, last = kept.trajectories(max(settings.n_prompts)), max(kept.prompts) - 1
+print(
+    f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
+)
 
 # %% [markdown]
 # ## Three steps, over and over
@@ -68,6 +69,9 @@ print(f"profile {settings.name}; sizes {', '.join(sizes)}; {len(data)} test traj
 # itself, as the model does with any trajectory; and after a pass his window moves on by one frame
 # even if $k$ were appended. `generate(..., statistics="prompt")` covers the first.)
 #
+# Two prompts are used: one of 100 frames, and one as in the last stage of training, where the encoder
+# is shown 511 frames. Both end with the same frame, so that the same future is asked for.
+#
 # The particle is Markovian, so the best forecast in the sense of squared distance needs the last
 # frame only. It is the conditional mean, and its error is the floor:
 #
@@ -75,83 +79,37 @@ print(f"profile {settings.name}; sizes {', '.join(sizes)}; {len(data)} test traj
 # \sigma_h^2 = \mathrm{E}\,|\mathbf{x}_{N+h} - \bar{\mathbf{x}}_h(\mathbf{x}_N)|^2 .
 # $$ (eq-generation-floor)
 #
-# The grid solver of the first chapter gives both.
-
-# %% tags=["remove-stderr"]
-blocks = (1, several)
-runs = {
-    (size, k): continue_set(models[size], data, n_prompts[size], n_prompt, n_steps, k)
-    for size in sizes
-    for k in blocks
-}
-
-# %%
-n = max(settings.n_prompts)
-future = data.trajectories[:n, n_prompt : n_prompt + n_steps]
-prompt = data.trajectories[:n, :n_prompt]
-solver = GridSolver(data.config.beta, data.config.diffusion, settings.grid_step)
-horizons = fs.forecast_horizons(n_steps, 20)
-exact = fs.exact_forecast(solver, prompt[:, -1], data.config.frame_time, horizons)
+# The grid solver of the first chapter gives both. A frame is about one relaxation time in a valley,
+# so after a few frames the exact mean has forgotten where in its valley the particle was.
 
 # %% [markdown]
 # ## Actual and generated
 #
-# {numref}`fig-generation-continuations` shows the first trajectory of the test set, not a chosen
-# one.
+# {numref}`fig-generation-continuations` shows the first trajectory of the set, not a chosen one,
+# continued live by the committed model of each size.
 
-# %% mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuation (colour) from a prompt of 100 frames (shaded), for each size and for one and several frames per step. Black: the exact conditional mean, with a band of one standard deviation, known from the last frame of the prompt alone; x and y in reduced length. What runs away leaves the panel. Several frames per step look livelier because they repeat the end of the prompt."}, "image": {"alt": "Coordinates x and y against frame number; generated curves leave the actual one soon after the prompt.", "classes": "dark-light"}}
-height = 0.24 * len(runs) if len(runs) > 2 else 0.6
-fig, axes = plt.subplots(len(runs), 2, figsize=figure_size(1, height), sharex=True, squeeze=False)
-first = {key: frames[0] for key, frames in runs.items()}
-forecasts.plot_continuations(
-    data.trajectories[0, : n_prompt + n_steps], first, n_prompt, exact, axes
-)
-plt.show()
-
-# %% [markdown]
-# ## How fast errors grow
-#
-# One frame per step either settles into a line without noise or runs away: the share of generated
-# frames that lie off the map, outside the rectangle on which the potential was drawn, is
-# {glue:text}`generation_runaways:s` with one frame per step, over all prompts.
-# {numref}`fig-generation-error-growth` averages the squared distance to the actual frames over many
-# prompts, fewer for the larger models. A forecast is worth something where it lies below both grey lines.
-
-# %%
-growth = {
-    k: {
-        size: fs.error_growth(runs[size, k][:, n_prompt:], future[: len(runs[size, k])], horizons)
-        for size in sizes
+# %% tags=["remove-stderr", "hide-input"]
+n_steps = settings.n_long_frames
+part = data[:1, last + 1 - n_shown : last + 1 + n_steps]
+runs = {
+    size: {
+        f"from {n_prompt} frames": generate(
+            model, data[:1, last + 1 - n_prompt : last + 1], n_steps, progress=False
+        )[0, -(n_shown + n_steps) :]
+        for n_prompt in reversed(kept.prompts)
     }
-    for k in blocks
+    for size, model in models.items()
 }
-cheap = {
-    name: fs.error_growth(forecast, future, horizons)[0]
-    for name, forecast in fs.baseline_forecasts(prompt, n_steps).items()
-}
-floor = exact.variances.sum(axis=-1).mean(axis=0)
+config = REGIMES["metastable"]
+solver = GridSolver(config.beta, config.diffusion, settings.grid_step)
+horizons = fs.forecast_horizons(n_steps, 20)
+best = fs.exact_forecast(solver, data[:1, last], config.frame_time, horizons)
 
-# %% tags=["remove-cell"]
-gone = {size: fs.is_off_the_map(solver, runs[size, 1][:, n_prompt:]).mean() for size in sizes}
-words = [f"{size} {share:.2f} ({len(runs[size, 1])} prompts)" for size, share in gone.items()]
-glue("generation_runaways", ", ".join(words), display=False)
-
-# %% mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error against horizon, one frame per step (left) and several (right), with bootstrap bands over prompts. Black: the exact floor; grey: the prompt's last frame and its mean, repeated for ever. No forecaster can lie below the black line on average; where prompts are few, a band may. Errors that leave the panel are those of runaways."}, "image": {"alt": "Two panels of errors rising with the number of frames ahead; models lie above the exact floor.", "classes": "dark-light"}}
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), sharey=True)
-for ax, k in zip(axes, blocks, strict=True):
-    forecasts.plot_error_growth(horizons, growth[k], cheap, floor, ax)
-    ax.set_title(f"{k} per step")
-axes[1].set_ylabel("")
-axes[0].legend(fontsize=7.5)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuations (colour) by the committed model of each size, one frame per step, from prompts of 511 and of 100 frames; the end of the prompt is shaded. Black: the exact conditional mean, with a band of one standard deviation, known from the last frame of the prompt alone. x and y in reduced length, a frame is 0.02 of time. What runs away leaves the panel. n = 1 trajectory."}, "image": {"alt": "Coordinates x and y against frame number; the actual curve fluctuates, the generated ones are smooth.", "classes": "dark-light"}}
+height = 0.24 * len(runs) if len(runs) > 2 else 0.5
+fig, axes = plt.subplots(len(runs), 2, figsize=figure_size(1, height), sharex=True, squeeze=False)
+forecasts.plot_continuations(part[0], runs, n_shown, best, axes)
 plt.show()
-
-# %%
-# NBVAL_CHECK_OUTPUT
-errors = pd.DataFrame({"exact floor": floor, **cheap}, index=pd.Index(horizons))
-for size, k in runs:
-    errors[f"{size}, {k} per step"] = growth[k][size][0]
-table = errors.iloc[[0, len(horizons) // 2, -1]].T.rename_axis(columns="frames ahead")
-print(table.to_string(float_format="{:.2g}".format))
 
 # %% [markdown]
 # ## One step, looked at closely
@@ -160,160 +118,165 @@ print(table.to_string(float_format="{:.2g}".format))
 # trajectories, with copying the last frame: the *error saved* is one minus the ratio of mean
 # squared errors. Windows of several lengths end in the same frame.
 
-# %% tags=["remove-stderr"]
-lengths, last = sorted({25, 50, 100, 250, 500, n_prompt}), 499
-target, copied = data.trajectories[:, last + 1], data.trajectories[:, last]
-skills = {}
-for size in sizes:
-    m = 4 * n_prompts[size]
-    found = one_step_forecasts(models[size], data.trajectories[:m], last, lengths)
-    skills[size] = [fs.skill(forecast, copied[:m], target[:m]) for forecast in found]
-
-# %%
-one_frame = fs.exact_forecast(solver, copied, data.config.frame_time, [1])
-exact_skill = fs.skill(one_frame.means[:, 0], copied, target)
-
-# %% mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window (bootstrap intervals over trajectories; points of different sizes are set apart slightly). Black: the exact conditional mean on the same trajectories. Below the dotted line a forecast is worse than none."}, "image": {"alt": "Error saved against the number of frames in the window, with the exact value as a black line.", "classes": "dark-light"}}
-forecasts.plot_skill(lengths, skills, exact_skill)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly). Black: the exact conditional mean with its 95% interval over trajectories. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals are in the table."}, "image": {"alt": "Error saved against the number of frames in the window, with the exact value as a black line.", "classes": "dark-light"}}
+saved = tables.saved(trainings, exact)
+forecasts.plot_saved(kept.windows, saved, tables.exact_saved(exact))
 plt.show()
 
-# %% tags=["remove-cell"]
-at_prompt = lengths.index(n_prompt)
-at_hundred = {size: skills[size][at_prompt] for size in sizes}
-words = [f"{size} {s[0]:.2f} ({s[1]:.2f} to {s[2]:.2f})" for size, s in at_hundred.items()]
-glue("generation_skills", ", ".join(words), display=False)
-for key, value in zip(("", "_low", "_high"), at_hundred["small"], strict=True):
-    glue(f"generation_small_skill{key}", float(value), display=False)
-better = {size: verdict((s[1], s[2]), (0.0, 0.0)) for size, s in at_hundred.items()}
-glue("generation_skill_verdicts", verdicts_in_words(better), display=False)
-glue("generation_exact_skill", float(exact_skill[0]), display=False)
-glue("generation_exact_skill_low", float(exact_skill[1]), display=False)
-glue("generation_exact_skill_high", float(exact_skill[2]), display=False)
+# %% [markdown]
+# Mean over trainings, [95% bootstrap interval over trajectories], (lowest to highest training):
+
+# %% tags=["hide-input"]
+tables.saved_table(trainings, exact)
 
 # %% [markdown]
-# With a window of {glue:text}`generation_n_prompt:d` frames the exact mean saves
-# {glue:text}`generation_exact_skill:.2f` of the last frame's error. The models save (with bootstrap
-# intervals): {glue:text}`generation_skills:s`. A negative number is a forecast worse than the frame
-# it was given. The reason is in the loss: of the outputs that it averages over, only the last
-# one forecasts, so forecasting has the weight of one frame in a window, while all others can look
-# at their answer.
+# A negative number is a forecast worse than the frame it was given. One reason is in the loss: of the
+# outputs that it averages over, only the last one forecasts, so forecasting has the weight of one
+# frame in a window, while all others can look at their answer. {doc}`08_leak` shows which models do.
+# A model that does has learned to copy a frame that, at the last position, does not exist. Another is
+# in its units: the loss counts errors in standard deviations of the window, and so makes little of them
+# in windows that have seen both valleys, which long windows more often have.
 #
-# ## Why several frames per step look better
-#
-# Correlate a block of appended frames with frames of the prompt: those that the outputs sit on, and
-# those after them, which they were asked for.
+# The numbers are kept in `results/generation`; the committed models give them again, live:
 
-# %% tags=["remove-stderr"]
-small = sizes[0]
-long_blocks = (1, several, many)
-n_long = max(4, n_prompts[small] // 10)
-blocky = {
-    k: continue_set(models[small], data, n_prompts[small], n_prompt, n_steps, k)
-    for k in (several, many)
-}
-echoes = pd.DataFrame(
-    {
-        "frames it sits on": [echo(blocky[k], n_prompt, k).mean() for k in blocky],
-        "frames it was asked for": [echo(blocky[k], n_prompt, k, shift=1).mean() for k in blocky],
-    },
-    index=pd.Index(blocky, name="frames per step"),
-)
+# %% tags=["remove-stderr", "hide-input"]
+repeated = {}
+for size, n in zip(trainings, settings.n_prompts, strict=False):
+    digest = weights_digest(models[size])
+    content = next(c for c in trainings[size].values() if c["weights"] == digest)
+    (live,) = one_step_forecasts(models[size], data[:n], last, [max(kept.windows)])
+    errors = fs.squared_errors(live, data[:n, last + 1])
+    repeated[size] = np.abs(errors - content["windows"][-1][:n]).max()
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
-print(echoes.round(2).to_string())
-
-# %% tags=["remove-cell"]
-glue("generation_n_prompt", n_prompt, display=False)
-glue("generation_several", several, display=False)
-glue("generation_many", many, display=False)
-glue("generation_echo_several", float(echoes.iloc[0, 0]), display=False)
-glue("generation_echo_many", float(echoes.iloc[1, 0]), display=False)
+for size, difference in repeated.items():
+    print(f"{size}: kept errors are repeated: {difference < 1e-3}")
+print("error saved by the exact mean:", round(tables.exact_saved(exact)[0], 2))
 
 # %% [markdown]
-# For the smallest model the correlation with the frames that the outputs sit on is
-# {glue:text}`generation_echo_several:.2f` at {glue:text}`generation_several:d` frames per step and
-# {glue:text}`generation_echo_many:.2f` at {glue:text}`generation_many:d`. The appended block is a
-# smoothed echo of the end of the window, and the next one an echo of that: its wiggles are the
-# prompt's noise, played again. As a forecast it does worse at first, since its first frame stands
-# for one that lies as far back as the block is long.
+# ## How fast errors grow
 #
-# ## In the long run
+# {numref}`fig-generation-error-growth` goes on from there. The error of the exact mean grows itself
+# until the valley is forgotten, so errors are given in units of it, on the same trajectories.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; bands are ranges over trainings. Left and middle: one frame per step, from the window of training and from a prompt of 100 frames. Right: ten frames per step. Grey: the prompt's last frame and its mean, repeated for ever. n = 64, 32 and 24 trajectories for small, medium and large; intervals over them are in the tables. Errors that leave the panel are those of runaways."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead; models lie above the exact mean.", "classes": "dark-light"}}
+panels = [(511, 1), (100, 1), (511, 10)]
+fig, axes = plt.subplots(1, 3, figsize=figure_size(1, 0.4), sharey=True)
+for ax, (n_prompt, k) in zip(axes, panels, strict=True):
+    title = f"{n_prompt} frames, {k} per step"
+    forecasts.plot_error_growth(*tables.growth(trainings, exact, n_prompt, k), title, ax)
+for ax in axes[1:]:
+    ax.set_ylabel("")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+plt.show()
+
+# %% [markdown]
+# The same at three horizons, from 511 and from 100 frames, one frame per step (as in the table above):
+
+# %% tags=["hide-input"]
+tables.growth_table(trainings, exact, 511)
+
+# %% tags=["hide-input"]
+tables.growth_table(trainings, exact, 100)
+
+# %% [markdown]
+# ## Later slices
 #
-# Left to themselves, what do the generated trajectories do? The Boltzmann density is what the
-# actual ones approach; these are short beside the passage times, so they too are compared.
+# The poster finds that predictions deteriorate for later slices of a trajectory. For states that is
+# the subject of {doc}`06_classification`. For next frames, slices of 100 frames are cut from later and
+# later in the same trajectories, and the frame after each is forecast. The table gives the squared
+# error beyond that of the exact mean, as a share of the latter: how hard the frames themselves are
+# drops out. The model standardises every slice and counts its positions from zero, so it does not know
+# where the slice began.
 
-# %% tags=["remove-stderr"]
-n_frames = n_prompt + settings.n_long_frames
-actual = make_dataset(n_long, "test", seed, n_frames=n_frames).trajectories[:, n_prompt:]
-long_runs = {"actual": actual}
-for k in long_blocks:
-    frames = continue_set(models[small], data, n_long, n_prompt, settings.n_long_frames, k)
-    long_runs[f"{k} per step"] = frames[:, n_prompt:]
+# %% tags=["hide-input"]
+tables.slices_table(trainings, exact)
 
-# %%
-# NBVAL_CHECK_OUTPUT
-long_table = fs.long_run_table(solver, long_runs)
-print(long_table[["standing still", "crossings", "share of B"]].round(1).to_string())
+# %% [markdown]
+# That forecasts from the last slice exceed the exact error by more than those from the first:
+# {glue:text}`generation_deteriorates:s`.
+#
+# ## How continuations end
+#
+# One frame per step makes the generator a deterministic map of windows. Such a map has nothing to keep
+# it going, and nothing to keep it on the map, the rectangle on which the potential was drawn: each
+# window is standardised by itself, so the model never sees where it is. A continuation can come to
+# rest at a fixed point, go on moving, or leave. It *jumps off* if it leaves the map with a step longer
+# than any that the particle made, and *drifts off* if it leaves with smaller ones. At rest is who
+# spreads less than {glue:text}`generation_standstill:.3f` over the last twenty frames, a tenth of what
+# a particle in a valley does.
 
-# %%
-long_table.round(3)
+# %% tags=["hide-input"]
+tables.ends_table(trainings)
 
-# %% mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Long continuations by the smallest model, each ending in a dot, over the Boltzmann density (colours, four decades). Left, what the particle really did from the same prompts; then one, several and many frames per step."}, "image": {"alt": "Four maps of the plane: actual paths fill the two basins, generated ones run into points or repeat themselves.", "classes": "dark-light"}}
-fig, axes = plt.subplots(1, len(long_runs), figsize=figure_size(1, 0.32), sharey=True)
-for ax, (name, frames) in zip(axes, long_runs.items(), strict=True):
-    color = forecasts.ACTUAL_COLOR if name == "actual" else forecasts.MODEL_COLOR
+# %% [markdown]
+# Shares of all continuations and, in brackets, of the lowest and the highest training. The long
+# continuations from 100 frames that leave the map: {glue:text}`generation_runaways:s`.
+# {numref}`fig-generation-long-run` draws some of the committed models. Those at rest stand near the
+# minima of the potential (last column: median distance): the fixed point of a forecast of the mean.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map. Left, what the particle really did; then the continuations from the same prompts of 100 frames by the committed model of each size, one frame per step."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or out of the map.", "classes": "dark-light"}}
+drawn = {"actual": exact["drawn"]}
+for size, found in trainings.items():
+    digest = weights_digest(models[size])
+    drawn[size] = next(c["long"]["drawn"] for c in found.values() if c["weights"] == digest)
+fig, axes = plt.subplots(1, len(drawn), figsize=figure_size(1, 0.34), sharey=True)
+for ax, (name, frames) in zip(axes, drawn.items(), strict=True):
+    color = forecasts.SIZE_COLORS.get(name, forecasts.ACTUAL_COLOR)
     density = solver.stationary_density()
-    forecasts.plot_trails(frames[:4], solver.x, solver.y, density, name, color, ax)
+    forecasts.plot_trails(np.array(frames), solver.x, solver.y, density, name, color, ax)
 for ax in axes[1:]:
     ax.set_ylabel("")
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-generation-boltzmann", "caption": "Density of y in long trajectories beside the exact Boltzmann density (black). State A lies at the right peak, state B at the left one."}, "image": {"alt": "Histograms of y for actual and generated frames against the exact curve.", "classes": "dark-light"}}
-coarsening = max(1, round(0.08 / settings.grid_step))
-edges, boltzmann, found = fs.coordinate_densities(solver, 1, coarsening, **long_runs)
-ax = forecasts.plot_density_of_coordinate(edges, boltzmann, found, coordinate=1)
-ax.figure.legend(loc="outside lower center", ncols=3)
-plt.show()
+# %% [markdown]
+# ## Why several frames per step look livelier
+#
+# Correlate a block of appended frames with frames of the prompt: those that the outputs sit on, and
+# those after them, which they were asked for and which, but for the last, are in the window.
 
-# %% tags=["remove-cell"]
-for number, k in enumerate(("one", "several", "many"), start=1):
-    row = long_table.iloc[number]
-    glue(f"generation_still_{k}", float(row["standing still"]), display=False)
-    glue(f"generation_spread_{k}", float(row["spread"]), display=False)
-    glue(f"generation_boltzmann_{k}", float(row["distance from Boltzmann"]), display=False)
-for key, name in (("one", "1 per step"), ("several", f"{several} per step")):
-    glue(f"generation_off_{key}", float(long_table.loc[name, "off the map"]), display=False)
-glue("generation_spread_actual", float(long_table.loc["actual", "spread"]), display=False)
-boltzmann_actual = long_table.loc["actual", "distance from Boltzmann"]
-glue("generation_boltzmann_actual", float(boltzmann_actual), display=False)
+# %% tags=["hide-input"]
+tables.echo_table(trainings)
 
 # %% [markdown]
-# One frame per step makes the generator a deterministic map of windows, and such a map has nothing
-# to keep it going: over the last frames in {numref}`fig-generation-long-run` the median spread is
-# {glue:text}`generation_spread_one:.3f`, where actual trajectories have
-# {glue:text}`generation_spread_actual:.3f`, and a share of {glue:text}`generation_still_one:.2f`
-# stands still. With several frames per step a share of
-# {glue:text}`generation_still_several:.2f` does, and {glue:text}`generation_off_several:.2f` of the
-# frames lie off the map altogether. With one frame per step the Jensen–Shannon divergence from the
-# Boltzmann weight ({numref}`fig-generation-boltzmann`) is {glue:text}`generation_boltzmann_one:.2f`
-# bits (the chapter on kinetics counts in nats); actual
-# trajectories of the same length are at {glue:text}`generation_boltzmann_actual:.2f`, several
-# frames per step at {glue:text}`generation_boltzmann_several:.2f` and many at
-# {glue:text}`generation_boltzmann_many:.2f`. Crossings between the states, where the table counts any,
-# are jumps of a repeating block, not passages over the barrier.
-#
+# Mean over trainings and trajectories (lowest to highest training). A block that correlates with
+# either is an echo of the prompt, and the next one an echo of that: its wiggles are the prompt's noise,
+# played again. A model that copies the frame it sits on gives the first; one that has learned to read
+# the next frame in its input gives the second, and repeats the end of the prompt almost frame by frame.
+# As a forecast both do worse at first, since the first frame of a block stands for one that lies as far
+# back as the block is long (right panel of {numref}`fig-generation-error-growth`).
+
+# %% tags=["remove-cell"]
+n_windows = len(kept.windows)
+words = [
+    f"{size} {tables.interval_spread_text(values[:, n_windows - 1])}"
+    for size, values in saved.items()
+]
+glue("generation_skills", "; ".join(words), display=False)
+small = saved["small"][:, n_windows - 1].mean(axis=0)
+for key, value, of_exact in zip(
+    ("", "_low", "_high"), small, tables.exact_saved(exact), strict=True
+):
+    glue(f"generation_small_skill{key}", float(value), display=False)
+    glue(f"generation_exact_skill{key}", float(of_exact), display=False)
+glue("generation_runaways", tables.left_the_map(trainings), display=False)
+slices = tables.deteriorates(trainings, exact)
+glue("generation_deteriorates", verdicts_in_words(slices), display=False)
+glue("generation_standstill", STANDSTILL, display=False)
+
+# %% [markdown]
 # ## Takeaway
 #
-# - The poster's procedure works as a mechanism: any prompt is continued, for every size. But nothing
-#   holds what it makes on the map, where its frames lie except for shares of
-#   {glue:text}`generation_runaways:s`; and as a
-#   forecast it has to be compared with the last frame and the exact mean, as in
-#   {numref}`fig-generation-error-growth`.
+# - The poster's procedure works as a mechanism: any prompt is continued, by every size. Nothing holds
+#   what it makes on the map; the long continuations leave it in shares of
+#   {glue:text}`generation_runaways:s`.
+# - As a forecast it has to be compared with the last frame and the exact mean, of which the first step
+#   reaches {glue:text}`generation_skills:s`, where {glue:text}`generation_exact_skill:.2f` can be had.
 # - Several frames per step buy speed with copies: the livelier curves are echoes of the prompt.
 # - A mean is not a trajectory. Even the perfect forecaster of this loss would draw the smooth
 #   black line of {numref}`fig-generation-continuations`: to generate trajectories with the right
-#   fluctuations and rates, a model has to be causal and has to draw from a distribution.
-# - Not shown: whether the head that was built to look at the next frame helps or harms the medium and
-#   large models at the last position, which has none; whether longer training of the forecast alone
-#   would help; other prompts than the beginning of a trajectory, and the `wild` regime.
+#   fluctuations and rates, a model has to be causal and has to draw from a distribution
+#   ({doc}`09_kinetics`).
+# - Not shown: long continuations in the window of training, whose passes cost five times as much;
+#   whether more weight on the last position would help; and the `wild` regime.

@@ -13,45 +13,59 @@
 # %% [markdown]
 # # Attention
 #
-# The poster reads four things off its attention maps: a set of key timesteps is attended to by
-# all others, some heads have only a few targets, future and past are attended to equally, and
-# there is no local block structure. Do these hold as measured statements, would they hold for a
-# model that has learned nothing, and does the answer of the model depend on what it attends to?
-# The verdicts are in the table under [](section-attention-verdicts). The short answer to the last
-# question, for the small model: on the key timesteps as a group, yes; frame by frame, attention is a
-# loose guide.
+# The poster reads four things off its attention maps: there is a set of key timesteps that all
+# others attend to, some heads have few targets only, future and past are attended to equally, and
+# there is no local block structure. Are these true of models that nobody told where to look,
+# would they be true of a network that has learned nothing, and does the answer rest on what is
+# attended to? Key timesteps: {glue:text}`attention_verdicts_there_are_key_timesteps:s`. Future
+# and past alike: {glue:text}`attention_verdicts_future_and_past_alike:s`. No local blocks:
+# {glue:text}`attention_verdicts_no_local_blocks:s`. Every claim is judged, training by training,
+# in the table under [](section-attention-verdicts).
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import attention_measures as measures
 from mb_support import attention_study as study
-from mb_support import get_profile, make_dataset
+from mb_support import attention_tables as tables
+from mb_support import attention_verdicts as verdicts
+from mb_support import get_profile
 from mb_support.attention import attention_maps
+from mb_support.attention_by_trajectory import KEY_FRACTION
+from mb_support.attention_measures import mean_distance
 from mb_support.classification import verdicts_in_words
-from mb_support.importance import head_gradients
-from mb_support.inference import checkpoint_sizes, load_checkpoint
+from mb_support.inference import load_checkpoint
 from mb_support.plotting import attention as plots
+from mb_support.plotting import attention_maps as map_plots
 from mb_support.plotting.interactive import explore_attention
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.states import assign_states
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
-seed = 7  # number of the test set, and of the random frames removed
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings = get_profile(profile)
-counts = dict(zip(settings.sizes, settings.n_attended, strict=True))
-occluded = dict(zip(settings.sizes, settings.n_occluded, strict=True))
-models = {size: load_checkpoint(size) for size in settings.sizes if size in checkpoint_sizes()}
-data = make_dataset(max(counts.values()), "test", index=seed)
-example = study.mixed_trajectory(data.trajectories)
-print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
+measured = study.AttentionMeasurement()
+kept = study.load_results(settings.sizes)
+models = {size: load_checkpoint(size) for size in kept}
+first_size, largest = next(iter(kept)), list(kept)[-1]
+x, labels, both = study.measured_trajectories(measured)
+held_back = both[len(both) // 2 :]  # trajectories that chose no head
+moving = held_back[study.mixed_trajectory(x[held_back])]
+settled = study.settled_trajectory(x)
+trajectory, n_frames = x[[moving]], measured.n_frames
+print(f"profile {settings.name}; trainings: {', '.join(n for t in kept.values() for n in t)}")
+
+# %% mystnb={"figure": {"name": "fig-attention-heads", "caption": "Small model, last layer, one map for each head, on one test trajectory that visits both states. A row is a frame that attends, a column a frame attended to; the colour scale is logarithmic and clipped. A stripe along a column is a frame that all others attend to; a line along the diagonal would be neighbours, squares along it would be blocks. Where stripes break off along a line, the particle has changed its state: what such a head attends to depends on states."}, "image": {"alt": "Eight square maps of attention weights between the frames of a trajectory.", "classes": "dark-light"}} tags=["hide-input"]
+last = {size: attention_maps(m, trajectory, [-1])[0, 0] * n_frames for size, m in models.items()}
+figure, axes = plt.subplots(2, 4, figsize=figure_size(1.0, 0.5))
+titles = [f"head {h + 1}" for h in range(len(last[first_size]))]
+map_plots.plot_maps(last[first_size], axes, titles)
+plt.show()
 
 # %% [markdown]
 # ## How attention is read
@@ -65,54 +79,59 @@ print(f"profile {settings.name}: {', '.join(models)}; trajectories {counts}")
 # the $N$ frames $1/N$, so weights are shown as $N A_{ij}$: the value 1 is what a frame gets for
 # nothing. Everything below is compared with that, and with the *same network before its first
 # training step* ("untrained"): random queries and keys are not uniform either, and what they do
-# needs no explanation by learning. Intervals are 95% bootstrap intervals over held-out trajectories; a whole trajectory is one observation, its frames are not.
+# needs no explanation by learning.
 #
-# In the medium and large models two heads of the first layer were *built* to look at the next and the
-# previous frame (see {eq}`eq-training-neighbour`): what is found there, in measures of neighbourhood
-# above all, was put there, in the untrained control as well. The small model has none. In the large
-# model one head of layer 9 was built to look at the first frame (see {ref}`chapter 4
-# <section-training-start>`): that part of its figures was put there, and not in the control.
+# A weight says how much of frame $j$ is taken, not how much there is to take. What the head adds
+# to the encoding of frame $i$ is $\sum_j A_{ij} f(x_j)$, where $f$ is its value and its part of
+# the output projection. *Norm-weighted attention* {cite}`kobayashi2020` is
 #
-# The weights of the large model on one trajectory take more than a gigabyte. The sums behind the
-# figures are formed row by row and never store a matrix; a test compares them with the weights
-# that the `eager` implementation returns.
+# $$ A^{lh}_{ij} \, |f^{lh}(x_j)| . $$ (eq-attention-norm)
 #
+# It tells key timesteps from *sinks* {cite}`xiao2024`: frames on which a head unloads the weight
+# it must give away, since rows sum to one, and whose value is small.
+#
+# Maps are those of the committed models, made on this page. Numbers are of **all trainings** of a
+# size, which differ in their seed: five small, three medium and two large ones. They were
+# measured once, on {glue:text}`attention_n:d` test trajectories of
+# {glue:text}`attention_n_frames:d` frames (what a model is shown in training), and kept;
+# questions about states use {glue:text}`attention_n_both:d` that spend a twentieth of their time
+# or more in each state. All of it is repeated by `python -m mb_support.attention_study`. In
+# tables, *± is over trajectories* (95%, bootstrap; a whole trajectory is one observation, its
+# frames are not), and *the range in brackets is over trainings*. No rule was chosen on these
+# trajectories.
+
+# %% tags=["hide-input"]
+# NBVAL_CHECK_OUTPUT
+n_live = dict(zip(settings.sizes, settings.n_attended, strict=True))
+print("kept results found again on this page:", study.repeats(kept, models, x, n_live))
+
+# %% [markdown]
 # ## The poster's figures
 #
-# {numref}`fig-attention-heads` shows the last layer of the small model, head by head, on a
-# trajectory that visits both states. Vertical stripes are frames that all others attend to.
-# Where the stripes change half way along the rows, the particle has changed its state: what a frame
-# attends to depends on the state that it lies in. {numref}`fig-attention-heads-sizes` shows the last
-# layers of all sizes.
+# ### Heads of the last layer
+#
+# {numref}`fig-attention-heads-sizes` shows, for every size, what {numref}`fig-attention-heads`
+# shows for the small model.
 
-# %% mystnb={"figure": {"name": "fig-attention-heads", "caption": "Small model, last layer, one map for each head, on one test trajectory. A row is a frame that attends, a column a frame attended to; the colour scale is logarithmic. Stripes along columns: the same frames are attended to from everywhere; where a stripe breaks off, the particle has changed its state."}, "image": {"alt": "Eight square maps of attention weights between the frames of a trajectory, dominated by vertical stripes.", "classes": "dark-light"}}
-trajectory = data.trajectories[[example]]
-n_frames = trajectory.shape[1]
-last = {size: attention_maps(m, trajectory, [-1])[0, 0] * n_frames for size, m in models.items()}
-first_size = next(iter(models))
-figure, axes = plt.subplots(2, 4, figsize=figure_size(1.0, 0.5))
-titles = [f"head {h + 1}" for h in range(len(last[first_size]))]
-plots.plot_maps(last[first_size], axes, titles)
-plt.show()
-
-# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "The last layer of every trained size on the same trajectory: S small, M medium, L large, and the number of the head. Scale of colours as before."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "The last layer of every size on the trajectory of the first figure: S small, M medium, L large, and the number of the head. Scale of colours as before."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
 maps = [head for size in models for head in last[size]]
 titles = [f"{size[0].upper()} {h + 1}" for size in models for h in range(len(last[size]))]
 figure, axes = plt.subplots(len(maps) // 8, 8, figsize=figure_size(1.0, 0.03 + len(maps) / 64))
-plots.plot_maps(maps, np.atleast_2d(axes), titles)
+map_plots.plot_maps(maps, np.atleast_2d(axes), titles)
 plt.show()
 
 # %% [markdown]
-# Which frames these are can be explored in {numref}`fig-attention-explorer`: choose a layer and a frame
-# that looks, and see where in the plane and in time it attends.
+# Which frames these are can be explored in {numref}`fig-attention-explorer`: choose a layer and a
+# frame that looks, and see where in the plane and in time it attends.
 
-# %% tags=["remove-output"]
+# %% tags=["remove-output", "hide-input"]
 by_layer = attention_maps(models[first_size], trajectory, average="heads")[0]
-queries = np.arange(0, n_frames, 50)
-looks = by_layer[:, queries].reshape(len(by_layer), len(queries), n_frames // 5, 5).sum(axis=-1)
+queries, n_shown = np.arange(0, n_frames, 50), n_frames // 5
+looks = by_layer[:, queries, : 5 * n_shown]
+looks = looks.reshape(len(by_layer), len(queries), n_shown, 5).sum(axis=-1)
 layers = [f"layer {layer + 1}" for layer in range(len(by_layer))]
-state = int(data.labels[example])
-explorer = explore_attention(trajectory[0, ::5], looks, queries // 5, layers, state, stride=5)
+shown = trajectory[0, : 5 * n_shown : 5]
+explorer = explore_attention(shown, looks, queries // 5, layers, int(labels[moving]), stride=5)
 glue("attention_explorer", explorer)
 
 # %% [markdown]
@@ -123,188 +142,258 @@ glue("attention_explorer", explorer)
 # on average over the heads of the chosen layer of the small model; below, the same along time.
 # ```
 #
-# Averages over all layers and heads, in windows one hundred frames wide along the diagonal, are in
-# {numref}`fig-attention-windows`.
+# ### Averages in windows
+#
+# In {numref}`fig-attention-windows` layers and heads are averaged, near the start, the middle and
+# the end of the trajectory.
 
-# %%
-summaries = study.summarise(models, data.trajectories, counts)
-table = study.statistics(summaries)
-
-# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the first test trajectory; on the right the same model untrained. Local blocks would be bright squares on the diagonal; a thin line beside it is that of heads that were built to see neighbours."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models, showing vertical stripes and no squares on the diagonal.", "classes": "dark-light"}}
-width = summaries[first_size].windows.shape[-1]
-chosen = [0, n_frames // width // 2, n_frames // width - 1]
-maps = [s.windows[0, k] for s in summaries.values() for k in chosen]
-starts = [k * width for _ in summaries for k in chosen]
-figure, axes = plt.subplots(len(models), 6, figsize=figure_size(1.0, 0.06 + 0.2 * len(models)))
-titles = [name.replace(" ", "\n") for name in summaries for _ in chosen]
-plots.plot_maps(maps, axes, titles, starts, [start + width for start in starts])
+# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over layers and heads in windows one hundred frames wide (first, middle, last) of the same trajectory; on the right the same network untrained. Local blocks would be bright squares on the diagonal, a bright line beside it is heads that look at neighbours."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
+summaries = study.example_summaries(models, trajectory, measured.section)
+windows = {name: summary.windows[0] for name, summary in summaries.items()}
+n_sections, width = windows[first_size].shape[:2]
+chosen = [0, n_sections // 2, n_sections - 1]
+maps = [window[k] for window in windows.values() for k in chosen]
+starts = [k * width for _ in windows for k in chosen]
+figure, axes = plt.subplots(len(models), 6, figsize=figure_size(1.0, 0.06 + 0.16 * len(models)))
+titles = [name.replace(" ", "\n") for name in windows for _ in chosen]
+map_plots.plot_maps(maps, axes, titles, starts, [start + width for start in starts])
 plt.show()
 
 # %% [markdown]
-# {numref}`fig-attention-difference` gives the mean weight at each time difference between two
-# frames of the same sub-section of one hundred frames. Does attention fall off with distance? Is it
-# larger to one side?
+# ### Attention by time difference
+#
+# The poster weights attention "by the time difference" in sub-sections of a trajectory. That can
+# be read in two ways. The first is attention as a function of $j - i$
+# ({numref}`fig-attention-difference`, and section by section for the largest model in
+# {numref}`fig-attention-sections`): does it fall off with distance, is it larger to one side?
 
-# %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections one hundred frames long, averaged over layers and heads, with bootstrap bands over trajectories; grey: untrained; black: a model that does not choose. Few pairs are far apart: at the left edge it is the first frame of each sub-section, which in the first one is the start of the trajectory."}, "image": {"alt": "Curves of mean attention weight against time difference for each model and its untrained control, with the uniform value as a line.", "classes": "dark-light"}}
-profiles = {
-    name: measures.bootstrap(s.in_section.mean(axis=(1, 2))) for name, s in summaries.items()
-}
-plots.plot_by_difference(profiles)
+# %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections one hundred frames long, averaged over layers, heads and sub-sections. One line a training, with 95% bands over 64 trajectories; grey: untrained; black: a model that does not choose. Few pairs are far apart: at the left edge it is the first frame of each sub-section, which in the first one is the start of the trajectory."}, "image": {"alt": "Curves of mean attention weight against time difference for each training and its untrained control, with the uniform value as a line.", "classes": "dark-light"}} tags=["hide-input"]
+plots.plot_by_difference(tables.bands(kept, "profile"))
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for single sub-sections of the first test trajectory, from the first (dark) to the last (light). What looks like a preference for a distance is the key timesteps of that sub-section, seen from all its frames."}, "image": {"alt": "Curves of attention against time difference in each sub-section of one trajectory, irregular and different from each other.", "classes": "dark-light"}}
-figure, axes = plt.subplots(
-    1, len(models), figsize=figure_size(1.0, 0.38), sharey=True, squeeze=False
-)
-for ax, size in zip(axes[0], models, strict=True):
-    plots.plot_sections(study.section_profiles(summaries[size]), ax).set_title(size)
-plt.show()
-
-# %% [markdown]
-# One trajectory at a time ({numref}`fig-attention-sections`) the curves are far from flat.
-#
-# ## How few timesteps hold how much
-#
-# {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they receive
-# and adds it up. The most attended twentieth of the frames, here called *key timesteps*, receives
-# {glue:text}`attention_share_small:.3f` of the small model's attention
-# ({glue:text}`attention_share_small_low:.3f` to {glue:text}`attention_share_small_high:.3f`), where
-# uniform attention gives a twentieth and the untrained network
-# {glue:text}`attention_share_control:.3f`. Single heads go much further: the most concentrated head
-# gives them {glue:text}`attention_share_best_head:.2f`.
-#
-# That the key timesteps are attended to *by all others* is true, and weaker evidence than it looks:
-# {glue:text}`attention_readers_small:.3f` of all frames give the ten most attended ones more than
-# the uniform weight, but so do {glue:text}`attention_readers_control:.3f` in the untrained network.
-# A head with few dimensions cannot do otherwise: with {glue:text}`attention_head_size:.0f` dimensions
-# for each query, only a handful of preferences is possible. The share of the variance of the weights
-# that the column alone explains is {glue:text}`attention_columns_small:.2f`, against
-# {glue:text}`attention_columns_control:.2f` before training.
-
-# %%
-best = measures.top_share(summaries[first_size].received, study.KEY_FRACTION).mean(axis=0).max()
-glue("attention_share_best_head", float(best), display=False)
-control = f"{first_size} untrained"
-for key, value in zip(("", "_low", "_high"), table["share"][first_size], strict=True):
-    glue(f"attention_share_small{key}", float(value), display=False)
-glue("attention_share_control", float(table["share"][control][0]), display=False)
-for measure in ("readers", "columns"):
-    glue(f"attention_{measure}_small", float(table[measure][first_size][0]), display=False)
-    glue(f"attention_{measure}_control", float(table[measure][control][0]), display=False)
-config = models[first_size].config
-glue("attention_head_size", config.hidden_size / config.num_attention_heads, display=False)
-
-# %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames. The further above the diagonal, the fewer frames hold more. Bands: bootstrap over trajectories."}, "image": {"alt": "Lorenz curves of attention received, above the diagonal for trained models and close to it for untrained ones.", "classes": "dark-light"}}
-curves = {
-    name: measures.bootstrap(measures.lorenz_curve(s.mean_received))
-    for name, s in summaries.items()
-}
-plots.plot_lorenz(curves)
+# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same, section by section, for the largest model: frames of the sub-section above each panel. One line a training, with 95% bands over 64 trajectories; grey: untrained."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
+profiles = tables.bands({largest: kept[largest]}, "section_profiles")
+figure, axes = plt.subplots(1, n_sections, figsize=figure_size(1.0, 0.36), sharey=True)
+plots.plot_sections(profiles, axes, measured.section)
 plt.show()
 
 # %% [markdown]
-# ## Which timesteps they are
+# The second reading is the time difference itself, weighted by attention,
 #
-# {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks, for
-# all of them, how often key timesteps are also among the top twentieth by another property: close
-# to the start, far from the trajectory's mean in standard deviations ("extreme"), high in potential
-# energy, fast, near the ridge between the states, near a change of state. By chance the ratio is 1;
-# it can be {glue:text}`attention_enrichment_limit:.0f` at most.
+# $$ \overline{\Delta} = \frac{\sum_{ij} A_{ij} \, (j - i)}{\sum_{ij} A_{ij}} , $$ (eq-attention-moment)
+#
+# over the pairs of a sub-section: in frames, negative if attention leans to the past. It is 0 if
+# future and past are alike; frames of a section lie {glue:text}`attention_mean_distance:.0f`
+# frames apart on average. *Alike* means within a tenth of that. For the largest model, with
+# intervals over {glue:text}`attention_n:d` trajectories:
 
-# %% mystnb={"figure": {"name": "fig-attention-received", "caption": "Attention received by the frames of one test trajectory, averaged over layers and heads of the smallest model. Left, along time, coloured by state; right, in the plane, the most attended frames darkest and on top; the star is the start."}, "image": {"alt": "Attention received along the frames of a trajectory, and the same trajectory in the plane with outlying points dark.", "classes": "dark-light"}}
-shown = min(example, len(summaries[first_size].rollout) - 1)
-received = summaries[first_size].mean_received[shown]
-states = assign_states(data.trajectories[shown])
-figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), width_ratios=[1.3, 1])
-plots.plot_received(data.trajectories[shown], received, states, axes)
-plt.show()
-
-# %% mystnb={"figure": {"name": "fig-attention-features", "caption": "How much more often than by chance key timesteps are among the top twentieth of frames by another property. Black line: chance. Intervals over trajectories; for transitions only trajectories that have one."}, "image": {"alt": "Intervals of enrichment for six properties of frames.", "classes": "dark-light"}}
-features = study.key_features(summaries, data.trajectories)
-glue("attention_enrichment_limit", 1 / study.KEY_FRACTION, display=False)
-for feature in features:
-    glue(f"attention_{feature}_small", float(features[feature][first_size][0]), display=False)
-    glue(f"attention_{feature}_control", float(features[feature][control][0]), display=False)
-plots.plot_intervals(features, "enrichment among key timesteps", reference=1)
-plt.show()
+# %% tags=["hide-input"]
+tables.section_table(kept[largest], measured.section)
 
 # %% [markdown]
-# In the small model key timesteps are extremes of the standardised coordinates
-# ({glue:text}`attention_extreme_small:.1f` times chance, untrained
-# {glue:text}`attention_extreme_control:.1f`). A reason suggests itself, untested here: such frames
-# say most about the shift and scale that standardisation took away. The start as such is at
-# {glue:text}`attention_early_small:.1f` times chance, frames near a change of state at
-# {glue:text}`attention_transition_small:.1f`.
-#
-# ## Heads with few targets
-#
-# The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a
-# query attends to. {numref}`fig-attention-targets` gives it for each head.
-
-# %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy), one point for each head, averaged over trajectories; crosses: untrained. Uniform attention would give the number of frames, one thousand."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}}
-targets = {name: s.targets.mean(axis=0) for name, s in summaries.items()}
-glue("attention_fewest_small", float(targets[first_size].min()), display=False)
-glue("attention_fewest_control", float(targets[control].min()), display=False)
-plots.plot_head_counts(targets)
-plt.show()
-
-# %% [markdown]
-# The head of the small model with the fewest targets attends to {glue:text}`attention_fewest_small:.0f` frames; before
-# training the fewest are {glue:text}`attention_fewest_control:.0f`.
+# The first sub-section contains the start of the trajectory, whose state is the answer: heads
+# that look at it ({ref}`below <section-attention-heads>`) look back.
 #
 # (section-attention-verdicts)=
 # ## Verdicts
 #
-# Rules, fixed after a look at validation trajectories only: *there are key timesteps* if the share of the
-# most attended twentieth lies above that of the untrained network, interval against interval; *all
-# others attend to them* if nine in ten frames or more give the ten most attended frames more than
-# the uniform weight; *future and past alike* if $(F - P)/(F + P)$, with $F$ and $P$ the attention to
-# later and earlier frames, lies within a tenth of zero; *no local blocks* if the mean weight within
-# fifty frames lies within a tenth of the uniform one; *few targets* if more heads than before
-# training attend to less than a tenth of the frames (the table gives their number). A claim is
-# undecided if the interval crosses the border. On local blocks, the verdicts of the medium
-# and large models judge their start as well: two heads with all their weight on neighbours are enough to raise
-# the mean weight within fifty frames. On key timesteps, those of the large model do: one head was
-# built to attend to the first frame only.
+# Rules, fixed on validation trajectories. *There are key timesteps* if the most attended
+# twentieth of the frames gets a larger share of the attention than in the same network untrained,
+# on the same trajectories. *All others attend to them* if nine in ten frames or more give the ten
+# most attended frames more than the uniform weight. *Few*: more heads than before training attend
+# to less than a tenth of the frames. *Future and past alike*: $(F - P)/(F + P)$, with $F$ and $P$
+# the attention to later and earlier frames, within a tenth of zero; *in each sub-section*:
+# $\overline{\Delta}$ of every one as above (shown: the one that leans most). *No local blocks*:
+# the weight on the own sub-section of one hundred frames is within a tenth of what the average
+# row gives it. *Attention does not follow states*: the same for frames in the own state, averaged
+# over heads; *heads do not follow states*: at most a tenth of the heads are further than a tenth
+# from that. *No sinks*: for each unit of attention, key timesteps deliver at least half of the
+# norm that other frames do.
+#
+# A claim is confirmed or refuted for a training if its interval over trajectories says so, and
+# for a size if all of its trainings agree.
 
-# %%
-verdicts = study.verdicts(table, summaries)
-print(verdicts.to_string(index=False))
-for claim, size, *_, verdict in verdicts.itertuples(index=False):
-    glue(f"attention_verdict_{claim.replace(' ', '_')}_{size}", verdict, display=False)
-for claim, rows in verdicts.groupby("claim"):
-    words = verdicts_in_words(rows.set_index("model")["verdict"])
-    glue(f"attention_verdicts_{claim.replace(' ', '_')}", words, display=False)
-for measure in ("sides", "local", "own state"):
-    for key, value in zip(("", "_low", "_high"), table[measure][first_size], strict=True):
-        glue(f"attention_{measure.replace(' ', '_')}{key}", float(value), display=False)
-heads = study.extreme_heads(summaries[first_size])
-for measure, value in heads.items():
-    glue(f"attention_{measure}_extreme_head", value, display=False)
-
-# %%
-# NBVAL_CHECK_OUTPUT
-print(f"{first_size}: attention received by the key timesteps", end=" ")
-print(f"{table['share'][first_size][0]:.2f}, untrained {table['share'][control][0]:.2f}")
-print(f"readers {table['readers'][first_size][0]:.2f}, local {table['local'][first_size][0]:.1f}")
+# %% tags=["hide-input"]
+judged = verdicts.verdicts(kept)
+judged.set_index(["claim", "model"]).drop(columns=["norm-weighted", "its verdict"])
 
 # %% [markdown]
-# For the small model future minus past is {glue:text}`attention_sides:.3f`
-# ({glue:text}`attention_sides_low:.3f` to {glue:text}`attention_sides_high:.3f`) and the mean weight
-# within fifty frames {glue:text}`attention_local:.3f` ({glue:text}`attention_local_low:.3f` to
-# {glue:text}`attention_local_high:.3f`). These are averages over heads, in which much cancels: the most
-# one-sided head has {glue:text}`attention_sides_extreme_head:+.2f`, the most local one
-# {glue:text}`attention_local_extreme_head:.2f`. Windows of time could also miss blocks of *state*: in
-# trajectories that visit both states, a frame gives its own state
-# {glue:text}`attention_own_state:.2f` times the weight that the average row gives it
-# ({glue:text}`attention_own_state_low:.2f` to {glue:text}`attention_own_state_high:.2f`), and in one
-# head {glue:text}`attention_own_state_extreme_head:.2f` times.
+# The same rules put to norm-weighted attention:
+
+# %% tags=["hide-input"]
+weighted = judged[judged["its verdict"] != ""].set_index(["claim", "model"])
+weighted[["norm-weighted", "its verdict"]]
+
+# %% tags=["remove-cell"]
+for claim, words in verdicts.claims_in_words(judged).items():
+    glue(f"attention_verdicts_{claim.replace(' ', '_')}", words, display=False)
+small = kept[first_size]
+for key in (
+    "share", "readers", "few", "columns", "sides", "blocks", "own_state", "state_heads"
+):  # fmt: skip
+    glue(f"attention_{key}_words", tables.in_words(kept, key), display=False)
+    glue(f"attention_{key}_untrained", tables.in_words(kept, key, "untrained"), display=False)
+glue("attention_share_small", tables.mean_of(small, "share"), display=False)
+glue("attention_share_control", tables.mean_of(small, "share", "untrained"), display=False)
+numbers = {
+    "n": measured.n_trajectories, "n_half": measured.n_trajectories // 2,
+    "n_both": measured.n_both, "n_frames": n_frames, "n_removed": tables.N_REMOVED,
+    "enrichment_limit": 1 / KEY_FRACTION,
+}  # fmt: skip
+for key, number in numbers.items():
+    glue(f"attention_{key}", number, display=False)
+glue("attention_mean_distance", mean_distance(measured.section), display=False)
+glue("attention_fewest_small", tables.fewest_targets(small), display=False)
+for key in ("first", "next", "previous"):
+    words = tables.trainings_with(kept, f"{key} frame")
+    glue(f"attention_{key}_frame_heads", words, display=False)
+control = tables.fewest_targets(small, "untrained")
+glue("attention_fewest_control", control, display=False)
+
+# %% tags=["hide-input"]
+# NBVAL_CHECK_OUTPUT
+share = [tables.mean_of(kept[first_size], "share", which) for which in ("trained", "untrained")]
+print(f"{first_size}: key timesteps receive {share[0]:.3f}, untrained {share[1]:.3f}")
+
+# %% [markdown]
+# ## How few timesteps hold how much
 #
+# {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they
+# receive and adds it up. The most attended twentieth, here called *key timesteps*, receives of
+# all attention: {glue:text}`attention_share_words:s`; untrained
+# {glue:text}`attention_share_untrained:s`; a twentieth if uniform.
+#
+# That they are attended to *by all others* is weaker evidence than it looks. Frames that give the
+# ten most attended ones more than the uniform weight: {glue:text}`attention_readers_words:s`; but
+# untrained {glue:text}`attention_readers_untrained:s`. A head with two to five dimensions for
+# each query can hardly do otherwise: only a handful of preferences is possible. The share of the
+# variance of the weights that the frame attended to explains is
+# {glue:text}`attention_columns_words:s`; untrained {glue:text}`attention_columns_untrained:s`.
+
+# %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames. The further above the diagonal, the fewer frames hold more. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
+plots.plot_lorenz(tables.bands(kept, "lorenz"))
+plt.show()
+
+# %% [markdown]
+# ### Which timesteps they are
+#
+# {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks,
+# for all of them, how often key timesteps are also among the top twentieth by another property:
+# close to the start, far from the trajectory's mean in standard deviations ("extreme"), high in
+# potential energy, fast, near the ridge between the states, near a change of state. By chance the
+# ratio is 1; the largest possible is {glue:text}`attention_enrichment_limit:.0f`.
+
+# %% mystnb={"figure": {"name": "fig-attention-received", "caption": "Attention received by the frames of the trajectory of the first figure, averaged over layers and heads of the small model. Left, along time, coloured by state, with norm-weighted attention in grey; right, in the plane, the most attended frames darkest and on top; the star is the start."}, "image": {"alt": "Attention received along the frames of a trajectory, and the same trajectory in the plane with the most attended points dark.", "classes": "dark-light"}} tags=["hide-input"]
+summary = summaries[first_size]
+received, weighted = summary.mean_received[0], summary.norm_received[0]
+figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), width_ratios=[1.3, 1])
+plots.plot_received(trajectory[0], received, weighted, assign_states(trajectory[0]), axes)
+plt.show()
+
+# %% mystnb={"figure": {"name": "fig-attention-features", "caption": "How much more often than by chance key timesteps are among the top twentieth of frames by another property. One mark a training, with 95% intervals over 64 trajectories (those with a change of state, for transition); crosses: untrained. Black line: chance."}, "image": {"alt": "Intervals of enrichment for six properties of frames.", "classes": "dark-light"}} tags=["hide-input"]
+names = ("early", "extreme", "energy", "fast", "ridge", "transition")
+features = {feature: tables.intervals(kept, "features", feature) for feature in names}
+plots.plot_intervals(features, "enrichment among key timesteps", reference=1)
+plt.show()
+
+# %% [markdown]
+# ### Key timesteps or sinks?
+#
+# In language models much attention goes to the first token, whatever it is: a sink. Here the
+# label is the state of the *first frame*, so attention to it could be a sink or the answer
+# itself. Three controls tell. *Norm*: key timesteps that are sinks deliver little. *Position*: a
+# sink lies at the same place in every trajectory, so that the positions most attended in the
+# *other* trajectories hold as much of the attention as the key timesteps. *Reading*: if heads
+# read nothing from a sink, nothing is lost ({ref}`below <section-attention-experiments>`).
+
+# %% tags=["hide-input"]
+names = (
+    "share", "norm_share", "key_norm", "by_position", "first", "norm_first", "columns", "diagonals"
+)  # fmt: skip
+tables.measure_table(kept, names)
+
+# %% [markdown]
+# (section-attention-heads)=
+# ## Heads with few targets
+#
+# The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a
+# query attends to. {numref}`fig-attention-targets` gives it for each head. In the small models
+# the fewest are {glue:text}`attention_fewest_small:.0f` frames (mean over trainings), untrained
+# {glue:text}`attention_fewest_control:.0f`.
+
+# %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy): one point for each head of each training, mean over 64 trajectories; crosses: one network of each size untrained. Uniform attention would give 511."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}} tags=["hide-input"]
+plots.plot_head_counts(tables.targets_of_heads(kept))
+plt.show()
+
+# %% [markdown]
+# Averages over heads hide what single heads do. The table names, for each training, the head that
+# gives most of its weight to the next frame, to the previous and to the first one, and those that
+# lean most to one side. Whatever stands out here against the untrained networks, training alone
+# has put there. A cell names layer and head, then gives the share of the weight on that frame (in
+# the last two columns $(F - P)/(F + P)$). Heads were chosen on {glue:text}`attention_n_half:d`
+# trajectories and measured on {glue:text}`attention_n_half:d` others, with intervals over those.
+# Trainings in which a head gives half of its weight or more to the first frame, whose state is
+# the answer: {glue:text}`attention_first_frame_heads:s`; to the next frame, which the loss asks
+# for: {glue:text}`attention_next_frame_heads:s`; to the previous one:
+# {glue:text}`attention_previous_frame_heads:s`.
+
+# %% tags=["hide-input"]
+stand_out = ("next frame", "previous frame", "first frame", "looks ahead", "looks back")
+tables.extreme_heads(kept, stand_out)
+
+# %% [markdown]
+# The same, untrained:
+
+# %% tags=["hide-input"]
+tables.extreme_heads(kept, stand_out, "untrained")
+
+# %% [markdown]
+# ## Does attention follow states?
+#
+# Blocks of *time* are one thing, blocks of *state* another: a head could attend to the frames of
+# its own state wherever they lie. {numref}`fig-attention-states` puts a trajectory that visits
+# both states beside one that stays, and shows the heads that seek and that avoid their own state
+# most.
+
+# %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B). From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads were chosen on other trajectories. Attention that follows states shows as a chequerboard."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
+maps, states, titles = study.state_maps(kept, models, x[moving], x[settled])
+figure, axes = plt.subplots(len(models), 4, figsize=figure_size(1.0, 0.05 + 0.24 * len(models)))
+map_plots.plot_state_maps(maps, states, np.atleast_2d(axes), titles)
+plt.show()
+
+# %% [markdown]
+# Weight on the own state over what the average row gives it, as a mean over layers and heads:
+# {glue:text}`attention_own_state_words:s`. Seekers and avoiders cancel in it: the share of heads
+# that do one or the other is {glue:text}`attention_state_heads_words:s`; untrained
+# {glue:text}`attention_state_heads_untrained:s`, for queries and keys see coordinates even before
+# training. Frames close in time are mostly in one state, so that heads that look at neighbours
+# raise the weight on the own state; the third row is what weights that depend on the time
+# difference alone would give. If attention followed states, the frame attended to would explain
+# less where there are two (last rows).
+
+# %% tags=["hide-input"]
+names = (
+    "own_state", "norm_own_state", "time_own_state", "state_heads", "columns_one", "columns_two"
+)  # fmt: skip
+tables.measure_table(kept, names)
+
+# %% [markdown]
+# Both extremes, head by head (chosen on {glue:text}`attention_n_half:d` trajectories that visit
+# both states, measured on {glue:text}`attention_n_half:d` others):
+
+# %% tags=["hide-input"]
+of_states = ("seeks its own state", "avoids its own state")
+extremes = {w: tables.extreme_heads(kept, of_states, w) for w in ("trained", "untrained")}
+pd.concat(extremes, axis=1)
+
+# %% [markdown]
+# (section-attention-experiments)=
 # ## Does the answer depend on what is attended to?
 #
-# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`. Four measures of the
-# importance of a piece of trajectory are compared: the attention it receives; *rollout*
-# {cite}`abnar2020`, which follows the weights through all layers,
+# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`. Five
+# measures of the importance of a piece of trajectory are compared: the attention it receives;
+# norm-weighted attention; *rollout* {cite}`abnar2020`, which follows the weights through all
+# layers,
 #
 # $$ r_{l-1} = \tfrac{1}{2} \, r_l (\bar A^{l} + 1), \qquad r_L = (1/N, \dots, 1/N), $$ (eq-attention-rollout)
 #
@@ -312,119 +401,112 @@ print(f"readers {table['readers'][first_size][0]:.2f}, local {table['local'][fir
 # *occlusion*: the change of the log-odds when a twentieth of the trajectory is removed, the other
 # frames keeping their coordinates and positions. Only the last is an experiment.
 
-# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters, mean and interval over trajectories. Black line: no relation."}, "image": {"alt": "Intervals of rank correlations for six pairs of importance measures.", "classes": "dark-light"}}
-agreement = {
-    size: study.agreement(models[size], data.trajectories, summaries[size], occluded[size])
-    for size in models
-}
-pairs = {pair: {size: agreement[size][pair] for size in models} for pair in agreement[first_size]}
-for pair, found in pairs.items():
-    key = pair.replace(" – ", "_")
-    glue(f"attention_rho_{key}", float(found[first_size][0]), display=False)
-plots.plot_intervals(pairs, "rank correlation", reference=0)
+# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters. One mark a training, with 95% intervals over 64 trajectories (medium and large: 32). Black line: no relation."}, "image": {"alt": "Intervals of rank correlations for ten pairs of importance measures.", "classes": "dark-light"}} tags=["hide-input"]
+pairs = list(next(iter(kept[first_size].values()))["agreement"])
+agreement = {pair: tables.intervals(kept, "agreement", pair) for pair in pairs}
+plots.plot_intervals(agreement, "rank correlation", reference=0)
+plt.show()
+
+# %% tags=["remove-cell"]
+for pair in [pair for pair in pairs if pair.endswith("occlusion")]:
+    key = pair.replace(" – ", "_").replace("-", "_")
+    glue(f"attention_rho_{key}_words", tables.agreement_in_words(kept, pair), display=False)
+
+# %% [markdown]
+# {numref}`fig-attention-agreement` compares them in pairs. Rank correlation with occlusion, of
+# attention: {glue:text}`attention_rho_attention_occlusion_words:s`; of norm-weighted attention:
+# {glue:text}`attention_rho_norm_weighted_occlusion_words:s`; of rollout:
+# {glue:text}`attention_rho_rollout_occlusion_words:s`; of the gradient:
+# {glue:text}`attention_rho_gradient_occlusion_words:s`.
+#
+# Two more experiments work on single frames instead of pieces ({numref}`fig-attention-deletion`):
+# the most attended ones, those with the most norm-weighted attention, those with the largest
+# gradient, the first ones, or random ones. Either they are *removed*, as above. Or heads *read
+# nothing* from them: all weights stay, and what they multiply is set to zero in every layer; a
+# sink bears that, an answer does not.
+
+# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories (medium and large: 32). Dotted: no answer."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
+n_removed = [0, *measured.n_removed]
+curves = tables.experiment_curves(kept)
+figure, axes = plt.subplots(2, len(kept), figsize=figure_size(1.0, 0.7), sharey=True, squeeze=False)
+plots.plot_experiments(n_removed, curves, axes)
 plt.show()
 
 # %% [markdown]
-# In {numref}`fig-attention-agreement` attention and rollout of the small model rank alike
-# ({glue:text}`attention_rho_attention_rollout:.2f`), as they are made of the same weights. With
-# occlusion attention correlates at {glue:text}`attention_rho_attention_occlusion:.2f` and the gradient
-# at {glue:text}`attention_rho_gradient_occlusion:.2f`.
-#
-# A second experiment removes frames one by one rather than in sections: the most attended ones,
-# those with the largest gradient, or random ones ({numref}`fig-attention-deletion`). If the answer
-# rested on the key timesteps, it should suffer more from their loss.
+# Probability of the true state that is lost with chosen frames, beyond what is lost with as many
+# random ones, paired by trajectory:
 
-# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Accuracy on test trajectories after removal of frames: most attended, largest gradient, or random. One panel for each size; intervals over trajectories."}, "image": {"alt": "Accuracy against number of frames removed, for three orders of removal.", "classes": "dark-light"}}
-n_removed = [0, 10, 50, 200, 500]
-removed = {
-    size: study.deletions(models[size], data, summaries[size], n_removed, seed) for size in models
-}
-figure, axes = plt.subplots(
-    1, len(models), figsize=figure_size(1.0, 0.42), sharey=True, squeeze=False
-)
-for ax, size in zip(axes[0], models, strict=True):
-    shown = {order: measures.bootstrap(right) for order, right in removed[size].items()}
-    plots.plot_deletion(n_removed, shown, ax).set_title(size)
-plt.show()
+# %% tags=["hide-input"]
+tables.experiment_costs(kept)
 
-# %%
-losses = {size: removed[size]["random"] - removed[size]["most attended"] for size in models}
-cost = {size: measures.bootstrap(loss) for size, loss in losses.items()}  # paired by trajectory
-for key, value in zip(("", "_low", "_high"), cost[first_size], strict=True):
-    glue(f"attention_key_cost{key}", float(value[2]), display=False)
-glue("attention_removed_random", float(removed[first_size]["random"][:, 2].mean()), display=False)
-glue("attention_removed_none", float(removed[first_size]["random"][:, 0].mean()), display=False)
-glue("attention_n_removed", n_removed[2], display=False)
-
-# %%
-frame = {size: [study.as_text(v) for v in zip(*cost[size], strict=True)] for size in models}
-print("accuracy lost with the most attended frames, beyond that lost with random ones")
-print(pd.DataFrame(frame, index=[f"{n} removed" for n in n_removed]).to_string())
+# %% tags=["remove-cell"]
+for part in tables.EXPERIMENTS:
+    for order in ("most attended", "first"):
+        words = verdicts_in_words(tables.suffers(kept, part, order))
+        glue(f"attention_{part}_{order.replace(' ', '_')}", words, display=False)
 
 # %% [markdown]
-# Without {glue:text}`attention_n_removed:d` random frames the small model's accuracy on these
-# trajectories is {glue:text}`attention_removed_random:.3f`, from
-# {glue:text}`attention_removed_none:.3f` with all; without as many of the most attended ones it is
-# lower by {glue:text}`attention_key_cost:.3f` ({glue:text}`attention_key_cost_low:.3f` to
-# {glue:text}`attention_key_cost_high:.3f`, paired by trajectory). An interval above zero means that
-# the key timesteps, taken together, do carry part of the answer, although attention ranks the
-# sections of one trajectory only loosely as occlusion does.
+# The answer suffers more than from as many random frames, with {glue:text}`attention_n_removed:d`
+# key timesteps removed: {glue:text}`attention_removed_most_attended:s`; not read:
+# {glue:text}`attention_unread_most_attended:s`; with as many of the first frames removed:
+# {glue:text}`attention_removed_first:s`; not read: {glue:text}`attention_unread_first:s`.
 #
-# ## Heads silenced
+# ## Heads and layers silenced
 #
 # Setting the output of a head to zero measures what it is good for, for each of the two losses
 # ({numref}`fig-attention-ablation`). The derivative with respect to a factor on the head's output
 # {cite}`michel2019` predicts it to first order without any ablation.
 
-# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, averaged over trajectories. Orange: the head was useful; purple: the loss falls without it."}, "image": {"alt": "Two heat maps of loss increase by layer and head.", "classes": "dark-light"}}
-changes = study.ablation(models[first_size], data, occluded[first_size])
+# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Committed small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, mean over 64 trajectories. Orange: the head was useful; purple: the loss falls without it."}, "image": {"alt": "Two heat maps of loss increase by layer and head.", "classes": "dark-light"}} tags=["hide-input"]
+changes = np.array(kept[first_size][study.checkpoint_training(first_size)]["small_heads"]["mean"])
 figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.32))
 for ax, change, title in zip(axes, changes, ("next frame", "state"), strict=True):
-    plots.plot_head_effects(change.mean(axis=-1), title, ax)
+    plots.plot_head_effects(change, title, ax)
 plt.show()
 
-# %%
-n = changes.shape[-1]
-slopes = head_gradients(models[first_size], data.trajectories[:n], data.labels[:n])
-effect = np.abs(changes).mean(axis=-1).reshape(2, -1)
-few = -summaries[first_size].targets.mean(axis=0).ravel()
-predicted = measures.rank_correlation(slopes.mean(axis=0).ravel(), effect[1])
-glue("attention_rho_slope_ablation", float(predicted), display=False)
-for loss, values in zip(("frame", "state"), effect, strict=True):
-    correlation = float(measures.rank_correlation(few, values))
-    glue(f"attention_rho_few_{loss}", correlation, display=False)
+# %% tags=["remove-cell"]
+for key, (mean, low, high) in tables.head_correlations(kept[first_size]).items():
+    text = f"{mean:.2f} ({low:.2f} to {high:.2f})"
+    glue(f"attention_rho_{key}_ablation", text, display=False)
 
 # %% [markdown]
-# Over the heads of the small model the rank correlation of the size of the effect on the
-# cross-entropy with its first-order prediction is {glue:text}`attention_rho_slope_ablation:.2f`;
-# with how few targets a head has, {glue:text}`attention_rho_few_state:.2f` (and
-# {glue:text}`attention_rho_few_frame:.2f` for the effect on the next frame). The attention of whole
-# layers, silenced one at a time, for every size:
+# Over the heads of a small model, the size of the effect on the cross-entropy has a rank
+# correlation of {glue:text}`attention_rho_slope_ablation:s` with its first-order prediction (mean
+# and range over trainings), of {glue:text}`attention_rho_few_ablation:s` with how few targets the
+# head has, and of {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads, over
+# that of a mean frame. The attention of whole layers, silenced one at a time: increase of the
+# trajectory loss ("frame") and of the cross-entropy ("state"), means over trajectories, with the
+# range over trainings. Where both are zero, the layer could be left out.
 
-# %%
-n_layers_shown = {size: study.ablation(models[size], data, occluded[size], True) for size in models}
-rows = {
-    (size, loss): pd.Series(change.mean(axis=(1, 2)), index=range(1, len(change) + 1))
-    for size, changes_ in n_layers_shown.items()
-    for loss, change in zip(("frame", "state"), changes_, strict=True)
-}
-by_layer_silenced = pd.DataFrame(rows).rename_axis(index="layer")
-print(by_layer_silenced.round(3).to_string(na_rep=""))
+# %% tags=["hide-input"]
+tables.layer_table(kept)
 
 # %% [markdown]
 # ## Takeaway
 #
-# Key timesteps exist and are learned, in the sense that the share of attention they hold lies above
-# that of the untrained network; they are, first of all, extremes of the coordinates. That all frames
-# attend to them is also true of networks that have learned nothing, because heads are so narrow, and
-# so is no evidence of learning by itself. On average attention leans neither to the future nor to
-# the neighbourhood by much; single heads do both.
+# - Key timesteps exist beyond what a random network has:
+#   {glue:text}`attention_verdicts_there_are_key_timesteps:s`. All others attend to them:
+#   {glue:text}`attention_verdicts_all_others_attend_to_them:s`; but heads are narrow, and of
+#   random networks the shares of frames that do are {glue:text}`attention_readers_untrained:s`:
+#   no evidence of learning by itself.
+# - Key timesteps are no sinks, by the norm of what is read there:
+#   {glue:text}`attention_verdicts_key_timesteps_are_no_sinks:s`. The answer suffers more when
+#   heads do not read them than when they do not read random frames:
+#   {glue:text}`attention_unread_most_attended:s`.
+# - Future and past are attended to alike on the whole:
+#   {glue:text}`attention_verdicts_future_and_past_alike:s`; in each sub-section:
+#   {glue:text}`attention_verdicts_alike_in_each_sub-section:s`.
+# - Training alone makes heads that give half of their weight or more to the first frame, in these
+#   numbers of trainings: {glue:text}`attention_first_frame_heads:s`; to the next one:
+#   {glue:text}`attention_next_frame_heads:s`.
+# - No blocks in time: {glue:text}`attention_verdicts_no_local_blocks:s`; none of states, as a
+#   mean over heads: {glue:text}`attention_verdicts_attention_does_not_follow_states:s`; head by
+#   head: {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
+# - Attention as a guide to what the answer rests on, by rank correlation with occlusion:
+#   {glue:text}`attention_rho_attention_occlusion_words:s`.
 #
-# Attention (and rollout, made of it), gradient and occlusion rank the parts of a trajectory
-# differently, and only the experiments on frames and heads bear on the answer.
-#
-# What was not shown: how the answer is computed. Ablation sets outputs to zero, which is a state the network never saw; removing frames
-# shifts the mean over frames that the classifier reads. The control is one draw of random weights for
-# each size, and the trained models are one run each: scatter is over trajectories, not over trainings.
-# During training a read-out that asked for positions and for the start pushed the encoder to use such
-# frames (see the training chapter); the poster's own models had none, and may attend otherwise.
+# What was not shown: how the answer is computed. Silencing sets outputs to zero, which is a state
+# the network never saw; removing frames shifts the mean over frames that the classifier reads.
+# The rules put borders where there are none in nature: the numbers beside the verdicts say how
+# far from them a model is. Two trainings of the large model show that they differ, not by how
+# much.

@@ -13,20 +13,22 @@
 # %% [markdown]
 # # What the loss leaks
 #
-# The poster's model learns to predict the next frame with an encoder that looks both ways. How much
-# of its success is forecasting, and how much is reading the answer? On windows of
-# {glue:text}`leak_window:d` frames a small bidirectional model ends with
-# {glue:text}`leak_bidirectional_inside:.3f` times the least error that a forecaster can have; at the
-# last position, the only one that forecasts, with {glue:text}`leak_bidirectional_last:.3f` times that
-# error. The committed models, on whole trajectories, end inside at: {glue:text}`leak_full_length:s`.
+# The poster's model learns to predict the next frame with an encoder that looks both ways: every
+# next frame but the last is in its own input. Do plainly trained models find it there, when, and
+# with which of their parts? Below the least error that any forecaster can have, at full length:
+# {glue:text}`leak_verdicts:s`. Error over that floor: {glue:text}`leak_full_length:s`. At the last
+# position, the only one that forecasts: {glue:text}`leak_full_length_last:s`.
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
+from mb_support import leak_head_tables as heads
 from mb_support import leak_study as study
+from mb_support import leak_tables as tables
+from mb_support import training_study as trained
 from mb_support.datasets import make_dataset
 from mb_support.inference import load_checkpoint
 from mb_support.leak import ExactNextFrame, frame_errors, predict_next_frames, summarise
@@ -37,12 +39,16 @@ from mb_support.plotting.style import figure_size, use_style
 profile = "smoke"
 seed = 55  # number of the test set on which the kept result is repeated
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings = get_profile(profile)
-variants = study.kept_variants()
-sizes = {size: kept["lengths"] for size, kept in study.kept_sizes(settings.sizes).items()}
-print(f"profile {settings.name}; kept results of {', '.join([*variants, *sizes])}")
+trainings = study.load_trainings(settings.sizes)
+variants, floors = study.load_variants(), study.load_floors()
+records = {size: trained.seeds_of(trained.load_records(), size) for size in trainings}
+longest = max(floors)
+print(
+    f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
+)
 
 # %% [markdown]
 # ## The floor
@@ -63,123 +69,225 @@ print(f"profile {settings.name}; kept results of {', '.join([*variants, *sizes])
 #
 # is zero for every forecast and one for a copy of the answer. It shows a leak even where the error
 # is still above the floor. The mean $\mathbf{m}$ is that of the simulated dynamics, its time step
-# included; errors are in units of each trajectory's own standard deviation, as in the poster's
-# loss, and model and floor are taken on the same frames. First the committed small model, live, on
+# included. Errors are squared lengths, and model and floor are taken on the same frames. (The poster's
+# loss is in units of each window's own standard deviation. These depend on the noise themselves, so
+# that in them the floor would hold for long windows only.) First the committed small model, live, on
 # trajectories that nothing else in this book has used:
 
 # %% tags=["remove-stderr"]
 exact = ExactNextFrame()
 model = load_checkpoint("small")
-frames = make_dataset(settings.n_leaked, "test", index=seed, n_frames=65).trajectories
+frames = make_dataset(settings.n_leaked, "test", index=seed, n_frames=64).trajectories
 errors = frame_errors(predict_next_frames(model, frames), frames, exact)
-places = {"inside": slice(10, -1), "last": slice(-1, None)}
+places = {"inside": slice(5, -1), "last": slice(-1, None)}
 live = {place: summarise(errors.over(positions)) for place, positions in places.items()}
 
-# %%
+# %% tags=["hide-input"]
 rows = {
-    place: {"error": s.model[0], "floor": s.exact[0], "ratio": s.ratio[0], "seen": s.noise_seen[0]}
+    place: {
+        "error": s.model[0],
+        "floor": s.exact[0],
+        "ratio": s.ratio[0],
+        "± (2 SE)": 2 * s.ratio[1],
+    }
     for place, s in live.items()
 }
-pd.DataFrame(rows).T.round(3)
+pd.DataFrame(rows).T.assign(trajectories=len(frames)).round(3)
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 print("floor, inside:", round(live["inside"].exact[0], 2))
 print("last position sees noise:", abs(live["last"].noise_seen[0]) > 5 * live["last"].noise_seen[1])
 
 # %% [markdown]
-# ## Three models that differ in what a position may see
+# ## When it is found
 #
-# The same small encoder is trained three times from the same weights, on the same fresh
-# trajectories, with the poster's loss: as the poster has it; with causal attention; and with causal
-# attention and constants in place of the trajectory's own mean and standard deviation. The third is
-# needed, because standardisation leaks as well. Standardised coordinates sum to zero, so that
-#
-# $$ \tilde{\mathbf{x}}_{N} = - \sum_{t < N} \tilde{\mathbf{x}}_t : $$ (eq-leak-sum)
-#
-# the last frame shown is determined by the others, and causal attention could read it.
-# {numref}`fig-leak` follows all three. Inside, the error ends below the floor, by more than two
-# standard errors, for: {glue:text}`leak_below_floor:s`. At the last position, for:
-# {glue:text}`leak_below_floor_last:s`.
+# {numref}`fig-leak-training` draws $L_\mathrm{traj}$ of every training between two exact values for
+# windows of its length. The *honest* line is the loss of the exact conditional mean, the best forecast
+# of each frame from the frames before. The *reader* line is the loss of whoever copies the next frame
+# wherever it is shown and forecasts at the last position alone: one error in a whole window. A training that crosses the
+# honest line no longer forecasts.
 
-# %% mystnb={"figure": {"name": "fig-leak", "caption": "The leak. Left: error over exact floor while training, inside a trajectory (filled, solid) and at the last position (open, dotted), with two standard errors. Right: after training, by distance from the end of what is shown. Below the black line, in the grey region, no forecaster can be."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj of each training (colour; one line each, means over 50 steps) against the trajectories shown. Black, solid: the exact conditional mean, for the length of the windows shown at the time. Black, dashed: whoever copies the next frame wherever it is in view. Dotted: windows grow."}, "image": {"alt": "Loss curves, one panel for each size, with two exact lines; curves that fall between the lines read their answer.", "classes": "dark-light"}}
+fig, axes = plt.subplots(1, len(records), figsize=figure_size(1, 0.42), sharey=True, squeeze=False)
+for ax, (size, found) in zip(axes[0], records.items(), strict=True):
+    plots.plot_losses([tables.floors_by_step(r, floors) for r in found.values()], size, ax)
+for ax in axes[0, 1:]:
+    ax.set_ylabel("")
+axes[0, 0].legend(fontsize=7.5)
+plt.show()
+
+# %% [markdown]
+# When a training first lies a tenth below the honest line, and what becomes of it when the windows
+# grow: the columns give $L_\mathrm{traj}$ over the honest value, its lowest and its last in each
+# stage.
+
+# %% tags=["hide-input"]
+when = {f"{size}-{n}": r for size, found in records.items() for n, r in found.items()}
+tables.when_table(when, floors)
+
+# %% [markdown]
+# ## Where it is found
+#
+# {numref}`fig-leak-sizes` measures the finished models on unseen trajectories, by the length of the
+# window, at positions inside and at the last one. Models of one size differ in their seed only. Below
+# the floor at {glue:text}`leak_longest:d` frames, in every training: inside
+# {glue:text}`leak_verdicts:s`; at the last position {glue:text}`leak_verdicts_last:s`. In windows of
+# {glue:text}`leak_shorter:d` frames, inside: {glue:text}`leak_verdicts_shorter:s`.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The trained models by the length of the window: inside (filled, solid) and at the last position (open, dotted), mean and range over the trainings of each size. Left: share of the next frame's noise in the predictions; a forecast has none (black). Right: error over exact floor; in the grey region no forecaster can be. Numbers of trajectories and trainings are in the table."}, "image": {"alt": "Two panels against the number of frames in the window, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
+plots.plot_by_length(trainings, "noise_seen", axes[0])
+plots.plot_by_length(trainings, "ratio", axes[1]).get_legend().remove()  # as on the left
+plt.show()
+
+# %% [markdown]
+# Errors over the floor and noise seen: mean over trainings ± two standard errors over trajectories,
+# in brackets the lowest and the highest training.
+
+# %% tags=["hide-input"]
+tables.length_table(trainings)
+
+# %% [markdown]
+# ## Which heads do it
+#
+# To copy the next frame, some head of frame $i$ has to attend to frame $j = i + 1$. In the input of
+# that head, frames differ by their positions, so it must have learned a map from the embedding of one
+# position to that of the next. The table gives, for each training, the head that does so most, how
+# much of its attention goes to the next frame, and what happens to the error without the head: its
+# output is replaced by its mean over the frames, which says nothing of single ones. The control is
+# another head of the same layer, the one that looks at the next frame least. That a single head
+# carries what is read: {glue:text}`leak_head_verdicts:s`.
+
+# %% tags=["hide-input"]
+heads.head_table(trainings)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-heads", "caption": "Error over floor inside windows of 128 frames, with some heads flattened: those that attend to the next frame most (filled, solid) and as many others of the same layers (open, dotted). Mean and range over trainings, 100 trajectories each. Where one head is enough to bring the error back above the floor (black), it alone was reading."}, "image": {"alt": "Error over floor against the number of heads flattened; without the first heads it rises above one, without others it hardly moves.", "classes": "dark-light"}}
+plots.plot_ablation(trainings)
+plt.show()
+
+# %% [markdown]
+# The figure and the table count $n$ trajectories of {glue:text}`leak_ablation_frames:d` frames:
+# {glue:text}`leak_ablation_n:d`.
+#
+# ## By which path
+#
+# The noise of the next frame can be seen in that frame, in the mean and standard deviation that
+# standardise the window, and in later frames, which follow from it. To tell them apart, the next
+# frame is drawn again, as another successor of the frame before: first in the encoder's input alone,
+# then in the statistics too. The share of the noise that a prediction loses with each came on that
+# path; the rest came from later frames. The three shares sum to all that is seen.
+
+# %% tags=["hide-input"]
+tables.path_table(trainings)
+
+# %% [markdown]
+# More through the frame itself than through the other two: {glue:text}`leak_path_verdicts:s`. With
+# the frame drawn again, a reader is worse than a forecaster: it copies a frame that did not come.
+#
+# What training finds when only statistics leak needs models of their own. The same small encoder is
+# trained from the same weights on the same fresh trajectories, as the poster has it; with causal
+# attention; and with causal attention and constants in place of the window's own mean and standard
+# deviation. The third is needed because standardisation leaks as well: standardised coordinates sum
+# to zero, so that
+#
+# $$ \tilde{\mathbf{x}}_{N} = - \sum_{t < N} \tilde{\mathbf{x}}_t , $$ (eq-leak-sum)
+#
+# and causal attention can read the last frame shown, if not from the frame before, then from the sum
+# of all others. {numref}`fig-leak` follows the three.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, two trainings each (mean and range), 1000 validation trajectories. Left: error over exact floor while training, inside (filled, solid) and at the last position (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
-plots.plot_over_training({name: part["curve"] for name, part in variants.items()}, axes[0])
-profiles = {name: part["curve"][-1]["by_distance"] for name, part in variants.items()}
+plots.plot_over_training(variants, axes[0])
+profiles = {name: [c[-1]["by_distance"] for c in found] for name, found in variants.items()}
 plots.plot_by_distance(profiles, axes[1])
-axes[0].set_ylim(top=3)
+axes[0].set_ylim(0.9, 2)
+axes[1].set_ylim(0.9, 1.3)
 axes[0].get_legend().remove()  # the same colours; the caption says what is open and what filled
 plt.show()
 
-# %%
-glue("leak_window", int(variants["bidirectional"]["settings"]["n_frames"]), display=False)
-whole = {size: rows[-1] for size, rows in sizes.items()}  # of full length
-for place, key in (("length", "interior"), ("length_last", "last")):
-    words = [f"{size} {row[key]['ratio'][0]:.3f}" for size, row in whole.items()]
-    glue(f"leak_full_{place}", ", ".join(words), display=False)
-ends = {name: part["curve"][-1] for name, part in variants.items()}
-for name, end in ends.items():
-    for place, key in (("inside", "interior"), ("last", "last")):
-        glue(f"leak_{name}_{place}", float(end[key]["ratio"][0]), display=False)
-        glue(f"leak_{name}_{place}_se", float(end[key]["ratio"][1]), display=False)
-        glue(f"leak_{name}_{place}_seen", float(end[key]["noise_seen"][0]), display=False)
-        glue(f"leak_{name}_{place}_seen_se", float(end[key]["noise_seen"][1]), display=False)
-for key, end_of in (("interior", "floor"), ("last", "floor_last")):
-    below = plots.below_floor({name: end[key]["ratio"] for name, end in ends.items()})
-    glue(f"leak_below_{end_of}", below, display=False)
-
-# %%
-places = {
-    (plots.VARIANTS[name][0], place): end[key]
-    for name, end in ends.items()
-    for place, key in (("inside", "interior"), ("last", "last"))
-}
-columns = {"ratio": "error / floor", "noise_seen": "share of the noise seen"}
-pd.DataFrame({words: {at: p[c][0] for at, p in places.items()} for c, words in columns.items()})
+# %% tags=["hide-input"]
+tables.ends_of_variants(variants)
 
 # %% [markdown]
-# The share of the noise seen inside is {glue:text}`leak_bidirectional_inside_seen:.3f` ±
-# {glue:text}`leak_bidirectional_inside_seen_se:.3f` for the bidirectional model,
-# {glue:text}`leak_causal_inside_seen:.3f` ± {glue:text}`leak_causal_inside_seen_se:.3f` for the
-# causal one with its own statistics, and {glue:text}`leak_causal_fixed_inside_seen:.4f` ±
-# {glue:text}`leak_causal_fixed_inside_seen_se:.4f` with constants.
+# Below the floor inside: {glue:text}`leak_below_floor:s`. At the last position:
+# {glue:text}`leak_below_floor_last:s`. With causal attention all that is seen ahead is seen in the
+# statistics.
 #
-# ## The committed sizes
+# ## Above the floor with the answer in view
 #
-# {numref}`fig-leak-sizes` gives the same for each committed size, by the number of frames shown. At
-# full length error over floor is, inside: {glue:text}`leak_full_length:s`; at the last position:
-# {glue:text}`leak_full_length_last:s`. In the medium and large models a head of the first layer was
-# built to fetch the next frame, {eq}`eq-training-neighbour`: how much they see inside says what such
-# a start allows, not what the loss alone would teach. The small model has no such head.
+# Even models that read do not read everywhere: at some positions, often near the end, their error is
+# above the floor although the next frame is shown. {numref}`fig-leak-position` shows why. A head finds
+# the next frame by the embedding of a position, and a position is learned only where windows are long
+# enough to have it. Early positions were in every window, late ones only in the long windows that came
+# last. Where the head misses the next frame and attends to others, it reads the wrong answer, and the
+# prediction is worse than a forecast.
 
-# %% mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The committed models by the number of frames shown, inside (filled, solid) and at the last position (open, dotted), with two standard errors. Left: share of the next frame's noise in their predictions; a forecast has none (black). Right: error over exact floor (black)."}, "image": {"alt": "Two panels against the number of frames shown, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
-plots.plot_by_length(sizes, "noise_seen", axes[0])
-plots.plot_by_length(sizes, "ratio", axes[1]).get_legend().remove()  # as on the left
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-position", "caption": "Windows of 512 frames, position by position, one line for each training (running mean over 9 positions). Top: error over floor; above the black line it is worse than the best forecast. Bottom: attention that the head of the table above gives to the next frame, 12 trajectories. Dotted: ends of the windows used in training."}, "image": {"alt": "Error over floor and attention on the next frame against the position; the error rises where the attention falls.", "classes": "dark-light"}}
+fig, axes = plt.subplots(
+    2, len(trainings), figsize=figure_size(1, 0.55), sharex=True, sharey="row", squeeze=False
+)
+for column, (size, found) in zip(axes.T, trainings.items(), strict=True):
+    windows = [n_frames for n_frames, _ in records[size][0]["config"]["stages"]]
+    plots.plot_by_position(found, "error", windows, size, column[0])
+    plots.plot_by_position(found, "attention", windows, "", column[1])
+    column[0].set_xlabel("")
+for ax in axes[:, 1:].flat:
+    ax.set_ylabel("")
 plt.show()
+
+# %% tags=["hide-input"]
+heads.position_table(trainings)
 
 # %% [markdown]
-# ## What it means for generation
-#
-# The sliding window uses the last position only, which is one position in all those that the loss
-# averages over. {numref}`fig-leak-rollout` continues trajectories with the three models: none does
-# better than the exact mean, whatever its loss inside the window.
+# The rank correlation is that of error and attention on the next frame over the positions, with a
+# bootstrap interval over blocks of sixteen of them. That the error grows where attention misses the
+# next frame: {glue:text}`leak_miss_verdicts:s` (sizes that read only).
 
-# %% mystnb={"figure": {"name": "fig-leak-rollout", "caption": "Squared error of continued trajectories against the number of frames ahead, with two standard errors, for the three small models; exact conditional mean in black, the last frame of the prompt repeated for ever in grey."}, "image": {"alt": "Error growth curves of three models above the exact conditional mean.", "classes": "dark-light"}}
-plots.plot_rollouts({name: part["rollout"] for name, part in variants.items()})
-plt.show()
+# %% tags=["remove-cell"]
+ends = {size: [tables.at_length(c) for c in found.values()] for size, found in trainings.items()}
+for key, place in (("", "interior"), ("_last", "last")):
+    words = [
+        f"{size} {tables.spread_text([end[place]['ratio'] for end in of_size])}"
+        for size, of_size in ends.items()
+    ]
+    glue(f"leak_full_length{key}", "; ".join(words), display=False)
+    found = tables.reads_next_frame(trainings, place)
+    glue(f"leak_verdicts{key}", tables.in_words(found), display=False)
+    found = tables.variants_below_floor(variants, place)
+    labels = {plots.VARIANTS[name][0]: verdict for name, verdict in found.items()}
+    glue(f"leak_below_floor{key}", tables.in_words(labels), display=False)
+shorter = 128
+found = tables.reads_next_frame(trainings, n_frames=shorter)
+glue("leak_verdicts_shorter", tables.in_words(found), display=False)
+glue("leak_shorter", shorter, display=False)
+glue("leak_longest", longest, display=False)
+glue("leak_head_verdicts", tables.in_words(heads.head_verdicts(trainings)), display=False)
+glue("leak_path_verdicts", tables.in_words(tables.main_path(trainings)), display=False)
+glue("leak_miss_verdicts", tables.in_words(heads.misses_explain(trainings)), display=False)
+ablation = trainings["small"][min(trainings["small"])]["ablation"]
+glue("leak_ablation_frames", ablation["n_frames"], display=False)
+glue("leak_ablation_n", ablation["n"], display=False)
 
 # %% [markdown]
 # ## Takeaway
 #
-# **In one sentence:** with bidirectional attention the loss rewards reading the next frame, so a
-# small value of it is no proof of forecasting: error over exact floor ends at
-# {glue:text}`leak_bidirectional_inside:.3f` ± {glue:text}`leak_bidirectional_inside_se:.3f` where
-# the answer is shown, and at {glue:text}`leak_bidirectional_last:.3f` ±
-# {glue:text}`leak_bidirectional_last_se:.3f` where it is not.
+# **In one sentence:** with bidirectional attention a small $L_\mathrm{traj}$ is no proof of
+# forecasting. Below the floor of every forecaster inside full windows:
+# {glue:text}`leak_verdicts:s`; at the last position, where there is nothing to read:
+# {glue:text}`leak_verdicts_last:s`.
 #
-# {numref}`fig-leak-sizes` shows how far a head that can fetch the next frame drives this, inside and
-# at the last position, where there is nothing to fetch.
+# - Nobody told the models where the answer is; training finds it, or not, by itself. That one head
+#   that attends to the next frame carries it: {glue:text}`leak_head_verdicts:s`.
+# - That more is seen in the frame itself than in statistics and later frames:
+#   {glue:text}`leak_path_verdicts:s`. The share of the statistics is that of one frame among all, and
+#   falls as windows grow.
+# - A position is learned by being shown. Short windows teach few positions well; long windows bring new
+#   ones, and reading with them has to be learned again.
+# - Finding one position among hundreds takes dimensions. A head of the small model has two, of the
+#   medium one four, of the large one five.
 #
-# **Not shown.** Whether a longer training without such a head would copy the answer entirely; how much other seeds differ, as each of the three was trained once; and how the leak
-# works on other data than these.
+# **Not shown.** Whether longer training in long windows would win back what growing windows lose;
+# whether the model that reads well is the worse forecaster *because* it reads, which the next-frame
+# loss alone cannot tell; and other initial embeddings than sinusoids, which make "the next position"
+# one direction from the start.

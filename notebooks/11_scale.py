@@ -24,7 +24,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import get_profile, scale
+from mb_support import REGIMES, get_profile, scale
 from mb_support.plotting import scale as figures
 from mb_support.plotting.style import figure_size, use_style
 
@@ -39,13 +39,19 @@ settings = get_profile(profile)
 simulator = scale.load_benchmark("simulator")
 training = scale.load_benchmark("training")
 sizes = [row["size"] for row in training["ours_against_plain"] if row["threads"] == 2]
+n_default = REGIMES["metastable"].n_frames
+glue("scale_full_length", scale.FULL_LENGTH, display=False)
+glue("scale_default_length", n_default, display=False)
 print(f"profile {settings.name}; sizes {', '.join(sizes)}")
 
 # %% [markdown]
 # Nothing is timed while this page is built. The numbers are those of the committed files
 # `results/benchmark_simulator.json` and `results/benchmark_training.json`, which `make benchmark`
 # measures anew and rewrites. Candidates took turns in each, so that other work on the machine hit
-# them alike; speeds are medians over rounds, and ratios are taken within a round. The load average
+# them alike; speeds are medians over rounds, and ratios are taken within a round. They are of an
+# earlier edition, in which trajectories had {glue:text}`scale_full_length:d` frames at a finer spacing
+# (the regime `fine`); those that this book trains on have {glue:text}`scale_default_length:d`. "Full
+# length" on this page is the former. The load average
 # says how busy the machine was with other things: above its number of cores, speeds are too low,
 # and those of two threads more than those of one.
 
@@ -70,7 +76,7 @@ pd.DataFrame(
 # also a sum of exponentials, stands in, and `custom_sde` runs the potential itself
 # ({numref}`fig-scale-simulators`).
 
-# %% mystnb={"figure": {"name": "fig-scale-simulators", "caption": "Simulated steps per second on two cores, medians over rounds; thin lines span the slowest and the fastest round. The axis is logarithmic."}, "image": {"alt": "Horizontal bars of steps per second for several simulators on a logarithmic axis; ours in single and double precision are the longest.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-scale-simulators", "caption": "Simulated steps per second on two cores, medians over rounds (their number is in the table above); thin lines span the slowest and the fastest round. The axis is logarithmic."}, "image": {"alt": "Horizontal bars of steps per second for several simulators on a logarithmic axis; ours in single and double precision are the longest.", "classes": "dark-light"}}
 figures.plot_speeds(simulator["rows"])
 plt.show()
 
@@ -90,9 +96,10 @@ glue("scale_simulator_closest_name", closest["name"], display=False)
 # ## Training: ours against the usual set-up
 #
 # "Plain" is what the libraries do unless told otherwise: PyTorch's fused attention, float32 and
-# attention dropout. "Ours" is attention for heads of a few dimensions and no dropout. bfloat16 in the
-# linear layers was tried too; it pays on processors that have it. A turn is a whole optimisation
-# step at full length.
+# attention dropout. "Ours" is attention for heads of a few dimensions and no dropout. When this was
+# measured, "ours" had linear layers in bfloat16 for the medium and the large model; on this machine
+# bfloat16 pays {glue:text}`scale_bfloat16:s`, and the recipes of this book do without it. A turn is a
+# whole optimisation step at full length.
 
 # %%
 against_plain = pd.DataFrame(training["ours_against_plain"]).set_index(["size", "threads"])
@@ -119,6 +126,7 @@ gain = scale.speedup_parts(training, sizes[0])
 glue("scale_gain_attention", gain["attention"], display=False)
 glue("scale_gain_dropout", gain["no dropout"], display=False)
 glue("scale_goal", goal, display=False)
+glue("scale_bfloat16", scale.gains_in_words(scale.bfloat16_gains(training)), display=False)
 
 # %% [markdown]
 # On two threads the small model trains {glue:text}`scale_ratio_small_2:.1f` times as fast (range
@@ -165,8 +173,16 @@ for ax, kind in zip(axes, points, strict=True):
 axes[1].legend()
 plt.show()
 
+# %% tags=["remove-cell"]
+for name, size in extremes.items():
+    speed = laws["training"][size].frames_per_s([n_default, scale.FULL_LENGTH])
+    glue(f"scale_shorter_{name}", float(speed[0] / speed[1]), display=False)
+
 # %% [markdown]
-# {numref}`fig-scale-length` holds the law against the measurements. Simulations should cost in
+# {numref}`fig-scale-length` holds the law against the measurements. By it, a frame costs the training
+# of the small model {glue:text}`scale_shorter_small:.1f` times less in trajectories of
+# {glue:text}`scale_default_length:d` frames than in those of {glue:text}`scale_full_length:d`, and that
+# of the {glue:text}`scale_largest_name:s` one {glue:text}`scale_shorter_largest:.1f` times. Simulations should cost in
 # proportion to what is simulated; {numref}`fig-scale-growth` shows whether they do.
 
 # %% mystnb={"figure": {"name": "fig-scale-growth", "caption": "Time of a simulation against the number of trajectories (left) and of frames (right): measured, and growth in proportion through the largest point."}, "image": {"alt": "Two panels on logarithmic axes, seconds against trajectories and against frames, with a straight line of proportional growth.", "classes": "dark-light"}}
@@ -190,8 +206,8 @@ plt.show()
 # %%
 columns = ["kind", "size", "n_frames", "threads", "processes", "median_frames_per_s"]
 names = {"n_frames": "window (frames)", "median_frames_per_s": "frames per second"}
-small = scale.rows_where(training, kind="training", size=sizes[0], n_frames=1000, label="ours",
-                         precision="float32")  # fmt: skip
+small = scale.rows_where(training, kind="training", size=sizes[0], n_frames=scale.FULL_LENGTH,
+                         label="ours", precision="float32")  # fmt: skip
 generation = scale.rows_where(training, kind="generation")
 both = pd.concat([small, generation])[columns].rename(columns=names)
 both.round(1).reset_index(drop=True)
@@ -200,14 +216,14 @@ both.round(1).reset_index(drop=True)
 # ## A million trajectories
 #
 # Hours on this machine for a million trajectories of full length, extrapolated in proportion from
-# the speeds above.
+# the speeds above. (How long the trainings of this book took is told in {doc}`04_training`.)
 
 # %%
 cost = scale.cost_of(training)
 cost.map("{:,.2f}".format)
 
 # %% tags=["remove-cell"]
-n_frames = 1_000_000 * 1000
+n_frames = 1_000_000 * scale.FULL_LENGTH
 glue("scale_million_gigabytes", n_frames * scale.FRAME_BYTES / 1e9, display=False)
 glue("scale_million_simulate_minutes", 60 * float(cost.loc["simulate", "hours"]), display=False)
 for name, size in extremes.items():
@@ -216,7 +232,8 @@ for name, size in extremes.items():
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(f"a million trajectories of 1000 frames: {n_frames * scale.FRAME_BYTES / 1e9:.0f} GB")
+gigabytes = n_frames * scale.FRAME_BYTES / 1e9
+print(f"a million trajectories of {scale.FULL_LENGTH} frames: {gigabytes:.0f} GB")
 
 # %% [markdown]
 # Simulating them takes {glue:text}`scale_million_simulate_minutes:.1f` minutes and
@@ -233,5 +250,7 @@ print(f"a million trajectories of 1000 frames: {n_frames * scale.FRAME_BYTES / 1
 # **In one sentence:** on two cores the simulator is not the bottleneck, learning is, and much of its
 # usual cost, that of attention and its dropout, can be avoided.
 #
-# **Not shown.** Speeds on a graphics card, on more than two cores or over a network; and the million
-# trajectories themselves, whose cost is extrapolated.
+# **Not shown.** Speeds at the length of this book's trajectories, which were not measured anew; speeds
+# on a graphics card, on more than two cores or over a network; and the million trajectories
+# themselves, whose cost is extrapolated. Ranges are over the rounds of one measurement on one
+# machine.

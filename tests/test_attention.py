@@ -1,17 +1,14 @@
 """Attention sums against the weights themselves, and measures with known answers."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
 from mb_support import attention as at
 from mb_support import attention_measures as am
-from mb_support import attention_study as at_study
 from mb_support import importance as im
 from mb_support.datasets import make_dataset
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
-from mb_support.plotting import attention as plots
 from mb_support.states import assign_states
 
 N_FRAMES, SECTION = 53, 20
@@ -32,7 +29,7 @@ def model():
 @pytest.fixture(scope="module")
 def trajectories():
     # the first two change state, the third stays
-    data = make_dataset(40, "train", regime="wild", n_frames=N_FRAMES).trajectories
+    data = make_dataset(40, "train", regime="wild", n_frames=N_FRAMES, stride=10).trajectories
     moves = np.ptp(assign_states(data), axis=1) > 0
     return np.concatenate([data[moves][:2], data[~moves][:1]])
 
@@ -82,9 +79,6 @@ def test_profiles_are_means_over_diagonals(maps, summary):
 def test_entropy_counts_the_frames_attended_to(maps, summary):
     entropy = -(maps * np.log(np.clip(maps, 1e-30, None))).sum(-1)
     agree(summary.targets, np.exp(entropy.mean(-1)))
-    average = maps.mean(-2)
-    agree(summary.shared_targets, np.exp(-(average * np.log(average)).sum(-1)))
-    assert (summary.targets <= summary.shared_targets * 1.0001).all()
 
 
 def test_shares_of_variance_come_from_the_weights(maps, summary):
@@ -97,13 +91,73 @@ def test_shares_of_variance_come_from_the_weights(maps, summary):
     agree(summary.difference_share, profile.var((-2, -1)) / variance, rtol=2e-3)
 
 
+def own_group(maps, groups):
+    """Weight on the own group over that of the average row, from the maps."""
+    same = groups[:, None] == groups
+    average = np.broadcast_to(maps.mean(-2, keepdims=True), maps.shape)
+    return (maps * same).sum((-2, -1)) / (average * same).sum((-2, -1))
+
+
 def test_state_preference_compares_with_the_average_row(maps, summary, trajectories):
     states = assign_states(trajectories)
-    same = states[:, :, None] == states[:, None, :]
-    weight = (maps * same[:, None, None]).sum((-2, -1))
-    expected = (maps.mean(-2, keepdims=True) * same[:, None, None]).sum((-2, -1))
-    agree(summary.same_state[:2], (weight / expected)[:2])
-    assert np.isnan(summary.same_state[2]).all()
+    for k in (0, 1):
+        agree(summary.own_state[k], own_group(maps[k], states[k]))
+        same = states[k][:, None] == states[k]
+        agree(summary.own_state_weight[k], (maps[k] * same).sum((-2, -1)) / N_FRAMES)
+    assert np.isnan(summary.own_state[2]).all(), "it stays in one state"
+    np.testing.assert_array_equal(summary.states, states)
+
+
+def test_sections_are_blocks_of_time(maps, summary):
+    agree(summary.own_section, own_group(maps, np.arange(N_FRAMES) // SECTION))
+
+
+def head_parts(model, trajectory):
+    """What each head of each layer adds: value of each frame through its part of the projection."""
+    model.set_attn_implementation("eager")
+    inputs, handles = [], []
+    for layer in model.encoder.layer:
+        keep = lambda module, args, output: inputs.append(args[0][0])  # noqa: E731
+        handles.append(layer.attention.self.register_forward_hook(keep))
+    with torch.no_grad():
+        model(torch.from_numpy(trajectory)[None])
+    for handle in handles:
+        handle.remove()
+    model.set_attn_implementation("sdpa")
+    parts = []
+    for hidden, layer in zip(inputs, model.encoder.layer, strict=True):
+        attention, size = layer.attention, layer.attention.self.attention_head_size
+        value = attention.self.value(hidden).detach()
+        weight = attention.output.dense.weight.detach()
+        heads = [slice(size * h, size * (h + 1)) for h in range(value.shape[1] // size)]
+        parts.append(torch.stack([value[:, h] @ weight[:, h].T for h in heads]))
+    return torch.stack(parts).numpy()  # (layers, heads, frames, hidden)
+
+
+def test_norms_are_those_of_what_a_head_adds(model, trajectories, maps, summary):
+    parts = head_parts(model, trajectories[0])
+    norms = np.linalg.norm(parts, axis=-1)
+    agree(summary.norms[0], norms)
+    weighted = maps[0] * norms[..., None, :]
+    states, frames = assign_states(trajectories[0]), np.arange(N_FRAMES)
+    later = frames > frames[:, None]
+    masks = (later.T, later, frames // SECTION == (frames // SECTION)[:, None],
+             states == states[:, None])  # fmt: skip
+    for k, mask in enumerate(masks):
+        agree(summary.norm_sums[0, ..., k], (weighted * mask).sum((-2, -1)) / N_FRAMES)
+    received = weighted.sum((0, 1, 2))
+    agree(summary.norm_received[0], received / received.mean())
+
+
+def test_the_parts_of_all_heads_make_the_output_of_a_layer(model, trajectories, maps):
+    parts, layer = head_parts(model, trajectories[0]), model.encoder.layer[1].attention
+    found = np.einsum("hij,hjd->id", maps[0, 1], parts[1])
+    outputs = []
+    handle = layer.output.dense.register_forward_hook(lambda m, i, o: outputs.append(o[0]))
+    with torch.no_grad():
+        model(torch.from_numpy(trajectories[:1]))
+    handle.remove()
+    agree(found + layer.output.dense.bias.detach().numpy(), outputs[0], atol=1e-4)
 
 
 def test_windows_and_readers_come_from_the_mean_map(maps, summary):
@@ -130,9 +184,10 @@ def test_a_model_that_does_not_choose_has_every_measure_at_its_zero(trajectories
     for values in (summary.received, summary.difference, summary.in_section, summary.rollout):
         agree(values, 1)
     agree(summary.targets, N_FRAMES)
-    agree(summary.same_state[:2], 1)
+    agree(summary.own_state[:2], 1)
+    agree(summary.own_section, 1)
     agree(am.asymmetry(summary.difference), 0, atol=1e-5)
-    agree(am.locality(summary.difference, 5), 1)
+    agree(am.mean_time_difference(summary.windows), 0, atol=1e-4)
 
 
 def test_sums_do_not_depend_on_threads(model, trajectories, summary):
@@ -155,14 +210,64 @@ def test_concentration_measures_have_their_known_values():
     agree(curve, np.minimum(np.arange(41) / 20, 1))
 
 
-def test_asymmetry_and_locality_see_a_shifted_diagonal():
+def test_asymmetry_sees_a_shifted_diagonal():
     past = np.zeros(99)
     past[49 - 5] = 1.0  # every frame attends to the frame five before it
     assert am.asymmetry(past) == pytest.approx(-1)
     assert am.asymmetry(past[::-1]) == pytest.approx(1)
     assert am.asymmetry(past + past[::-1]) == pytest.approx(0)
-    assert am.locality(past, 4) == 0
-    assert am.locality(past, 5) == pytest.approx(45 / (50 + 2 * (49 + 48 + 47 + 46 + 45)))
+
+
+def test_the_mean_time_difference_is_in_frames():
+    next_but_one = np.eye(30, k=2)
+    assert am.mean_time_difference(next_but_one) == pytest.approx(2)
+    assert am.mean_time_difference(next_but_one + next_but_one.T) == pytest.approx(0)
+    frames = np.arange(30)
+    assert am.mean_distance(30) == pytest.approx(np.abs(frames - frames[:, None]).mean())
+
+
+def test_profiles_of_sections_are_means_over_their_diagonals():
+    windows = np.random.default_rng(1).random((2, 3, 5, 5))
+    found = am.section_profiles(windows)
+    assert found.shape == (2, 3, 9)
+    agree(found[1, 2, 4 + 3], [windows[1, 2, [0, 1], [3, 4]].mean()])
+    agree(found[..., 4], np.einsum("...ii->...", windows) / 5)
+
+
+def test_weight_on_the_own_group_is_known_for_simple_rows():
+    groups = np.array([0, 0, 0, 1])
+    assert am.own_group_weight(np.ones(4), groups) == pytest.approx(10 / 16)
+    assert am.own_group_weight(np.array([0.0, 0, 0, 4]), groups) == pytest.approx(1 / 4)
+
+
+def test_neighbours_alone_raise_the_weight_on_the_own_group():
+    groups, n = np.repeat([0, 1], 20), 40
+    maps = np.eye(n, k=1) + np.eye(n, k=-1)
+    maps /= maps.sum(axis=1, keepdims=True)
+    difference = np.array([maps.diagonal(d).mean() for d in range(1 - n, n)])
+    expected = (maps * (groups == groups[:, None])).sum() / n / 0.5
+    assert am.own_weight_by_difference(difference, groups) == pytest.approx(expected, rel=1e-2)
+    assert am.own_weight_by_difference(np.ones(2 * n - 1), groups) == pytest.approx(1)
+    assert am.own_weight_by_difference(difference, 0 * groups) == pytest.approx(1)
+
+
+def test_positions_of_others_hold_the_key_timesteps_of_a_sink_only():
+    rng = np.random.default_rng(2)
+    sink = np.full((20, 100), 0.5)
+    sink[:, :5] = 10
+    agree(am.share_by_position(sink), am.top_share(sink))
+    elsewhere = np.array([rng.permutation(row) for row in sink])
+    assert am.share_by_position(elsewhere).mean() < 0.3 * am.top_share(elsewhere).mean()
+
+
+def test_the_head_that_stands_out_is_measured_on_trajectories_that_did_not_choose_it():
+    values = np.random.default_rng(3).normal(size=(400, 12, 24))
+    _, chosen = am.extreme_unit(values)
+    assert chosen.mean() < 0.5 * values[:200].mean(axis=0).max()
+    values[:, 3, 5] -= 2
+    unit, chosen = am.extreme_unit(values, largest=False)
+    assert unit == (3, 5) and len(chosen) == 200
+    assert chosen.mean() == pytest.approx(-2, abs=0.2)
 
 
 def test_bootstrap_intervals_have_the_width_of_the_standard_error():
@@ -184,8 +289,11 @@ def test_removing_frames_equals_hiding_them(model, trajectories):
     kept = [np.flatnonzero(row) for row in mask.numpy()]
     x = torch.from_numpy(trajectories)
     with torch.no_grad():
-        z = model.standardise(x)[0]
-        logits = model.classify(model.encode(z, mask), mask)
+        hidden = model.embeddings(model.inputs_to_hidden_dim(model.standardise(x)[0]))
+        hide = torch.zeros_like(mask).masked_fill(mask == 0, -1e9)[:, None, None]
+        encodings = model.encoder(hidden, attention_mask=hide).last_hidden_state
+        weights = mask[..., None] / mask.sum(1)[:, None, None]
+        logits = model.state_classifier((encodings * weights).sum(1))
     agree(im.log_odds(model, trajectories, kept), logits[:, 1] - logits[:, 0], rtol=1e-3, atol=1e-4)
     with torch.no_grad():
         logits = model(x).state_logits
@@ -222,15 +330,41 @@ def test_occlusion_is_the_change_when_a_section_goes(model, trajectories):
 
 def test_deletion_removes_the_largest_scores_first(model, trajectories):
     scores = np.tile(np.arange(N_FRAMES)[::-1], (3, 1))  # the first frames score highest
-    labels = (im.log_odds(model, trajectories) > 0).astype(int)
-    right = im.deletion_curve(model, trajectories, labels, scores, [0, 30])
-    assert right.shape == (3, 2) and (right[:, 0] == 1).all()
+    labels = np.array([0, 1, 1])
+    found = im.deletion_curve(model, trajectories, labels, scores, [0, 30])
+    assert found.shape == (3, 2)
+    whole = im.log_odds(model, trajectories)
+    agree(found[:, 0], 1 / (1 + np.exp(np.where(labels == 1, -whole, whole))))
     kept = np.tile(np.arange(30, N_FRAMES), (3, 1))
     np.testing.assert_array_equal(im.keep_extreme(scores, N_FRAMES - 30, False), kept)
-    np.testing.assert_array_equal(
-        right[:, 1], (im.log_odds(model, trajectories, kept) > 0) == labels
-    )
+    left = im.log_odds(model, trajectories, kept)
+    agree(found[:, 1], 1 / (1 + np.exp(np.where(labels == 1, -left, left))))
     np.testing.assert_array_equal(im.keep_extreme(scores, 2, True), [[0, 1]] * 3)
+
+
+def test_an_unread_frame_is_seen_by_itself_only(model, trajectories):
+    labels, scores = np.array([0, 1, 1]), np.zeros((3, N_FRAMES))
+    scores[:, [4, 30]] = [2, 1]
+    found = im.unread_curve(model, trajectories, labels, scores, [0, 2, N_FRAMES])
+    agree(found[:, 0], im.deletion_curve(model, trajectories, labels, scores, [0])[:, 0])
+    silent = make_model()  # no head reads anything from any frame
+    with torch.no_grad():
+        for layer in at.attention_layers(silent):
+            layer.value.weight.zero_()
+            layer.value.bias.zero_()
+    agree(found[:, 2], im.deletion_curve(silent, trajectories, labels, scores, [0])[:, 0])
+    # the definition, layer by layer, with the weights of the eager implementation
+    silent.load_state_dict(model.state_dict())
+    silent.set_attn_implementation("eager")
+    read = torch.ones(N_FRAMES, 1)
+    read[[4, 30]] = 0
+    for layer in at.attention_layers(silent):
+        layer.value.register_forward_hook(lambda module, inputs, output: output * read)
+    with torch.no_grad():
+        p = silent(torch.from_numpy(trajectories)).state_logits.softmax(1)
+    agree(found[:, 1], p[[0, 1, 2], labels])
+    again = im.unread_curve(model, trajectories, labels, scores, [0])
+    agree(again[:, 0], found[:, 0])
 
 
 def test_a_silenced_head_is_a_head_without_values(model, trajectories):
@@ -316,111 +450,15 @@ def test_impossible_arguments_are_refused(model, trajectories):
         at.summarise_attention(make_model(causal=True), trajectories, 10)
     with pytest.raises(ValueError, match="fraction.*got 0"):
         am.top_share(np.ones(10), 0)
-    with pytest.raises(ValueError, match=r"reach must lie in 1\.\.4 frames; got 5"):
-        am.locality(np.ones(9), 5)
+    with pytest.raises(ValueError, match="two or more trajectories; got 1"):
+        am.share_by_position(np.ones((1, 9)))
     with pytest.raises(ValueError, match=r"n_sections must lie in 2\.\.53; got 1"):
         im.section_edges(N_FRAMES, 1)
     with pytest.raises(ValueError, match=r"kept must have shape \(3, n_kept\).*\(2, 4\)"):
         im.log_odds(model, trajectories, np.zeros((2, 4), int))
     with pytest.raises(ValueError, match=r"n_removed must lie in 0\.\.52; got \[53\]"):
         im.deletion_curve(model, trajectories, [0, 1, 1], np.ones((3, N_FRAMES)), [53])
+    with pytest.raises(ValueError, match=r"n_unread must lie in 0\.\.53; got \[54\]"):
+        im.unread_curve(model, trajectories, [0, 1, 1], np.ones((3, N_FRAMES)), [54])
     with pytest.raises(ValueError, match=r"layer 4, heads \[0\]"):
         im.head_ablation(model, trajectories, [0, 1, 1], units=[(4, [0])])
-
-
-@pytest.fixture(scope="module")
-def studied():
-    data = make_dataset(6, "train", regime="wild", n_frames=60)
-    models = {"small": make_model()}
-    return models, data, at_study.summarise(models, data.trajectories, {"small": 4}, section=20)
-
-
-def test_controls_are_untrained_models_on_half_the_trajectories(studied):
-    _, _, summaries = studied
-    assert [len(s.rollout) for s in summaries.values()] == [4, 2]
-    assert list(summaries) == ["small", "small untrained"]
-    again = at_study.untrained("small")
-    for a, b in zip(again.parameters(), at_study.untrained("small").parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_every_takeaway_gets_a_verdict_for_every_size(studied):
-    _, _, summaries = studied
-    table = at_study.statistics(summaries, reach=5)
-    verdicts = at_study.verdicts(table, summaries)
-    assert len(verdicts) == 5 and set(verdicts["model"]) == {"small"}
-    assert set(verdicts["verdict"]) <= {"confirmed", "refuted", "undecided"}
-    mean, low, high = table["share"]["small"]
-    assert low <= mean <= high
-    expected = am.top_share(summaries["small"].mean_received, 0.05).mean()
-    assert mean == pytest.approx(expected)
-
-
-def test_the_head_that_stands_out_most_is_found(studied):
-    _, _, summaries = studied
-    found = at_study.extreme_heads(summaries["small"], reach=5)
-    sides = am.asymmetry(summaries["small"].difference).mean(axis=0)
-    assert abs(found["sides"]) == pytest.approx(np.abs(sides).max(), rel=1e-5)
-    assert found["local"] > 1 and set(found) == {"sides", "local", "own_state"}
-
-
-@pytest.mark.parametrize(
-    ("interval", "verdict"),
-    [((0, -0.05, 0.05), "confirmed"), ((0.5, 0.2, 0.8), "refuted"), ((0.1, 0, 0.2), "undecided")],
-)
-def test_a_verdict_follows_from_the_interval(interval, verdict):
-    assert at_study._within(interval, (-0.1, 0.1)) == verdict
-    control = (0.0, -0.1, 0.1)
-    judged = {"confirmed": "undecided", "refuted": "confirmed", "undecided": "undecided"}
-    assert at_study._above(interval, control) == judged[verdict]
-
-
-def test_agreement_deletion_and_ablation_have_their_shapes(studied):
-    models, data, summaries = studied
-    model, summary = models["small"], summaries["small"]
-    agreement = at_study.agreement(model, data.trajectories, summary, 2)
-    assert len(agreement) == 6 and "attention – occlusion" in agreement
-    assert all(-1 <= value[0] <= 1 for value in agreement.values())
-    right = at_study.deletions(model, data, summary, [0, 30], seed=1)
-    assert set(right) == {"most attended", "largest gradient", "random"}
-    np.testing.assert_array_equal(right["random"][:, 0], right["most attended"][:, 0])
-    assert at_study.ablation(model, data, 1).shape == (2, 4, 8, 1)
-    assert at_study.ablation(model, data, 1, by_layer=True).shape == (2, 4, 1, 1)
-    features = at_study.key_features(summaries, data.trajectories)
-    assert list(features["energy"]) == list(summaries)
-
-
-def test_the_mixed_trajectory_divides_its_time():
-    inside_a, inside_b = np.full((10, 2), (-0.56, 1.44)), np.full((10, 2), (0.62, 0.03))
-    sets = np.stack([inside_a, np.concatenate([inside_a[:4], inside_b[:6]]), inside_b])
-    assert at_study.mixed_trajectory(sets) == 1
-
-
-def test_every_figure_can_be_drawn(studied):
-    plt.switch_backend("agg")
-    models, data, summaries = studied
-    maps = at.attention_maps(models["small"], data.trajectories[:1], [-1])[0, 0]
-    axes = plt.subplots(3, 3)[1]
-    plots.plot_maps(maps, axes, [str(k) for k in range(8)])
-    assert not axes[2, 2].axison and len(axes[0, 0].images) == 1
-    table = at_study.statistics(summaries, reach=5)
-    ax = plots.plot_intervals(table, "value", reference=1)
-    assert [t.get_text() for t in ax.get_yticklabels()] == list(table)
-    profile = {n: am.bootstrap(s.in_section.mean((1, 2))) for n, s in summaries.items()}
-    assert len(plots.plot_by_difference(profile).lines) == 4
-    profiles = at_study.section_profiles(summaries["small"])
-    assert profiles.shape == (3, 39)
-    agree(profiles.mean(0), summaries["small"].in_section[0].mean((0, 1)), rtol=1e-3)
-    assert len(plots.plot_sections(profiles).lines) == 1 + 3
-    curves = {n: am.bootstrap(am.lorenz_curve(s.mean_received)) for n, s in summaries.items()}
-    assert len(plots.plot_lorenz(curves).lines) == 3
-    counts = {n: s.targets.mean(axis=0) for n, s in summaries.items()}
-    assert len(plots.plot_head_counts(counts).lines) == 2
-    states = assign_states(data.trajectories[0])
-    plots.plot_received(
-        data.trajectories[0], summaries["small"].mean_received[0], states, plt.subplots(1, 2)[1]
-    )
-    right = at_study.deletions(models["small"], data, summaries["small"], [0, 30], seed=1)
-    plots.plot_deletion([0, 30], {name: am.bootstrap(v) for name, v in right.items()})
-    plots.plot_head_effects(np.ones((4, 8)), "state")
-    plt.close("all")

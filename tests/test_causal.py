@@ -10,12 +10,14 @@ from mb_support.causal import (
     CausalConfig,
     CausalGenerator,
     draw_displacement,
+    free_displacement,
     log_likelihood,
     sample,
 )
-from mb_support.causal_training import (
+from mb_support.training.causal import (
     CausalTrainingConfig,
     FreshWindows,
+    _of_whole_run,
     train,
     training_windows,
 )
@@ -82,7 +84,7 @@ def test_likelihood_is_that_of_torch_distributions(model):
         Categorical(logits=output.log_weights),
         MultivariateNormal(output.means, scale_tril=scale_tril),
     )
-    moved = (x[:, 1:] - x[:, :-1]) / 0.1
+    moved = (x[:, 1:] - x[:, :-1]) / model.config.displacement_scale
     torch.testing.assert_close(
         log_likelihood(moved, output.log_weights, output.means, output.cholesky),
         mixture.log_prob(moved),
@@ -121,6 +123,7 @@ def test_kept_keys_and_values_change_nothing(model):
     fast = sample(model, x, n_steps, seed=1, slide=4)
     random = torch.Generator().manual_seed(1)
     whole, window, n_seen = x, model.config.window_length, 3
+    scale = model.config.displacement_scale
     for _ in range(n_steps):
         if n_seen > window:
             n_seen = window - 4 + 1
@@ -129,7 +132,7 @@ def test_kept_keys_and_values_change_nothing(model):
         step = draw_displacement(
             output.log_weights[:, -1], output.means[:, -1], output.cholesky[:, -1], random
         )
-        whole = torch.cat([whole, whole[:, -1:] + 0.1 * step[:, None]], dim=1)
+        whole = torch.cat([whole, whole[:, -1:] + scale * step[:, None]], dim=1)
         n_seen += 1
     np.testing.assert_allclose(fast, whole.numpy(), atol=2e-4)
 
@@ -144,7 +147,8 @@ def test_sampling_with_slide_one_shows_the_last_full_window_each_time(model):
         step = draw_displacement(
             output.log_weights[:, -1], output.means[:, -1], output.cholesky[:, -1], random
         )
-        np.testing.assert_allclose(made[:, now], made[:, now - 1] + 0.1 * step.numpy(), atol=1e-5)
+        expected = made[:, now - 1] + model.config.displacement_scale * step.numpy()
+        np.testing.assert_allclose(made[:, now], expected, atol=1e-5)
 
 
 def test_same_seed_same_trajectory_other_seed_another(model):
@@ -163,6 +167,26 @@ def test_save_then_load_gives_the_same_forecasts(model, tmp_path):
     with torch.no_grad():
         assert_same(model(x), again(x), atol=0)
     assert again.config.frame_mean == model.config.frame_mean
+    assert again.config.displacement_scale == model.config.displacement_scale
+
+
+def test_displacements_are_measured_in_that_of_free_diffusion_over_a_frame():
+    # sqrt(2 D t), with D = kT / (mass friction) where there are momenta
+    assert CausalConfig().displacement_scale == pytest.approx(np.sqrt(2 * 1.0 * 0.02))
+    assert CausalConfig(regime="fine").displacement_scale == pytest.approx(0.1)
+    assert free_displacement("wild") == pytest.approx(np.sqrt(2 * 100 * 0.004), abs=1e-6)
+    assert free_displacement("underdamped") == pytest.approx(np.sqrt(2 * 1.5 * 0.02), abs=1e-6)
+    assert CausalConfig(displacement_scale=0.3).displacement_scale == 0.3
+
+
+def test_a_trained_model_measures_in_the_unit_of_its_regime(tmp_path):
+    for regime in ("metastable", "fine"):
+        config = CausalTrainingConfig(
+            regime=regime, n_steps=1, batch_size=8, n_validation=8, hidden_size=16, n_components=2
+        )
+        model, _ = train(config, tmp_path / regime)
+        assert model.config.regime == regime
+        assert model.config.displacement_scale == free_displacement(regime)
 
 
 def test_windows_depend_on_their_number_only():
@@ -190,8 +214,15 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
     resumed, _ = train(config, cut)
     for first, second in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=0, atol=0)
-    assert record["frames_seen"] == 8 * 16 * 16
+    assert record["frames_seen"] == 8 * 16 * config.window_length
+    assert record["processor_time_s"] > 0
     assert len(training_windows(config)) == 8 * 16
+
+
+def test_the_cost_of_an_interrupted_training_is_that_of_all_its_steps():
+    assert _of_whole_run(30.0, 0, 100) == 30.0
+    assert _of_whole_run(30.0, 75, 100) == 120.0
+    assert _of_whole_run(1.0, 100, 100) is None
 
 
 def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):
@@ -199,8 +230,9 @@ def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):
         n_steps=40, batch_size=128, warmup_steps=10, n_validation=512, eval_every=40, save_every=40
     )
     _, record = train(config, tmp_path)
-    windows = FreshWindows(2000, 17, config.n_relax, seed=20_001).windows(0, 2000)
-    moved = (np.diff(windows, axis=1) / 0.1).reshape(-1, 2)
+    n_frames = config.window_length + 1
+    windows = FreshWindows(2000, n_frames, config.n_relax, seed=20_001).windows(0, 2000)
+    moved = (np.diff(windows, axis=1) / free_displacement(config.regime)).reshape(-1, 2)
     # the least loss of one Gaussian for all frames: its entropy
     blind = np.log(2 * np.pi * np.e) + 0.5 * np.log(np.linalg.det(np.cov(moved.T)))
     assert record["curve"][-1]["eval_loss"] < blind - 0.05
@@ -219,6 +251,7 @@ def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):
         (lambda m: CausalConfig(n_components=0), "n_components"),
         (lambda m: CausalConfig(window_length=1), "window_length"),
         (lambda m: CausalConfig(displacement_scale=0.0), "displacement_scale"),
+        (lambda m: CausalConfig(regime="cold"), "unknown regime 'cold'"),
         (lambda m: FreshWindows(0, 5, 3, 1), "n_windows"),
         (lambda m: FreshWindows(5, 1, 3, 1), "n_frames"),
         (lambda m: FreshWindows(5, 5, -1, 1), "n_relax"),

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from mb_support import TrajectoryConfig, TrajectoryTransformer, checkpoints
 from mb_support.checkpoints import CheckpointError, CheckpointWarning
+from mb_support.inference import checkpoint_sizes, load_checkpoint
 
 TINY = dict(
     hidden_size=4,
@@ -258,3 +259,182 @@ def test_the_command_line_names_what_is_damaged_and_seals_what_is_whole(folder, 
 def test_a_missing_record_is_said(folder):
     with pytest.raises(CheckpointError, match="training.json is missing"):
         checkpoints.read_record(folder)
+
+
+# Folders that transformers writes in other ways ---------------------------------------------------
+
+SAVED = {
+    "shards": dict(max_shard_size="1KB"),
+    "variant": dict(variant="fp16"),
+    "shards of a variant": dict(variant="fp16", max_shard_size="1KB"),
+    "in place of another": dict(),
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_weights_in_several_files_or_of_a_variant_are_loaded(tmp_path, tiny_model, how):
+    if how == "in place of another":
+        tiny_model.save_pretrained(tmp_path, max_shard_size="1KB")
+    tiny_model.save_pretrained(tmp_path, **SAVED[how])
+    variant = SAVED[how].get("variant")
+    loaded = TrajectoryTransformer.from_pretrained(tmp_path, variant=variant)
+    for name, weight in tiny_model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weight)
+    listed = json.loads((tmp_path / "manifest.json").read_text())
+    assert set(listed) >= {path.name for path in tmp_path.glob("model*.safetensors")}
+
+
+def test_a_variant_is_asked_for_by_name(tmp_path, tiny_model):
+    tiny_model.save_pretrained(tmp_path, variant="fp16")
+    with pytest.raises(CheckpointError, match="model.safetensors is missing.*variant"):
+        TrajectoryTransformer.from_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="model.fp32.safetensors is missing"):
+        TrajectoryTransformer.from_pretrained(tmp_path, variant="fp32")
+
+
+def test_a_subfolder_is_loaded(tmp_path, tiny_model):
+    tiny_model.save_pretrained(tmp_path / "a" / "b")
+    TrajectoryTransformer.from_pretrained(tmp_path, subfolder="a/b")
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        TrajectoryTransformer.from_pretrained(tmp_path, subfolder="c")
+
+
+@pytest.fixture
+def shards(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path / "model", max_shard_size="1KB")
+    return tmp_path / "model"
+
+
+def lost_shard(folder):
+    min(folder.glob("model-*.safetensors")).unlink()
+
+
+def truncated_shard(folder):
+    path = min(folder.glob("model-*.safetensors"))
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def exchanged_shard(folder):
+    # of the right size, with other numbers
+    path = max(folder.glob("model-*.safetensors"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-50] + bytes(50))
+
+
+def broken_index(folder):
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": ["model')
+
+
+def empty_index(folder):
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": null}')
+
+
+def index_of_more(folder):
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    index["weight_map"]["pooler.weight"] = min(index["weight_map"].values())
+    path.write_text(json.dumps(index))
+
+
+SHARD_DAMAGE = {
+    lost_shard: r"model-00001-of-\d+.safetensors is missing",
+    truncated_shard: r"model-00001-of-\d+.safetensors is truncated",
+    exchanged_shard: r"model-\d+-of-\d+.safetensors.*SHA-256",
+    broken_index: "index.json is not readable as JSON",
+    empty_index: "index.json names no weights",
+    index_of_more: "lacks weights that model.safetensors.index.json names: pooler.weight",
+}
+
+
+@pytest.mark.parametrize("damage", SHARD_DAMAGE, ids=lambda damage: damage.__name__)
+def test_damaged_shards_are_refused_in_one_clear_sentence(shards, damage):
+    damage(shards)
+    with pytest.raises(CheckpointError, match=SHARD_DAMAGE[damage]):
+        TrajectoryTransformer.from_pretrained(shards)
+
+
+def test_a_size_saved_in_shards_is_found(tmp_path):
+    model = TrajectoryTransformer(TrajectoryConfig.of_size("small"))
+    model.save_pretrained(tmp_path / "small", max_shard_size="50KB")
+    assert checkpoint_sizes(tmp_path) == ["small"]
+    assert load_checkpoint("small", tmp_path).config.hidden_size == 16
+
+
+# Places that cannot be moved ----------------------------------------------------------------------
+
+
+def write_model(fresh, content="new"):
+    (fresh / "model.safetensors").write_text(content)
+    (fresh / "manifest.json").write_text("{}")
+
+
+def contents(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+NEW = {"model.safetensors": "new", "manifest.json": "{}"}
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_a_symbolic_link_keeps_its_place(tmp_path, is_relative):
+    target, link = tmp_path / "elsewhere" / "small", tmp_path / "small"
+    target.mkdir(parents=True)
+    (target / "old").write_text("old")
+    link.symlink_to("elsewhere/small" if is_relative else target)
+    with checkpoints.replace_folder(link) as fresh:
+        write_model(fresh)
+    assert link.is_symlink() and link.resolve() == target and contents(target) == NEW
+    assert [path.name for path in target.parent.iterdir()] == ["small"]
+    assert {path.name for path in tmp_path.iterdir()} == {"small", "elsewhere"}
+
+
+def test_a_link_to_nothing_yet_is_filled_where_it_points(tmp_path):
+    (tmp_path / "small").symlink_to(tmp_path / "disk" / "small")
+    with checkpoints.replace_folder(tmp_path / "small") as fresh:
+        write_model(fresh)
+    assert (tmp_path / "small").is_symlink() and contents(tmp_path / "disk" / "small") == NEW
+
+
+def test_a_link_whose_target_was_being_replaced_falls_back_on_the_old(folder):
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    folder.rename(folder.with_name("model.old"))
+    with pytest.warns(CheckpointWarning, match="using the one before"):
+        TrajectoryTransformer.from_pretrained(link)
+
+
+@pytest.fixture(params=["mount point", "closed parent"])
+def fixed_folder(request, tmp_path, monkeypatch):
+    """A folder that cannot be renamed; what a rename would do there is an error here."""
+    place = tmp_path / "small"
+    place.mkdir()
+    (place / "training.json").write_text("old")
+    (place / "model.safetensors").write_text("old")
+    if request.param == "mount point":
+        monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == place)
+    else:
+        monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    rename = Path.rename
+
+    def refuse(self, target):
+        if self == place or Path(target).parent == tmp_path:
+            raise OSError("device or resource busy")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    return place
+
+
+def test_a_folder_that_cannot_be_moved_gets_each_file(fixed_folder):
+    inode = fixed_folder.stat().st_ino
+    with checkpoints.replace_folder(fixed_folder) as fresh:
+        write_model(fresh)
+        assert contents(fixed_folder.parent / "small" / fresh.name) == NEW
+    assert contents(fixed_folder) == NEW and fixed_folder.stat().st_ino == inode
+
+
+def test_an_error_leaves_a_folder_that_cannot_be_moved_as_it_was(fixed_folder):
+    with pytest.raises(OSError, match="disk"), checkpoints.replace_folder(fixed_folder) as fresh:
+        write_model(fresh)
+        raise OSError("no space left on the disk")
+    assert contents(fixed_folder) == {"training.json": "old", "model.safetensors": "old"}

@@ -221,6 +221,28 @@ def test_baselines_are_better_than_chance_on_unseen_trajectories(data):
         assert (predicted == data.labels).mean() > 0.7  # chance 0.5 to 0.6
 
 
+def test_kept_baselines_are_read_and_not_fitted_again(tmp_path, capsys):
+    assert baselines.load_baselines("wild_100000", tmp_path) == {}
+    for is_made in (True, False):
+        found = baselines.evaluate_baselines("wild_100000", tmp_path, n_train=150, n_test=40)
+        assert found == is_made
+    assert "up to date" in capsys.readouterr().out
+    kept = baselines.load_baselines("wild_100000", tmp_path)
+    labels = make_dataset(40, "test", 0, "wild", n_frames=2).labels
+    train = make_dataset(150, "train", 0, "wild")
+    fitted = baselines.fit_baselines(train.trajectories, train.labels)
+    expected = baselines.predict_baselines(fitted, make_dataset(40, "test", 0, "wild").trajectories)
+    assert list(kept) == list(expected)
+    for name, states in kept.items():
+        np.testing.assert_array_equal(states, expected[name])
+        assert len(states) == len(labels)
+
+
+def test_the_side_of_the_mean_is_upper_left_for_a():
+    path = np.array([[[-1.0, 1.0], [1.0, -1.0], [0.0, 0.0]], [[1.0, -1.0], [-1.0, 1.0], [0, 0]]])
+    np.testing.assert_array_equal(baselines.side_of_the_mean(path + 7), [0, 1])
+
+
 def test_baselines_check_their_input(data):
     with pytest.raises(ValueError, match="at least 128 frames"):
         baselines.trajectory_features(data.trajectories[:, :100])
@@ -233,21 +255,29 @@ def test_baselines_check_their_input(data):
 # ---- slices ------------------------------------------------------------------------------------
 
 
-def own_state(model, trajectories, progress=True):
-    return assign_states(np.asarray(trajectories)[:, 0]), None
-
-
-def test_slices_begin_where_they_should(data, monkeypatch):
-    monkeypatch.setattr(slices, "predict_states", own_state)
+def test_a_slice_is_judged_by_its_own_first_state_and_by_the_label(data):
     states = assign_states(data.trajectories)
-    predicted = slices.predict_slices(None, data.trajectories, [0, 40, 250], 50)
-    np.testing.assert_array_equal(predicted, states[:, [0, 40, 250]].T)
+    predicted = states[:, [0, 40, 250]].T  # who tells every slice's own first state
     table = slices.slice_table(predicted, [0, 40, 250], 50, states)
     np.testing.assert_array_equal(table["own"], 1)
     np.testing.assert_allclose(table["label"], (states[:, [0, 40, 250]].T == states[:, 0]).mean(1))
     causes = slices.causes_of_decline(table)
     np.testing.assert_allclose(causes["short"] + causes["view"], 0)
     np.testing.assert_allclose(causes["moved"], causes["error"])
+
+
+def test_later_slices_are_harder_where_intervals_say_so():
+    states = np.zeros((400, 30), int)
+    states[200:, 10:] = 1
+    falling = np.array([states[:, 0], np.repeat([0, 1, 0], [200, 150, 50])])
+    tables = {
+        "falling": slices.slice_table(falling, [0, 10], 20, states),
+        "level": slices.slice_table(falling[[0, 0]], [0, 10], 20, states),
+    }
+    found = slices.decline_verdicts(tables, 10)
+    assert found == {"falling": "confirmed", "level": "undecided"}
+    with pytest.raises(ValueError, match="slices from frames 0 and 20 is needed"):
+        slices.decline_verdicts(tables, 20)
 
 
 def test_causes_add_up_to_the_error():
@@ -272,20 +302,9 @@ def test_excess_over_the_limit_is_in_standard_errors():
         slices.largest_excess([table[:1]], [0], [1.0])
 
 
-def test_slices_that_do_not_fit_are_refused(data):
-    with pytest.raises(ValueError, match="does not fit into 300"):
-        slices.predict_slices(None, data.trajectories, [260], 50)
-    with pytest.raises(ValueError, match="frames from 0"):
-        slices.predict_slices(None, data.trajectories, [-1], 50)
-    with pytest.raises(ValueError, match="length must be from 2 to 300"):
-        slices.slice_starts(300, 301, 3)
+def test_causes_need_one_length_and_frame_zero():
     with pytest.raises(ValueError, match="one length"):
         slices.causes_of_decline(pd.DataFrame({"length": [5, 6], "start": [0, 0]}))
-
-
-def test_slice_starts_cover_the_trajectory():
-    np.testing.assert_array_equal(slices.slice_starts(1000, 100, 4), [0, 300, 600, 900])
-    np.testing.assert_array_equal(slices.slice_starts(1000, 1000, 4), [0])
 
 
 def test_best_guesses_reach_the_exact_limit_on_simulated_trajectories():
@@ -342,6 +361,13 @@ def test_a_verdict_compares_intervals():
     assert classification.verdict((0.96, 0.98), (0.99, 1.0)) == "refuted"
     with pytest.raises(ValueError, match="low first"):
         classification.verdict((0.98, 0.96), (0.9, 0.9))
+
+
+def test_what_no_observer_reaches_is_out_of_reach():
+    limits = {"hot": (0.94, 0.95), "cold": (0.97, 0.99)}
+    found = classification.reach_of(limits, {"small": 0.9, "medium": 0.98})
+    assert found.loc["hot"].tolist() == ["within reach", "out of reach"]
+    assert found.loc["cold"].tolist() == ["within reach", "too close to tell"]
 
 
 def test_verdicts_in_words_go_together():

@@ -1,5 +1,7 @@
 """The attention loops for tiny heads against PyTorch's own attention, values and gradients."""
 
+import warnings
+
 import pytest
 import torch
 from torch.nn import functional
@@ -132,29 +134,54 @@ def test_a_given_scaling_replaces_the_default():
 
 
 @pytest.mark.parametrize("head_size", HEAD_SIZES)
-def test_a_key_with_the_logarithm_of_a_count_acts_as_so_many_keys(head_size):
+def test_a_mask_that_is_the_same_for_all_queries_is_added_to_the_scores(head_size):
     q, k, v = inputs(head_size, n_frames=30)
-    counts = torch.arange(1, 31).remainder(4) + 1
-    mask = counts.log().expand(2, 1, 1, 30)
+    mask = torch.arange(30.0).remainder(4).sub(2).expand(2, 1, 1, 30)
     out, _ = fused_attention_forward(Layer(False), q, k, v, mask)
-    repeated = (t.repeat_interleave(counts, dim=2) for t in (k, v))
-    expected = functional.scaled_dot_product_attention(q, *repeated).transpose(1, 2)
-    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
-    found = torch.autograd.grad((out * pull(out)).sum(), (q, k, v), retain_graph=True)
-    exact = torch.autograd.grad((expected * pull(expected)).sum(), (q, k, v))
+    expected = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    torch.testing.assert_close(out, expected.transpose(1, 2))
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_compiled_code_goes_around_the_loops_and_gives_the_same(is_causal):
+    def attend(q, k, v):
+        return 2 * fused_attention_forward(Layer(is_causal), q, k, v, None)[0]
+
+    expected, exact = fused(*inputs(4), is_causal)
+    q, k, v = inputs(4)
+    out = torch.compile(attend, backend="eager")(q, k, v) / 2
+    torch.testing.assert_close(out, expected)
+    found = torch.autograd.grad((out * pull(out)).sum(), (q, k, v))
     for ours, theirs in zip(found, exact, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(ours, theirs)
 
 
-def test_counts_and_dropout_together_are_left_to_pytorch():
-    q, k, v = inputs(4, n_frames=30)
-    mask = torch.arange(1.0, 31.0).log().expand(2, 1, 1, 30)
-    out, _ = fused_attention_forward(Layer(False), q, k, v, mask, dropout=0.5)
-    assert out.shape == (2, 30, 3, 4)
-    double = [t.detach().double() for t in (q, k, v)]
-    found, _ = fused_attention_forward(Layer(False), *double, mask.double())
-    expected = functional.scaled_dot_product_attention(*double, attn_mask=mask.double())
-    torch.testing.assert_close(found, expected.transpose(1, 2))
+def test_a_trace_holds_no_constants_of_the_loops():
+    def attend(q, k, v):
+        return fused_attention_forward(Layer(False), q, k, v, None)[0]
+
+    with torch.no_grad():
+        traced = torch.jit.trace(attend, inputs(4, seed=0), check_trace=False)
+        other = inputs(4, seed=1)
+        torch.testing.assert_close(traced(*other), attend(*other), rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_derivative_is_refused_instead_of_being_wrong():
+    q, k, v = inputs(4, n_frames=10)
+    out, _ = fused_attention_forward(Layer(False), q, k, v, None)
+    (slope,) = torch.autograd.grad(out.square().sum(), q, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
+def test_dropout_of_attention_weights_is_said_to_be_slow_once():
+    cpu_attention._warn_of_dropout.cache_clear()
+    q, k, v = inputs(4)
+    with pytest.warns(UserWarning, match="attention_probs_dropout_prob=0 the fast loops run"):
+        fused_attention_forward(Layer(False), q, k, v, None, dropout=0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fused_attention_forward(Layer(False), q, k, v, None, dropout=0.5)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():

@@ -76,6 +76,11 @@ def test_floor_table_rises_with_the_time_step(solver):
     np.testing.assert_allclose(table["sum"], table["x"] + table["y"])
 
 
+def test_the_floor_of_an_odd_stride_is_refused(solver):
+    with pytest.raises(ValueError, match="stride must be even; got 201"):
+        exact.floor_table(solver, replace(CONFIG, stride=201))
+
+
 def test_label_curves_agree_with_simulation(solver):
     frames = [0, 1, 8]
     trajectories = simulate(CONFIG, sample_starts(4000, 5), 5)[:, frames]
@@ -85,6 +90,16 @@ def test_label_curves_agree_with_simulation(solver):
     assert np.all(np.abs(accuracy - limit) < 2 * error + 1e-3)
     assert accuracy[0] == limit[0] == 1
     assert curves.exact["last frame's state"][-1] == 1
+
+
+def test_spread_frames_hold_the_first_the_last_and_more_early_than_late():
+    frames = exact.spread_frames(512, 10, late=(0.95,))
+    assert frames[0] == 0 and frames[1] == 1 and frames[-1] == 511 and 485 in frames
+    assert (np.diff(frames) > 0).all() and frames.dtype.kind == "i"
+    assert (frames < 100).sum() > (frames >= 100).sum()
+    assert exact.spread_frames(2, 5).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="n_frames must be at least 2"):
+        exact.spread_frames(1, 5)
 
 
 def test_every_figure_of_the_landscape_is_drawn(solver):

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from mb_support import MINIMA, GridSolver, kinetics, paths, simulate
+from mb_support import MINIMA, GridSolver, kinetics, simulate
 from mb_support import kinetics_study as study
-from mb_support.causal import CausalGenerator
-from mb_support.causal_training import CausalTrainingConfig
-from mb_support.inference import weights_digest
+from mb_support.datasets import SEED_FAMILIES
 from mb_support.kinetics import DISKS, Estimate, bootstrap, jensen_shannon_divergence
 from mb_support.kinetics_markov import (
     assign_cells,
@@ -22,6 +20,7 @@ from mb_support.kinetics_markov import (
     slowest_timescale,
     transition_counts,
 )
+from mb_support.training.causal import CausalTrainingConfig, training_windows
 
 A, B = (centre.astype(np.float32) for centre, _ in DISKS)
 AWAY = np.array([-0.05, 0.47], np.float32)
@@ -106,11 +105,12 @@ def test_frames_are_cut_into_blocks_without_a_seam(monkeypatch):
 
 def test_passage_time_at_frames_tends_to_the_continuous_one():
     at_a = {}
-    for frame_time in (0.02, 0.005, 0.00125):
+    frame_times = (0.02, 0.005, 0.00125)
+    for frame_time in frame_times:
         times = kinetics.frame_passage_time(solver(), DISKS[1], frame_time)
         at_a[frame_time] = float(solver().interpolate(times, MINIMA[0]))
     continuous = solver().interpolate(solver().mean_first_passage_time(DISKS[1]), MINIMA[0])
-    above = [at_a[frame_time] / continuous - 1 for frame_time in (0.02, 0.005, 0.00125)]
+    above = [at_a[frame_time] / continuous - 1 for frame_time in frame_times]
     assert above[0] > above[1] > above[2] > 0
     assert above[1] < 0.01
 
@@ -127,9 +127,9 @@ def test_passage_time_at_frames_solves_its_equation():
 
 
 def test_simulated_passages_agree_with_the_solver():
-    # passages B to A take 11.22 at frames; 1200 of them are started, 86 % end in time
-    config = replace(study.REGIME, n_frames=4400)
-    frames = simulate(config, np.repeat(MINIMA[1:2], 400, axis=0), seed=10_070)
+    # passages B to A take about 11; most of them end in time
+    config = replace(study.REGIME, n_frames=1100)
+    frames = simulate(config, np.repeat(MINIMA[1:2], 400, axis=0), seed=20_070)
     passages = kinetics.count_passages(frames, config.frame_time)
     estimate = bootstrap(lambda w: passages.mean_time(1, w), 400)
     exact = kinetics.frame_passage_time(solver(), DISKS[0], config.frame_time)
@@ -233,10 +233,12 @@ def test_cells_are_the_disks_and_then_boxes():
 
 
 def test_a_description_of_real_simulation_agrees_with_the_exact_values():
-    ensemble = study.Ensemble(n_walkers=200, n_frames=5000, n_settle=3000, seed_index=90)
+    ensemble = study.Ensemble(n_walkers=200, n_frames=1250, n_settle=750, seed=20_090)
     found = study.describe(study.simulate_ensemble(ensemble), ensemble, n_samples=40)
     n_errors = 4
-    for name, exact in (("passage_time_ba", 11.22), ("slowest_timescale", 9.65)):
+    expected = study.load_results()["exact"]
+    for name in ("passage_time_ba", "slowest_timescale"):
+        exact = expected[name]
         assert found[name].agrees(exact, relative=0, n_errors=n_errors), found[name]
     assert found["divergence"].value < 0.01
     assert found["rate_ab"].value == pytest.approx(1 / found["passage_time_ab"].value)
@@ -276,18 +278,42 @@ def test_a_generator_that_never_passes_is_not_accepted():
 
 def test_the_markov_model_gets_as_many_windows_as_the_generator():
     config = CausalTrainingConfig()
-    assert study.MarkovRun().n_windows == config.n_steps * config.batch_size
+    run = study.MarkovRun()
+    assert run.n_windows == config.n_steps * config.batch_size
+    assert (run.lag, run.n_relax) == (config.window_length, config.n_relax)
+    assert run.seed != training_windows(config).seed
+
+
+def test_ensembles_of_different_parts_share_no_random_numbers():
+    ensembles = (study.Ensemble(), study.FINE_ENSEMBLE, study.DeterministicRun())
+    seeds = [*(ensemble.seed for ensemble in ensembles), study.REPEATED_SEED]
+    first = SEED_FAMILIES["test"]
+    assert len(set(seeds)) == 4 and all(first <= seed < first + 9_000 for seed in seeds)
+
+
+def test_a_part_is_made_for_the_regime_of_the_book():
+    for part in ("exact", "simulation", "markov"):
+        assert study._make(part)[0]["regime"] == study.REGIME.to_dict()
+
+
+@pytest.mark.parametrize("part", study.PARTS)
+def test_kept_results_are_of_the_present_settings_and_weights(part):
+    made_for = json.loads(json.dumps(study._make(part)[0]))
+    kept = json.loads((study.RESULTS / f"{part}.json").read_text())
+    assert {name: kept.get(name) for name in made_for} == made_for, "make study"
 
 
 def test_the_committed_generator_meets_the_criteria_for_two_seeds():
     kept = study.load_results()
-    model = CausalGenerator.from_pretrained(paths.CHECKPOINTS / "causal")
-    seeds = set()
     for part in ("stochastic", "repeated"):
-        assert kept[part]["weights"] == weights_digest(model), "make study"
         assert study.verdict(kept[part], kept["exact"]) == "meets all four criteria"
-        seeds.add(kept[part]["settings"]["seed_index"])
-    assert len(seeds) == 2
+
+
+def test_the_finer_frames_say_the_same_of_a_trajectory_in_four_times_as_many_frames():
+    coarse, fine = study.Ensemble(), study.FINE_ENSEMBLE
+    for name in ("n_frames", "n_settle", "lag"):
+        assert getattr(fine, name) == 4 * getattr(coarse, name)
+    assert study.FINE.frame_time == pytest.approx(study.REGIME.frame_time / 4)
 
 
 def test_results_come_back_as_estimates(tmp_path, monkeypatch):

@@ -6,19 +6,26 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from mb_support import leak_heads as heads
 from mb_support import leak_study as study
+from mb_support import leak_variants as variants
+from mb_support.attention import attention_maps
 from mb_support.datasets import make_dataset
 from mb_support.inference import weights_digest
 from mb_support.leak import (
     ExactNextFrame,
     FixedScaleTransformer,
+    by_position,
+    drawn_again,
     frame_errors,
+    measure,
+    noise_by_path,
     predict_next_frames,
     summarise,
 )
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
-from mb_support.plotting import leak as plots
 
 
 @lru_cache
@@ -55,6 +62,18 @@ def test_the_exact_mean_is_at_the_floor_and_sees_no_noise():
     assert abs(found.exact[0] - found.floor[0]) < 4 * found.exact[1]
 
 
+def test_whoever_does_not_see_the_noise_is_not_below_the_floor_even_in_short_windows():
+    # in the trajectory's own units, which depend on the noise, a shrunk forecast would be
+    frames = make_dataset(4000, "validation", index=53, n_frames=12).trajectories.astype(float)
+    mean, _ = exact().moments(frames[:, :-1])
+    for shrunk in (0.9, 1.1):
+        centre = frames[:, :1]
+        errors = frame_errors(centre + shrunk * (mean - centre), frames, exact())
+        found = summarise(errors)
+        assert found.ratio[0] > 1 - 3 * found.ratio[1]
+        assert abs(found.noise_seen[0]) < 4 * found.noise_seen[1]
+
+
 def test_an_honest_error_is_above_the_floor_and_sees_no_noise():
     found = summarise(frame_errors(predictions(0.05, 0), held_out(), exact()))
     assert found.ratio[0] > 1 + 4 * found.ratio[1]
@@ -71,7 +90,7 @@ def test_seeing_a_share_of_the_noise_is_measured_as_that_share():
 
 def test_errors_are_in_the_units_of_each_trajectory():
     moved = held_out()[:1].astype(float)
-    errors = frame_errors(predictions(0, 0)[:1], moved, exact())
+    errors = frame_errors(predictions(0, 0)[:1], moved, exact(), standardised=True)
     shown = moved[0, :-1]
     first = ((shown[0] - moved[0, 1]) ** 2 / shown.var(axis=0)).sum()
     assert errors.copy[0, 0] == pytest.approx(first)
@@ -79,17 +98,17 @@ def test_errors_are_in_the_units_of_each_trajectory():
 
 
 def test_the_withheld_frame_changes_no_prediction():
-    model = study.new_variant("bidirectional").eval()
+    model = variants.new_variant("bidirectional").eval()
     frames = held_out()[:5].copy()
     before = predict_next_frames(model, frames)
     frames[:, -1] += 1.0
     np.testing.assert_array_equal(predict_next_frames(model, frames), before)
 
 
-@pytest.mark.parametrize("name", list(study.VARIANTS))
+@pytest.mark.parametrize("name", list(variants.VARIANTS))
 def test_what_a_position_sees_of_later_frames(name):
     # bidirectional: everything; causal: their statistics; causal with constants: nothing
-    model = study.new_variant(name).eval()
+    model = variants.new_variant(name).eval()
     frames = held_out()[:5, :20].copy()
     before = predict_next_frames(model, frames)
     frames[:, 12] += 0.3
@@ -110,80 +129,200 @@ def test_own_statistics_give_the_last_frame_shown_away():
     torch.testing.assert_close(mean + std * standardised, torch.from_numpy(held_out()[:, :-1]))
 
 
-def test_a_short_training_is_measured_on_its_way():
-    settings = study.LeakTraining(
-        n_frames=20, n_steps=6, batch_size=8, measured=(0, 6), n_validation=40
-    )
-    model, curve = study.train_variant("causal_fixed", settings, exact(), report=lambda line: None)
-    assert [point["step"] for point in curve] == [0, 6]
-    assert curve[1]["interior"]["model"][0] < curve[0]["interior"]["model"][0]
-    assert isinstance(model, FixedScaleTransformer) and not model.training
-    rows = study.rollout_errors(model, settings, exact().solver, horizons=(1, 3))
-    assert [row["horizon"] for row in rows] == [1, 3]
-    assert rows[0]["exact"][0] < rows[1]["exact"][0]
+class Reader(TrajectoryTransformer):
+    """Every output is the next frame of the input, and the last one the frame it sits on."""
+
+    def __init__(self):
+        super().__init__(TrajectoryConfig.of_size("small"))
+        self.feature_predictor = nn.Identity()
+
+    def encode(self, standardised, attention_mask=None):
+        return torch.cat([standardised[:, 1:], standardised[:, -1:]], dim=1)
+
+
+def test_a_frame_drawn_again_is_another_successor_of_the_frame_before():
+    frames = held_out()
+    changed = drawn_again(frames, [5, 20], exact(), seed=3)
+    kept = np.delete(np.arange(frames.shape[1]), [5, 20])
+    np.testing.assert_array_equal(changed[:, kept], frames[:, kept])
+    mean, variance = exact().moments(frames[:, [4, 19]].astype(float))
+    z = (changed[:, [5, 20]] - mean) / np.sqrt(variance)
+    assert abs(z.mean()) < 4 / np.sqrt(z.size) and abs((z**2).mean() - 1) < 4 * np.sqrt(3 / z.size)
+    old = (frames[:, [5, 20]] - mean) / np.sqrt(variance)
+    assert abs((z * old).mean()) < 4 / np.sqrt(z.size)  # independent of what came
+
+
+def test_a_reader_sees_the_noise_in_the_frame_itself():
+    found = noise_by_path(Reader(), held_out(), exact(), seed=1)
+    assert found["frame"][0] == pytest.approx(1, abs=4 * found["frame"][1])
+    for path in ("statistics", "later"):
+        assert abs(found[path][0]) < 4 * found[path][1] + 1e-6
+    assert found["ratio"][0] == pytest.approx(0, abs=1e-6)
+    # another draw has the variance of the noise too: together twice the floor
+    assert found["ratio_redrawn"][0] == pytest.approx(2, abs=5 * found["ratio_redrawn"][1])
+
+
+def test_shares_of_the_paths_sum_to_the_noise_seen():
+    model = variants.new_variant("bidirectional").eval()
+    found = noise_by_path(model, held_out(), exact(), spacing=8, seed=2)
+    shares = sum(found[path][0] for path in ("frame", "statistics", "later"))
+    assert shares == pytest.approx(found["total"][0])
+    positions = np.arange(5, held_out().shape[1] - 2, 8)
+    errors = frame_errors(predict_next_frames(model, held_out()), held_out(), exact())
+    assert found["total"][0] == pytest.approx(summarise(errors.over(positions)).noise_seen[0])
+
+
+def test_a_causal_model_with_constants_sees_the_noise_on_no_path():
+    found = noise_by_path(variants.new_variant("causal_fixed").eval(), held_out(), exact(), seed=1)
+    for path in ("frame", "statistics", "later"):
+        assert abs(found[path][0]) < 4 * found[path][1] + 1e-4
+
+
+@pytest.mark.parametrize("spacing", [1, 0])
+def test_frames_drawn_again_are_no_neighbours(spacing):
+    with pytest.raises(ValueError, match="spacing must be at least 2"):
+        noise_by_path(Reader(), held_out(), exact(), spacing=spacing)
+
+
+def test_errors_by_position_average_to_those_over_all():
+    errors = frame_errors(predictions(0.1, 0.2), held_out(), exact())
+    ratio, error = by_position(errors)
+    floor = errors.floor.mean(axis=0)
+    assert (ratio * floor).mean() == pytest.approx(errors.model.mean())
+    assert error.shape == ratio.shape == (held_out().shape[1] - 1,) and (error > 0).all()
 
 
 def test_positions_are_counted_from_the_end():
-    model = study.new_variant("causal_fixed").eval()
-    settings = study.LeakMeasurement(n_relax=4, distances=(1, 2, 30, 39))
-    found = study.measure(model, held_out(), exact(), settings)
+    model = variants.new_variant("causal_fixed").eval()
+    found = measure(model, held_out(), exact(), n_relax=4, distances=(1, 2, 30, 39))
     assert [row["distance"] for row in found["by_distance"]] == [1, 2, 30]
     assert found["by_distance"][0]["model"] == found["last"]["model"]
+    assert found["n_frames"] == 40 and found["n"] == 400
 
 
-def test_results_of_other_weights_are_left_out(tmp_path):
-    checkpoints, results = tmp_path / "checkpoints", tmp_path / "results"
-    model = TrajectoryTransformer(TrajectoryConfig.of_size("small"))
-    model.save_pretrained(checkpoints / "small")
-    results.mkdir()
-    with pytest.raises(ValueError, match="of the weights in"):
-        study.kept_sizes(("small", "medium"), results, checkpoints)
-    for size, weights in (("small", weights_digest(model)), ("medium", "of no checkpoint")):
-        content = {"weights": weights, "lengths": []}
-        (results / f"{size}.json").write_text(json.dumps(content))
-    assert list(study.kept_sizes(("small", "medium", "large"), results, checkpoints)) == ["small"]
-    (results / "small.json").write_text(json.dumps({"weights": "others", "lengths": []}))
-    with pytest.raises(ValueError, match="of the weights in"):
-        study.kept_sizes(("small", "medium"), results, checkpoints)
+def test_attention_on_neighbours_is_that_of_the_maps():
+    model = variants.new_variant("bidirectional").eval()
+    frames = held_out()[:3, :12]
+    near = heads.attention_near(model, frames, batch_size=2)
+    maps = attention_maps(model, frames[:, :-1]).mean(axis=0)
+    for number, offset in enumerate(heads.OFFSETS):
+        expected = maps.diagonal(offset, axis1=-2, axis2=-1)
+        known = near[:, :, number][..., ~np.isnan(near[0, 0, number])]
+        np.testing.assert_allclose(known, expected, atol=1e-6)
+    order, weights = heads.finders(near)
+    layer, head = order[0]
+    assert weights[layer, head] == weights.max()
+    assert weights[layer, head] == pytest.approx(np.nanmean(near[layer, head, heads.NEXT]))
 
 
-def test_all_three_variants_are_needed(tmp_path):
-    for name in list(study.VARIANTS)[1:]:
-        (tmp_path / f"{name}.json").write_text('{"curve": []}')
-    with pytest.raises(ValueError, match="bidirectional.*leak_study bidirectional"):
-        study.kept_variants(tmp_path)
-    (tmp_path / "bidirectional.json").write_text('{"curve": []}')
-    assert list(study.kept_variants(tmp_path)) == list(study.VARIANTS)
+def test_controls_are_other_heads_of_the_same_layers():
+    order = [(1, 0), (0, 2), (1, 1), (0, 0), (0, 1), (1, 2)]
+    assert heads.others(order, 2) == [(1, 2), (0, 1)]
+    assert heads.others(order, 1) == [(1, 2)]
+    assert heads.others(order, 0) == []
+    assert set(heads.others(order, 4)) == {(0, 1), (1, 2)}  # there are no more
 
 
-def test_below_the_floor_means_by_two_standard_errors():
-    ratios = {"bidirectional": (0.9, 0.01), "causal": (0.99, 0.01), "causal_fixed": (1.1, 0.01)}
-    assert plots.below_floor(ratios) == "bidirectional"
-    assert plots.below_floor({"causal": (1.0, 0.1)}) == "none"
+def test_a_flattened_head_says_the_same_of_every_frame():
+    model = variants.new_variant("bidirectional").eval()
+    seen = []
+    layer = model.encoder.layer[1].attention.self
+    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output[0]))
+    before = predict_next_frames(model, held_out()[:2])
+    with heads.without_heads(model, [(1, 3)]):
+        changed = predict_next_frames(model, held_out()[:2])
+    handle.remove()
+    assert np.abs(changed - before).max() > 1e-3
+    np.testing.assert_array_equal(predict_next_frames(model, held_out()[:2]), before)
+    whole = seen[0]
+    size = model.config.hidden_size // model.config.num_attention_heads
+    assert whole[..., 3 * size : 4 * size].std(dim=1).max() > 1e-3
+    with pytest.raises(ValueError, match="layer must lie in 0..3 and head in 0..7"):
+        heads.without_heads(model, [(4, 0)])
+
+
+def test_ablation_begins_with_the_whole_model():
+    model = variants.new_variant("bidirectional").eval()
+    frames = held_out()[:50]
+    order = [(layer, head) for layer in range(4) for head in range(8)]
+    rows = heads.ablation(model, frames, exact(), order, numbers=(1, 2))
+    errors = frame_errors(predict_next_frames(model, frames), frames, exact())
+    assert rows[0]["finders"] == rows[0]["others"] == summarise(errors.over(slice(5, -1))).ratio
+    assert [row["n_heads"] for row in rows] == [0, 1, 2] and rows[1]["finders"] != rows[0][
+        "finders"
+    ]
+
+
+def test_a_short_training_is_measured_on_its_way():
+    settings = variants.VariantTraining(
+        n_frames=20, n_steps=6, batch_size=8, warmup_steps=2, measured=(0, 6), n_validation=40
+    )
+    model, curve = variants.train_variant("causal_fixed", settings, exact())
+    assert [point["step"] for point in curve] == [0, 6]
+    assert curve[1]["interior"]["model"][0] < curve[0]["interior"]["model"][0]
+    assert isinstance(model, FixedScaleTransformer) and not model.training
+    assert measure(model, held_out()[:40, :20], exact())["interior"]["model"][0] < 1e3
+
+
+TINY = study.LeakMeasurement(
+    lengths=((16, 20), (24, 10)),
+    paths=((24, 6),),
+    attention=((16, 3), (24, 2)),
+    n_ablation=4,
+    n_heads=(1, 2),
+    family="validation",
+    index=80,
+)
+
+
+def test_all_that_is_measured_of_a_training_can_be_kept(tmp_path, monkeypatch):
+    model, lines = variants.new_variant("bidirectional").eval(), []
+    monkeypatch.setattr(study, "load_training", lambda name: (model, weights_digest(model)))
+    for part in ("small-0", "floors", "small-0"):
+        study.make_part(part, exact(), tmp_path, lines.append, TINY)
+    assert lines[2] == "small-0 is up to date"
+    content = json.loads((tmp_path / "small-0.json").read_text())
+    assert [row["n_frames"] for row in content["lengths"]] == [16, 24]
+    assert len(content["position"]["ratio"]) == 23
+    assert np.shape(content["attention"][1]["near"]) == (7, 23)
+    assert len(content["ablation"]["rows"]) == 3
+    floors = study.load_floors(tmp_path)
+    assert floors[16]["reader"][0] < floors[16]["honest"][0] < floors[16]["copy"][0]
+
+
+def test_a_variant_is_kept_by_name_and_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "N_SEEDS", 2)
+    settings = variants.VariantTraining(
+        n_frames=12, n_steps=2, batch_size=4, warmup_steps=1, measured=(2,), n_validation=8
+    )
+    with pytest.raises(ValueError, match="no bidirectional-0.json.*leak_study bidirectional-0"):
+        study.load_variants(tmp_path)
+    for name in study.variant_names():
+        study.make_part(name, exact(), tmp_path, lambda line: None, training=settings)
+    found = study.load_variants(tmp_path)
+    assert list(found) == list(variants.VARIANTS)
+    assert [len(curves) for curves in found.values()] == [2] * 3
+    steps = {curve[0]["step"] for curves in found.values() for curve in curves}
+    assert steps == {2}
+
+
+def test_the_honest_floor_is_the_loss_of_the_exact_mean():
+    settings = study.LeakMeasurement(lengths=((16, 30),), family="validation", index=81)
+    (row,) = study.exact_floors(settings, exact())
+    frames = settings.trajectories(16, 30).astype(float)
+    mean, _ = exact().moments(frames[:, :-1])
+    loss = (((mean - frames[:, 1:]) / frames[:, :-1].std(axis=1, keepdims=True)) ** 2).sum(axis=-1)
+    assert row["honest"][0] == pytest.approx(loss.mean())
+    assert row["reader"][0] == pytest.approx(loss[:, -1].mean() / 15)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: frame_errors(held_out(), held_out(), exact()), "predicted must have shape"),
-        (lambda: study.new_variant("backwards"), "unknown variant"),
+        (lambda: variants.new_variant("backwards"), "unknown variant"),
     ],
 )
 def test_impossible_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_kept_results_show_a_leak_inside_and_none_where_nothing_can_be_seen():
-    sizes = study.kept_sizes(["small", "medium", "large"])
-    at_full_length = sizes["medium"]["lengths"][-1]
-    ratio, error = at_full_length["interior"]["ratio"]
-    assert ratio + 5 * error < 1  # no forecaster can be there
-    for kept in sizes.values():
-        for row in kept["lengths"]:
-            ratio, error = row["last"]["ratio"]
-            assert ratio > 1 - 3 * error
-    end = study.kept_variants()["causal_fixed"]["curve"][-1]
-    for place in ("interior", "last"):
-        ratio, error = end[place]["ratio"]
-        assert ratio > 1 - 3 * error

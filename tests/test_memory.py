@@ -1,4 +1,4 @@
-"""Memory: time reversal, first passages, entropies, and what windows can and cannot tell."""
+"""Memory: time reversal, first passages, entropies, and the limits of what windows tell."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ import pytest
 
 from mb_support import memory
 from mb_support.collective_variable import SOURCE, TARGET, exact_committor
+from mb_support.readouts import monomials
 from mb_support.reference import GridSolver
 from mb_support.simulation import REGIMES
 
@@ -104,7 +105,7 @@ def test_overdamped_past_and_future_meet_in_the_present_only(arrivals):
     into = some.windows[:, -1] - some.windows[:, -2]
     out_of = some.next_frames - some.windows[:, -1]
     # the drift belongs to the present: take it off both, then nothing is left in common
-    place = memory.monomials(some.windows[:, -1], 5, (-0.4, 0.6), 0.4)
+    place = monomials(some.windows[:, -1], 5, (-0.4, 0.6), 0.4)
     rest = [s - place @ np.linalg.lstsq(place, s, rcond=None)[0] for s in (into, out_of)]
     for axis in (0, 1):
         correlation = np.corrcoef(rest[0][:, axis], rest[1][:, axis])[0, 1]
@@ -182,28 +183,3 @@ def test_free_flight_is_what_simulation_without_force_does():
 def test_free_flight_is_defined_for_underdamped_windows_only(config, length):
     with pytest.raises(ValueError, match="config must|window_length must"):
         memory.free_flight_error(config, length)
-
-
-def test_features_use_the_last_frames_only():
-    windows = np.random.default_rng(0).normal(size=(5, 6, 2))
-    changed = windows.copy()
-    changed[:, :3] += 1.0
-    np.testing.assert_array_equal(
-        memory.window_features(windows, 3), memory.window_features(changed, 3)
-    )
-    assert memory.window_features(windows, 1).shape == (5, 20)
-    assert memory.window_features(windows, 3).shape == (5, 20 + 6 * 4)
-    with pytest.raises(ValueError, match="from 1 to 6"):
-        memory.window_features(windows, 7)
-
-
-def test_a_second_frame_helps_where_there_is_inertia_and_not_elsewhere(arrivals):
-    curves = {}
-    for name, config in (("overdamped", OVERDAMPED), ("underdamped", UNDERDAMPED)):
-        sets = [arrivals(config, 3000, 4, seed) for seed in (1, 20_001, 10_001)]
-        curves[name] = memory.memory_curve(*sets, (1, 2, 4)).set_index("window_length")
-    inert, plain = curves["underdamped"].loc[2], curves["overdamped"].loc[2]
-    assert inert.outcome_gain > 5 * inert.outcome_gain_error
-    assert inert.next_frame < 0.35 * curves["underdamped"].loc[1].next_frame
-    assert abs(plain.outcome_gain) < 4 * plain.outcome_gain_error + 1e-3
-    assert 0 in curves["underdamped"].index and 0 not in curves["overdamped"].index

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from mb_support import model_study as study
 from mb_support.datasets import TrajectorySet
-from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer, check_trajectories
+from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
+from mb_support.model_inputs import check_trajectories
 
 #: Parameters of each part, from the table of the design.
 COUNTS = {

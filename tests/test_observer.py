@@ -1,14 +1,14 @@
-"""The ideal observer: its transition density, its volume element, its calibration."""
+"""The ideal observer: its volume element, its calibration, where it lets trajectories start."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mb_support.observer import IdealObserver, standardise
+from mb_support.observer import IdealObserver, standardise, start_wall
+from mb_support.potential import SADDLES, potential
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states
-from mb_support.transition_density import transition_density
 
 CONFIG = replace(REGIMES["metastable"], n_frames=100)
 N_TRAJECTORIES = 40
@@ -22,27 +22,6 @@ def trajectories():
 @pytest.fixture(scope="module")
 def observation(trajectories):
     return IdealObserver(CONFIG).observe(trajectories)
-
-
-@pytest.mark.parametrize("point", [(-0.558, 1.44), (0.4, 0.2), (-0.8, 0.6), (1.0, 1.8)])
-def test_transition_density_is_normalised_and_fits_simulated_frames(point):
-    density = transition_density(CONFIG)
-    n = 20_000
-    starts = np.tile(point, (n, 1))
-    ends = simulate(replace(CONFIG, n_frames=2), starts, seed=9)[:, 1].astype(float)
-    centre, spread = ends.mean(axis=0), ends.std(axis=0)
-    side = np.linspace(-6, 6, 121)
-    grid = centre + spread * np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    weight = np.exp(density.log_density(np.tile(point, (len(grid), 1)), grid))
-    total = weight.sum() * np.prod(spread) * (side[1] - side[0]) ** 2
-    assert total == pytest.approx(1, abs=0.01)
-    # on average it explains the frames better than a Gaussian of their own mean and covariance
-    offset = ends - centre
-    inverse = np.linalg.inv(np.cov(offset.T))
-    gaussian = -0.5 * np.einsum("ni,ij,nj->n", offset, inverse, offset)
-    gaussian += 0.5 * np.log(np.linalg.det(inverse)) - np.log(2 * np.pi)
-    gain = density.log_density(starts, ends) - gaussian
-    assert gain.mean() > -4 * gain.std() / np.sqrt(n)
 
 
 def test_labels_are_calibrated(trajectories, observation):
@@ -73,6 +52,20 @@ def test_observer_sees_standardised_coordinates_only(trajectories, observation):
     np.testing.assert_allclose(again.location, observation.location[:5], atol=1e-3)
 
 
+def test_starts_lie_in_the_box_and_below_the_highest_energy():
+    starts, saddle = sample_starts(1000, 5), float(potential(SADDLES[0]))
+    assert (start_wall(starts) == 0).all()
+    np.testing.assert_array_equal(start_wall(starts, saddle) == 0, potential(starts) <= saddle)
+    assert start_wall(np.array([[-1.6, 0.5], [0.0, 2.1], [9.0, 9.0]]), saddle).min() > 400
+
+
+def test_an_observer_who_knows_that_starts_are_low_places_them_there(trajectories):
+    saddle = float(potential(SADDLES[0]))
+    low = trajectories[potential(trajectories[:, 0]) < saddle][:6]
+    seen = IdealObserver(CONFIG, highest_start=saddle).observe(low)
+    np.testing.assert_allclose(seen.first, assign_states(low[:, 0]), atol=0.1)
+
+
 def test_slices_are_given_probabilities(trajectories):
     observer = IdealObserver(CONFIG, first_frame=60, n_frames=40, n_samples=200)
     seen = observer.observe(trajectories[:5, 60:])
@@ -84,6 +77,7 @@ def test_slices_are_given_probabilities(trajectories):
     [
         (lambda: IdealObserver(CONFIG, first_frame=-1), "first_frame must be"),
         (lambda: IdealObserver(CONFIG, first_frame=90, n_frames=20), "n_frames must be at most"),
+        (lambda: IdealObserver(CONFIG, 5, highest_start=-40.0), "first_frame must be 0"),
         (lambda: IdealObserver(CONFIG, n_frames=2), "n_frames must be an integer of at least 3"),
         (lambda: IdealObserver(REGIMES["underdamped"]), "integrator must be"),
         (lambda: standardise(np.zeros((3, 4))), "trajectories must have shape"),

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mb_support.cv_scores import Estimate
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import BASELINE_COLOR, REFERENCE_COLOR, SIZE_COLORS
 
@@ -18,28 +19,46 @@ def ax():
 
 def test_layers_of_every_size_run_from_embedding_to_last(ax):
     rows = [[0.3, 0.2, 0.4], [0.2, 0.1, 0.3], [0.1, 0.05, 0.2]]
-    drawn = plots.plot_layers({"small": rows, "large": [*rows, rows[-1]]}, {"trees": 0.1}, ax)
+    values = {"small": rows, "large": [*rows, rows[-1]]}
+    drawn = plots.plot_layers(values, {"trees": 0.1}, 0.02, ax)
     assert drawn is ax
     for line, n in zip(ax.lines[:2], (3, 4), strict=True):
         assert line.get_xdata()[0] == 0 and line.get_xdata()[-1] == 1
         assert len(line.get_ydata()) == n
-    assert ax.lines[2].get_color() == BASELINE_COLOR
+    assert [line.get_color() for line in ax.lines[2:]] == [BASELINE_COLOR, REFERENCE_COLOR]
+    np.testing.assert_array_equal(ax.lines[3].get_ydata(), [0.02, 0.02])
 
 
-def test_errors_are_listed_from_top_to_bottom_with_models_in_colour(ax):
-    plots.plot_errors({"encodings, small": (0.1, 0.08, 0.2), "PCA": (0.3, 0.2, 0.4)}, ax)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["encodings, small", "PCA"]
+def test_every_training_has_its_marker_and_the_best_its_line(ax):
+    errors = {
+        "small": Estimate(0.15, 0.1, 0.2, (0.14, 0.16)),
+        "small, untrained": Estimate(0.3, 0.2, 0.4, (0.3,)),
+        "PCA": Estimate(0.3, 0.2, 0.4, (0.3,)),
+    }
+    best = Estimate(0.01, 0.005, 0.02, (0.01,))
+    sizes = {"small": "small", "small, untrained": "small"}
+    plots.plot_errors(errors, sizes, ["small, untrained"], best, ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(errors)
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
-    colors = [container.lines[0].get_color() for container in ax.containers]
-    assert colors == [SIZE_COLORS["small"], BASELINE_COLOR]
+    bar, markers = ax.lines[:2]
+    np.testing.assert_array_equal(bar.get_xdata(), [0.1, 0.2])
+    np.testing.assert_array_equal(markers.get_xdata(), [0.14, 0.16])
+    colors = [line.get_color() for line in ax.lines[1:6:2]]
+    assert colors == [SIZE_COLORS["small"], SIZE_COLORS["small"], BASELINE_COLOR]
+    faces = [line.get_markerfacecolor() for line in ax.lines[1:6:2]]
+    assert faces == [SIZE_COLORS["small"], "white", BASELINE_COLOR]
+    assert ax.lines[6].get_color() == REFERENCE_COLOR
+    np.testing.assert_array_equal(ax.lines[6].get_xdata(), [0.01, 0.01])
 
 
 def test_calibration_is_drawn_beside_the_diagonal(ax):
     curve = {"committor": [0.2, 0.8], "mean": [0.3, 0.7], "low": [0.1, 0.6], "high": [0.4, 0.9]}
-    plots.plot_calibration({"small": curve}, ax)
+    plots.plot_calibration({"small": curve, "best possible": curve, "trees": curve}, ax)
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0, 1])
     assert ax.lines[0].get_color() == REFERENCE_COLOR
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), curve["mean"])
+    expected = [SIZE_COLORS["small"], REFERENCE_COLOR, BASELINE_COLOR]
+    assert [line.get_color() for line in ax.lines[1:]] == expected
 
 
 def test_memory_shows_windows_and_limits_but_not_the_learner_told_the_velocity(ax):

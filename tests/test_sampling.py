@@ -9,8 +9,9 @@ import pytest
 from matplotlib import pyplot as plt
 
 from mb_support import sampling
+from mb_support.datasets import TrajectorySet
 from mb_support.plotting import trajectories as figures
-from mb_support.potential import MINIMA, potential
+from mb_support.potential import MINIMA, SADDLES, potential
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states
 
@@ -87,6 +88,34 @@ def test_speed_table_reads_what_the_benchmark_writes(tmp_path):
     assert table["elapsed"].tolist() == [900.0] and record["machine"] == {}
     with pytest.raises(FileNotFoundError):
         sampling.speed_table(tmp_path / "none.json")
+
+
+def test_share_below_the_saddle_is_that_of_random_points_of_the_box():
+    n = 200_000
+    share = sampling.share_below_saddle()
+    found = (potential(sample_starts(n, 20_001)) < potential(SADDLES[0])).mean()
+    n_errors = 4
+    assert abs(share - found) < n_errors * np.sqrt(share * (1 - share) / n)
+    assert share == pytest.approx(sampling.share_below_saddle(400), abs=1e-3)
+
+
+def made_up(places):
+    """A set with one trajectory for each word of A and B."""
+    frames = np.array([[MINIMA["AB".index(letter)] for letter in word] for word in places.split()])
+    return TrajectorySet(frames, assign_states(frames[:, 0]), None, 0)
+
+
+def test_labels_are_counted_by_hand():
+    table = sampling.label_table({"few": made_up("AAA ABA BBA BBB")}, early=1)
+    row = table.loc["few"]
+    assert row["trajectories"] == 4 and row["label B"] == 50
+    assert row["other state at frame 1"] == 25 and row["ends in other state"] == 25
+    assert row["label B error"] == 25  # 100 sqrt(1/2 1/2 / 4)
+
+
+def test_an_early_frame_beyond_the_trajectories_is_refused():
+    with pytest.raises(ValueError, match=r"early must lie in 1\.\.2 for 'few'; got 3"):
+        sampling.label_table({"few": made_up("AAA BBB")}, early=3)
 
 
 def test_figures_draw_into_given_axes_and_return_them():

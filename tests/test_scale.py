@@ -104,3 +104,28 @@ def test_the_gain_divides_into_dropout_and_attention(result):
         for attention, dropout, speed in (*speeds, ("cpu_fused", 0.0, 1200.0))
     ]  # fmt: skip
     assert scale.speedup_parts(result, "small") == {"no dropout": 3.0, "attention": 4.0}
+
+
+def test_bfloat16_is_compared_size_by_size_where_both_were_measured(result):
+    result["rows"] = [
+        row("training", size=size, label="ours", precision=precision, median_frames_per_s=speed)
+        for size, precision, speed in (
+            ("small", "float32", 200.0), ("small", "bfloat16", 100.0),
+            ("medium", "float32", 10.0), ("medium", "bfloat16", 15.0), ("large", "float32", 1.0),
+        )
+    ]  # fmt: skip
+    gains = scale.bfloat16_gains(result)
+    assert gains == {"small": 0.5, "medium": 1.5}
+    assert scale.gains_in_words(gains) == "in the medium one only"
+
+
+@pytest.mark.parametrize(
+    ("gains", "words"),
+    [
+        ({"small": 1.01, "large": 0.9}, "in no size"),
+        ({"small": 1.2, "large": 2.0}, "in all sizes"),
+        ({"small": 1.2, "medium": 1.3, "large": 1.0}, "in the small and the medium one only"),
+    ],
+)
+def test_a_gain_counts_beyond_the_noise_of_a_measurement(gains, words):
+    assert scale.gains_in_words(gains) == words

@@ -1,11 +1,12 @@
 """Trainings: the same on any number of processes, and never lost to an interruption."""
 
-import copy
 import json
 import multiprocessing
+import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,15 +20,16 @@ import training_runs
 from safetensors.torch import load_file, save_file
 from training_runs import TINY
 
-from mb_support import REGIMES, TrajectoryTransformer, checkpoints, store, training
+from mb_support import REGIMES, TrajectoryTransformer, checkpoints, store
 from mb_support.checkpoints import CheckpointError, CheckpointWarning, newest_whole_checkpoint
-from mb_support.curriculum import TrainingConfig
-from mb_support.guidance import GuidedTransformer
+from mb_support.training import __main__ as command_line
+from mb_support.training import run as training
+from mb_support.training.recipes import RECIPES, TrainingConfig, trainings
 
-SHORT = replace(TINY, stages=((16, 4), (24, 2)))
+SHORT = replace(TINY, stages=((16, 16), (24, 8)))
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["mb_support.training"])
+context.set_forkserver_preload(["mb_support.training.run"])
 
 
 def start(target, *args):
@@ -100,7 +102,7 @@ def test_two_processes_with_the_same_global_batch_optimise_the_same(uninterrupte
     walks = torch.randn(3, 24, 2, generator=torch.Generator().manual_seed(0)).cumsum(dim=1)
     outputs = []
     for weights in (one["weights"], two["weights"]):
-        model = training.new_model(TINY).plain().eval()
+        model = training.new_model(TINY).eval()
         model.load_state_dict(weights)
         outputs.append(model(walks))
     torch.testing.assert_close(outputs[0].state_logits, outputs[1].state_logits)
@@ -109,19 +111,22 @@ def test_two_processes_with_the_same_global_batch_optimise_the_same(uninterrupte
     assert newest_whole_checkpoint(tmp_path).name == "checkpoint-50"
 
 
-def test_sigterm_saves_the_last_step_and_leaves_the_finished_checkpoint_alone(tmp_path):
+@pytest.mark.parametrize(
+    "sent, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_signal_saves_the_last_step_and_leaves_the_finished_model_alone(tmp_path, sent, status):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "model.safetensors").write_text("a finished model")
     process, steps = start(training_runs.run_command_line, tmp_path)
     assert wait_for_step(process, steps, 4)
-    process.terminate()
+    os.kill(process.pid, sent)
     last = 3
     try:
         while True:
             last = steps.recv()
     except EOFError:
         process.join()
-    assert process.exitcode == 143
+    assert process.exitcode == status
     assert newest_whole_checkpoint(tmp_path / "work").name == f"checkpoint-{last + 1}"
     assert (tmp_path / "out" / "model.safetensors").read_text() == "a finished model"
 
@@ -154,7 +159,7 @@ def cut(name, n_left):
 
 def fill_with_nan(folder):
     weights = load_file(folder / "model.safetensors")
-    weights["guide.bias"].fill_(float("nan"))
+    weights["encoder.layer.0.output.dense.bias"].fill_(float("nan"))
     save_file(weights, folder / "model.safetensors")
     checkpoints.write_manifest(folder)
 
@@ -240,17 +245,8 @@ def test_a_run_with_other_settings_is_not_mixed_in(short_run, tmp_path):
     assert newest_whole_checkpoint(folder).name == "checkpoint-6"
     # how often a run is scored and saved may change
     training.train(replace(SHORT, save_every=3), folder)
-    training.train(replace(other, stages=((16, 1),)), folder, resume=False)
+    training.train(replace(other, stages=((16, 4),)), folder, resume=False)
     assert newest_whole_checkpoint(folder).name == "checkpoint-1"
-
-
-def test_a_run_that_is_gone_on_with_may_be_scored_more_often(tmp_path):
-    rarely = replace(SHORT, stop_after=3, eval_every=100, save_every=1)
-    training.train(rarely, tmp_path, progress=False)
-    often = replace(rarely, stop_after=None, eval_every=1)
-    _, record = training.train(often, tmp_path, progress=False)
-    scored = [entry["step"] for entry in record["curve"] if "eval_accuracy" in entry]
-    assert [step for step in scored if 3 < step <= SHORT.n_steps][:3] == [4, 5, 6]
 
 
 def test_training_reads_a_store(tmp_path):
@@ -280,7 +276,7 @@ def test_the_saved_checkpoint_is_the_poster_model_with_record_and_checksums(shor
     assert [p.name for p in tmp_path.glob("out*")] == ["out"]
     loaded = TrajectoryTransformer.from_pretrained(tmp_path / "out")
     assert type(model) is TrajectoryTransformer
-    assert not any(name.startswith("guide") for name in loaded.state_dict())
+    assert set(loaded.state_dict()) == set(model.state_dict())
     record = checkpoints.read_record(tmp_path / "out")
     assert TrainingConfig.from_dict(record["config"]) == SHORT
     assert record["frames_seen"] == 4 * (16 * 4 + 24 * 2)
@@ -292,100 +288,69 @@ def test_the_saved_checkpoint_is_the_poster_model_with_record_and_checksums(shor
     }
 
 
-def test_the_read_out_counts_only_while_it_guides():
-    model = training.new_model(SHORT).train()
-    records = training.training_stream(SHORT).__getitems__(range(4))
-    batch = {key: torch.stack([record[key] for record in records]) for key in records[0]}
-    guided = model(**batch)
-    unguided = model(**batch | {"guidance": torch.zeros(4)})
-    plain = model.plain().train()(batch["trajectories"], labels=batch["labels"])
-    assert guided.loss > unguided.loss + 0.1
-    torch.testing.assert_close(unguided.loss, plain.loss)
-    assert isinstance(model, GuidedTransformer)
-
-
-def test_a_trajectory_thinned_to_all_of_its_frames_is_the_trajectory():
-    model = training.new_model(SHORT).train()
-    records = training.training_stream(SHORT).__getitems__(range(4))
-    batch = {key: torch.stack([record[key] for record in records]) for key in records[0]}
-    frames = torch.arange(batch["trajectories"].shape[1] - 1).expand(4, -1)
-    whole = model(**batch)
-    thinned = model(**batch, frames=frames, counts=torch.ones(frames.shape))
-    for name in ("loss", "trajectory_loss", "classification_loss", "next_frames", "encodings"):
-        pair = getattr(thinned, name), getattr(whole, name)
-        torch.testing.assert_close(*pair, rtol=1e-4, atol=1e-4)  # sums in another order
-
-
-@pytest.fixture(scope="module")
-def with_neighbours():
-    config = TrainingConfig(
-        "medium",
-        ((64, 4, 48),),
-        batch_size=4,
-        learning_rate=1e-3,
-        neighbour_heads=True,
-        block_length=8,
+def test_training_begins_with_random_weights_and_every_weight_learns(tmp_path):
+    model, _ = training.train(SHORT, tmp_path, progress=False)
+    assert type(model) is TrajectoryTransformer
+    assert all(weight.requires_grad for weight in model.parameters())
+    begun = training.new_model(SHORT).state_dict()
+    still = [n for n, w in model.state_dict().items() if torch.equal(w.cpu(), begun[n])]
+    assert not still
+    assert not torch.equal(
+        training.new_model(replace(SHORT, seed=1)).state_dict()[
+            "encoder.layer.0.output.dense.weight"
+        ],
+        begun["encoder.layer.0.output.dense.weight"],
     )
-    records = training.training_stream(config).__getitems__(range(4))
-    batch = {key: torch.stack([record[key] for record in records]) for key in records[0]}
-    return training.new_model(config).train(), batch
 
 
-def displacement_loss(model, batch, read):
-    # as the guidance forms it, for a read-out that says `read` of the frames shown
-    model._layer_output = read
-    model.displacement_guide = torch.nn.Identity()
-    std = model.standardise(batch["trajectories"])[2]
-    return model._displacement_loss(batch["trajectories"], batch["frames"], std)
+def test_the_loss_of_a_training_is_the_posters(tmp_path):
+    batch = torch.utils.data.default_collate(training.training_stream(SHORT).__getitems__(range(4)))
+    assert set(batch) == {"trajectories", "labels"}  # nothing else is ever told
+    model = training.new_model(SHORT).train()
+    output = model(**batch)
+    torch.testing.assert_close(output.loss, output.trajectory_loss + output.classification_loss)
 
 
-def test_displacements_are_asked_of_frames_whose_neighbours_are_shown(with_neighbours):
-    model, batch = copy.deepcopy(with_neighbours[0]), with_neighbours[1]
-    walks, frames = batch["trajectories"].numpy(), batch["frames"].numpy()
-    read = np.full((*frames.shape, 4), 1e3, np.float32)  # an answer where none is asked for
-    for i, kept in enumerate(frames):
-        std = walks[i].std(axis=0)
-        for k, t in enumerate(kept):
-            if t + 1 in kept:
-                read[i, k, :2] = np.abs(walks[i, t + 1] - walks[i, t]) / std
-            if t - 1 in kept:
-                read[i, k, 2:] = np.abs(walks[i, t] - walks[i, t - 1]) / std
-    assert (read == 1e3).any()
-    assert displacement_loss(model, batch, torch.from_numpy(read)) < 1e-8
-    silent = displacement_loss(model, batch, torch.zeros(read.shape))
-    assert 0.5 < silent < 2.0  # in units of the displacements' own mean square
+def test_the_learning_rate_warms_up_and_falls_with_the_frames_shown():
+    config = replace(TINY, stages=((16, 120), (48, 40)), warmup_steps=5)
+    rates = np.array([config.rate_of_step(step) for step in range(config.n_steps + 1)])
+    np.testing.assert_allclose(rates[:5], np.arange(1, 6) / 5, rtol=0.05)
+    assert (np.diff(rates[5:]) < 0).all()
+    # after 30 of 40 steps half of the frames have been shown: the cosine is half-way
+    assert rates[30] == pytest.approx(0.02 + 0.98 / 2)
+    assert rates[-1] == pytest.approx(0.02)
 
 
-def test_the_displacement_read_out_is_no_part_of_the_saved_model(with_neighbours):
-    model, batch = with_neighbours
-    assert model(**batch).loss > model(**batch | {"guidance": torch.zeros(4)}).loss + 0.1
-    assert not any("guide" in name for name in model.plain().state_dict())
+def test_a_fixed_set_is_gone_through_in_a_new_order_on_each_pass(tmp_path):
+    config = replace(SHORT, n_distinct=4, stages=((512, 16),))
+    stream = training.training_stream(config)
+    passes = [stream.__getitems__(range(first, first + 4)) for first in range(0, 16, 4)]
+    sums = [[float(item["trajectories"].sum()) for item in items] for items in passes]
+    assert all(sorted(found) == sorted(sums[0]) for found in sums)
+    assert len({tuple(found) for found in sums}) > 1
 
 
-def test_a_schedule_may_be_left_before_its_end(tmp_path):
-    short = replace(SHORT, stop_after=SHORT.stages[0][1] + 1)
-    assert short.stages_done == (SHORT.stages[0], (SHORT.stages[1][0], 1))
-    _, whole = training.train(SHORT, tmp_path / "whole", progress=False)
-    model, stopped = training.train(short, tmp_path / "stopped", progress=False)
-    losses = {
-        name: [entry["loss"] for entry in record["curve"] if "loss" in entry]
-        for name, record in (("whole", whole), ("stopped", stopped))
-    }
-    assert stopped["curve"][-1]["step"] == short.n_steps_done < whole["curve"][-1]["step"]
-    assert stopped["trajectories_seen"] == short.n_steps_done * short.batch_size
-    n = len(losses["stopped"])
-    assert losses["stopped"] == losses["whole"][:n]  # the same schedule as far as it goes
-    again, _ = training.train(short, tmp_path / "stopped", progress=False)  # nothing left to do
-    for name, weight in again.state_dict().items():
-        assert torch.equal(weight, model.state_dict()[name]), name
+def test_dropout_is_that_of_the_settings():
+    model = training.new_model(replace(SHORT, dropout=0.1))
+    assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == 0.1
+    assert training.new_model(SHORT).config.hidden_dropout_prob == 0.0
 
 
-def test_guidance_falls_to_zero_and_stays_there():
-    stream = training.training_stream(SHORT)
-    guidance = [float(stream[i]["guidance"]) for i in range(len(stream))]
-    n_guided = int(SHORT.guided_fraction * len(stream))
-    assert guidance[0] == 1.0 and np.all(np.diff(guidance[: n_guided + 1]) < 0)
-    assert not any(guidance[n_guided:])
+def test_a_shortened_recipe_keeps_its_proportions_and_ends_its_schedule():
+    short = command_line.shortened(RECIPES["small"], 90)
+    assert short.n_steps == pytest.approx(90, abs=3)
+    assert [f for f, _ in short.stages] == [f for f, _ in RECIPES["small"].stages]
+    assert short.rate_of_step(short.n_steps) == pytest.approx(0.02)
+
+
+def test_trainings_of_the_book_have_one_recipe_a_size_and_differ_in_their_seed():
+    named = trainings()
+    for size, recipe in RECIPES.items():
+        seeds = [named[n] for n in named if n.removeprefix(f"{size}-").isdigit()]
+        assert len(seeds) >= 2
+        assert {replace(config, seed=0) for config in seeds} == {recipe}
+    assert named["small-wild-0"].regime == "wild"
+    assert named["small-data-1000"].n_distinct == 1000
 
 
 @pytest.mark.parametrize(
@@ -395,6 +360,10 @@ def test_guidance_falls_to_zero_and_stays_there():
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"save_every": 0}, "save_every must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate must be positive; got 0.0"),
+        ({"dropout": 1.0}, "dropout must be from 0 to below 1; got 1.0"),
+        ({"n_distinct": 0}, "n_distinct must be at least 1, or None"),
+        ({"stages": ((16, 1),)}, "n_trajectories >= batch_size"),
+        ({"regime": "hot"}, "unknown regime 'hot'"),
     ],
 )
 def test_impossible_settings_are_refused(change, message):
@@ -410,12 +379,12 @@ def test_an_unknown_setting_in_a_record_is_refused():
 def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="batch_size 4 cannot be shared by 3 processes"):
-        training.training_arguments(TINY, tmp_path)
+        training.arguments_of_run(TINY, tmp_path)
 
 
 def test_the_command_line_refuses_an_unknown_size(capsys):
     with pytest.raises(SystemExit):
-        training.main(["--size", "huge"])
+        command_line.main(["--size", "huge"])
     assert "unknown size 'huge'" in capsys.readouterr().err
 
 
@@ -425,7 +394,7 @@ def test_the_command_line_refuses_an_unknown_size(capsys):
 def test_a_gpu_is_used_for_training_evaluation_and_generation(tmp_path):
     from mb_support import generate, predict_states
 
-    model, record = training_runs.run(tmp_path, replace(SHORT, bf16=True))
+    model, record = training_runs.run(tmp_path, SHORT)
     assert record["machine"] == torch.cuda.get_device_name()
     model = model.cuda().eval()
     walks = torch.randn(3, 24, 2, generator=torch.Generator().manual_seed(0)).cumsum(dim=1)

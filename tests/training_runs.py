@@ -6,13 +6,15 @@ from pathlib import Path
 
 import torch
 
-from mb_support import training
-from mb_support.curriculum import TrainingConfig
-from mb_support.trainer import TrajectoryTrainer
+from mb_support.training import __main__ as command_line
+from mb_support.training import recipes
+from mb_support.training import run as training
+from mb_support.training.recipes import TrainingConfig
+from mb_support.training.trainer import TrajectoryTrainer
 
 TINY = TrainingConfig(
     "small",
-    stages=((16, 30), (24, 20)),
+    stages=((16, 120), (24, 80)),
     batch_size=4,
     learning_rate=3e-3,
     warmup_steps=5,
@@ -25,7 +27,7 @@ TINY = TrainingConfig(
 @contextmanager
 def instrumented(steps=None):
     """Trainings in the block log every loss, and send the number of each step to a pipe."""
-    plain_arguments, plain_step = training.training_arguments, TrajectoryTrainer.training_step
+    plain_arguments, plain_step = training.arguments_of_run, TrajectoryTrainer.training_step
 
     def arguments_that_log(*args):
         arguments = plain_arguments(*args)
@@ -36,13 +38,13 @@ def instrumented(steps=None):
         steps.send(self.state.global_step)
         return plain_step(self, *args, **kwargs)
 
-    training.training_arguments = arguments_that_log
+    training.arguments_of_run = arguments_that_log
     if steps is not None:
         TrajectoryTrainer.training_step = step_that_reports
     try:
         yield
     finally:
-        training.training_arguments, TrajectoryTrainer.training_step = plain_arguments, plain_step
+        training.arguments_of_run, TrajectoryTrainer.training_step = plain_arguments, plain_step
 
 
 def run(folder, config=TINY, steps=None, data=None):
@@ -58,10 +60,10 @@ def run(folder, config=TINY, steps=None, data=None):
 
 def run_command_line(folder, steps):
     """The command that people type, with the tiny recipe."""
-    training.RECIPES["small"] = TINY
+    recipes.RECIPES["small"] = TINY
     with instrumented(steps):
         sys.exit(
-            training.main(
+            command_line.main(
                 ["--size", "small", "--work", f"{folder}/work", "--output", f"{folder}/out"]
                 + ["--threads", "1"]
             )

@@ -25,6 +25,8 @@ import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from mb_support.cache import writable
+
 ROOT = Path(__file__).resolve().parents[1]
 #: Everything besides its own source that a chapter's result can depend on.
 SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "tools/chapters.py")
@@ -170,8 +172,12 @@ def tidy(notebook):
 
 
 def kernel_environment(root=ROOT):
-    """Environment in which chapters run: offline, and blind to the user's own Jupyter settings."""
-    private = root / ".cache" / "jupyter"
+    """Environment in which chapters run: offline, and blind to the user's own Jupyter settings.
+
+    Where the project cannot be written, or there is no home, temporary folders take their place.
+    """
+    cache = writable(root / ".cache")
+    private = writable(cache / "jupyter")
     kernel = private / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -179,6 +185,13 @@ def kernel_environment(root=ROOT):
     specification = {"argv": command, "display_name": "Python 3", "language": "python"}
     kernel.write_text(json.dumps(specification))
     variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    if cache != root / ".cache":
+        variables["MB_SUPPORT_CACHE"] = str(cache)
+    home = os.path.expanduser("~")
+    if not (os.path.isdir(home) and os.access(home, os.W_OK | os.X_OK)):
+        variables["HOME"] = str(private)
+    variables.setdefault("MPLCONFIGDIR", str(private / "matplotlib"))
+    _list_fonts(variables)
     threads = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
     return variables | {
         "NUMBA_NUM_THREADS": threads,
@@ -194,6 +207,13 @@ def kernel_environment(root=ROOT):
         # tqdm asks for widgets on import; a book has no use for them
         "PYTHONWARNINGS": "ignore:IProgress not found",
     }
+
+
+def _list_fonts(variables):
+    # Matplotlib looks for fonts once, and says so: it does here, and not on a page.
+    if not list(Path(variables["MPLCONFIGDIR"]).glob("fontlist-*.json")):
+        code = [sys.executable, "-c", "import matplotlib.font_manager"]
+        subprocess.run(code, env=variables, capture_output=True)
 
 
 def execute(name, target, parameters, root=ROOT):
@@ -295,6 +315,8 @@ def run(profile, only=(), force=False, root=ROOT):
     for name in chosen:
         print(f"{name:24s} {'waiting' if name in stale else 'up to date'}", flush=True)
     began = time.perf_counter()
+    if stale:
+        kernel_environment(root)  # once, before several chapters would prepare it at a time
     # processes, as each sets the environment of its kernel
     with ProcessPoolExecutor(AT_A_TIME) as pool:
         jobs = {

@@ -18,6 +18,8 @@ import nbformat
 from chapters import ROOT, ChapterError, literal_parameters, to_notebook
 from figures import figures, write
 
+from mb_support.cache import writable
+
 FOLDER = ROOT / "_build" / "try"
 
 
@@ -59,7 +61,8 @@ def try_chapter(name, assignments):
         raise ValueError(f"unknown chapter {name!r}: choose one of {known}")
     defaults = literal_parameters(to_notebook(source))
     values = parsed(assignments, defaults)
-    folder = FOLDER / name / re.sub(r"[^\w.=,-]", "_", ",".join(assignments) or "defaults")
+    choice = re.sub(r"[^\w.=,-]", "_", ",".join(assignments) or "defaults")
+    folder = writable(FOLDER) / name / choice
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     notebook = folder / f"{name}.ipynb"

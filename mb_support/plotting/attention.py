@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .style import (
     ATTENTION_CMAP,
@@ -16,92 +17,46 @@ from .style import (
     axes_or_new,
 )
 
-#: Range of the colours of attention maps: a tenth of the uniform weight to thirty times it.
-MAP_RANGE = (0.1, 30.0)
 _BAR_LABEL = "attention (1 = uniform)"
 
 
-def plot_map(weights, start=0, stop=None, title=None, ax=None):
-    """One attention map: rows attend, columns are attended to.
-
-    Parameters
-    ----------
-    weights : (n, n) ndarray of float
-    start, stop : int
-        First frame shown and the one after the last; by default 0 and n.
-    title : str, optional
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = axes_or_new(ax, width=0.5, aspect=1.0)
-    stop = len(weights) if stop is None else stop
-    ax.imshow(
-        np.clip(weights, *MAP_RANGE),
-        norm=LogNorm(*MAP_RANGE),
-        cmap=ATTENTION_CMAP,
-        extent=(start, stop, stop, start),
-        interpolation="nearest",
-        rasterized=True,
-    )
-    ax.set_title(title)
-    return ax
-
-
-def plot_maps(maps, axes, titles, starts=None, stops=None):
-    """Many attention maps with one scale of colours and one colour bar.
-
-    Parameters
-    ----------
-    maps : sequence of (n, n) ndarray of float
-    axes : ndarray of Axes
-        At least as many as maps; those left over are switched off.
-    titles : sequence of str
-    starts, stops : sequence of int, optional
-        As for `plot_map`.
-
-    Returns
-    -------
-    ndarray of Axes
-    """
-    flat = np.ravel(axes)
-    starts = [0] * len(maps) if starts is None else starts
-    stops = [None] * len(maps) if stops is None else stops
-    for ax, weights, title, start, stop in zip(flat, maps, titles, starts, stops, strict=False):
-        plot_map(weights, start, stop, title, ax)
-        ax.tick_params(labelsize=6, length=2, pad=1)
-        ax.title.set(fontsize=8, fontweight="normal")
-        if start == 0 and starts[0] == starts[-1]:
-            ax.label_outer()  # all maps show the same frames
-    for ax in flat[len(maps) :]:
-        ax.axis("off")
-    figure = flat[0].figure
-    bar = figure.colorbar(flat[0].images[0], ax=list(flat), label=_BAR_LABEL, shrink=0.7, aspect=30)
-    bar.outline.set_visible(False)
-    figure.supxlabel("frame attended to", fontsize=9)
-    figure.supylabel("frame that attends", fontsize=9)
-    return axes
+def _size_of(name):
+    # "small" of "small-0", "small untrained" and "small-0 untrained"
+    return name.split()[0].split("-")[0]
 
 
 def _style_of(name):
     # sizes keep their colour; the control is grey and dotted
-    size = name.split()[0]
     if "untrained" in name:
         return dict(color=BASELINE_COLOR, ls=":")
+    size = _size_of(name)
     return dict(color=SIZE_COLORS.get(size, BASELINE_COLOR), ls=SIZE_LINES.get(size, "-"))
 
 
 def _labels(names):
-    # what the legend says of each name: the control, grey for every size, once
-    labels = [name if "untrained" not in name else "untrained" for name in names]
+    # what the legend says of each name: sizes, and the control, once each
+    labels = ["untrained" if "untrained" in name else _size_of(name) for name in names]
     return [label if label not in labels[:k] else None for k, label in enumerate(labels)]
+
+
+def _entries(ax):
+    # of the legend: the control last
+    handles, labels = ax.get_legend_handles_labels()
+    pairs = sorted(zip(handles, labels, strict=True), key=lambda pair: pair[1] == "untrained")
+    return [handle for handle, _ in pairs], [label for _, label in pairs]
 
 
 def _legend_below(ax, ncols=4):
     # under the axes, where it covers nothing
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
+    ax.figure.legend(*_entries(ax), loc="outside lower center", ncols=ncols)
+
+
+def _draw_bands(x, bands, ax):
+    # one line with its band for each name
+    for (name, (mean, low, high)), label in zip(bands.items(), _labels(bands), strict=True):
+        style = _style_of(name)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.2, lw=0)
+        ax.plot(x, mean, label=label, lw=1, **style)
 
 
 def plot_by_difference(profiles, ax=None):
@@ -110,7 +65,7 @@ def plot_by_difference(profiles, ax=None):
     Parameters
     ----------
     profiles : dict of str to (mean, low, high)
-        Arrays of odd length, centred on difference zero.
+        By training; arrays of odd length, centred on difference zero.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -119,39 +74,48 @@ def plot_by_difference(profiles, ax=None):
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.5)
     ax.axhline(1, color=REFERENCE_COLOR, lw=1)
-    for (name, (mean, low, high)), label in zip(profiles.items(), _labels(profiles), strict=True):
-        reach = len(mean) // 2
-        frames = np.arange(-reach, reach + 1)
-        ax.fill_between(frames, low, high, color=_style_of(name)["color"], alpha=0.25, lw=0)
-        ax.plot(frames, mean, label=label, **_style_of(name))
+    reach = len(next(iter(profiles.values()))[0]) // 2
+    _draw_bands(np.arange(-reach, reach + 1), profiles, ax)
     ax.axvline(0, color=BASELINE_COLOR, lw=0.6)
-    ax.set(xlabel="time difference (frames; past < 0 < future)", ylabel=_BAR_LABEL)
-    ax.legend()
+    ax.set(xlabel="time difference (frames; past < 0 < future)", ylabel=_BAR_LABEL, yscale="log")
+    _plain_log_ticks(ax)
+    ax.legend(*_entries(ax))
     return ax
 
 
-def plot_sections(profiles, ax=None):
-    """Attention against time difference in each sub-section of one trajectory.
+def _plain_log_ticks(ax):
+    # 0.5, 1, 2, 5 rather than powers of ten
+    ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def plot_sections(profiles, axes, section=100):
+    """Attention against time difference, one panel for each sub-section.
 
     Parameters
     ----------
-    profiles : (n_sections, 2 n - 1) ndarray of float
-        Coloured from the first sub-section (dark) to the last (light).
-    ax : matplotlib.axes.Axes, optional
+    profiles : dict of str to (mean, low, high)
+        By training; arrays of shape (n_sections, 2 section - 1).
+    axes : sequence of n_sections Axes
+    section : int
+        Frames of a sub-section, for the titles.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    sequence of Axes
     """
-    ax = axes_or_new(ax, width=0.6, aspect=0.7)
-    ax.axhline(1, color=REFERENCE_COLOR, lw=1)
-    reach = profiles.shape[1] // 2
-    for k, profile in enumerate(profiles):
-        shade = 0.75 * k / max(1, len(profiles) - 1)
-        ax.plot(np.arange(-reach, reach + 1), profile, color=(shade,) * 3, lw=1)
-    ax.set(xlabel="time difference (frames)", ylabel=_BAR_LABEL)
-    ax.label_outer()
-    return ax
+    for k, ax in enumerate(axes):
+        plot_by_difference({n: tuple(part[k] for part in p) for n, p in profiles.items()}, ax)
+        ax.set(title=f"{k * section} to {(k + 1) * section - 1}", xlabel="", ylabel="")
+        ax.title.set(fontsize=8, fontweight="normal")
+        ax.get_legend().remove()
+        ax.set_xticks([-section // 2, 0, section // 2])
+        ax.label_outer()
+    figure = axes[0].figure
+    figure.supxlabel("time difference (frames)", fontsize=9)
+    figure.supylabel(_BAR_LABEL, fontsize=9)
+    return axes
 
 
 def plot_lorenz(curves, ax=None):
@@ -160,7 +124,7 @@ def plot_lorenz(curves, ax=None):
     Parameters
     ----------
     curves : dict of str to (mean, low, high)
-        Arrays of length n_frames + 1.
+        By training; values at equal steps of the share of frames, from 0 to 1.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -169,12 +133,10 @@ def plot_lorenz(curves, ax=None):
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.8)
     ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1, label="uniform")
-    for (name, (mean, low, high)), label in zip(curves.items(), _labels(curves), strict=True):
-        share = np.linspace(0, 1, len(mean))
-        ax.fill_between(share, low, high, color=_style_of(name)["color"], alpha=0.25, lw=0)
-        ax.plot(share, mean, label=label, **_style_of(name))
+    n_points = len(next(iter(curves.values()))[0])
+    _draw_bands(np.linspace(0, 1, n_points), curves, ax)
     ax.set(xlabel="share of frames, most attended first", ylabel="share of attention received")
-    ax.legend(loc="lower right")
+    ax.legend(*_entries(ax), loc="lower right")
     return ax
 
 
@@ -195,15 +157,16 @@ def plot_head_counts(counts, ax=None):
     for k, ((name, values), label) in enumerate(zip(counts.items(), _labels(counts), strict=True)):
         layers = np.repeat(np.arange(1, len(values) + 1), values.shape[1])
         shift = (k - (len(counts) - 1) / 2) * 0.8 / len(counts)
-        size = name.split()[0]
+        size = _size_of(name)
         is_control = "untrained" in name
         ax.plot(
             layers + shift,
             values.ravel(),
             ls="",
             marker="x" if is_control else SIZE_MARKERS.get(size, "o"),
+            ms=3,
             color=BASELINE_COLOR if is_control else SIZE_COLORS.get(size),
-            alpha=0.8,
+            alpha=0.7,
             label=label,
         )
     ax.set(xlabel="layer", ylabel="frames attended to by a query", yscale="log")
@@ -213,13 +176,14 @@ def plot_head_counts(counts, ax=None):
     return ax
 
 
-def plot_received(trajectory, received, states, axes):
+def plot_received(trajectory, received, norm_received, states, axes):
     """A trajectory and what its frames receive: along time, and in the plane.
 
     Parameters
     ----------
     trajectory : (n_frames, 2) ndarray of float
-    received : (n_frames,) ndarray of float
+    received, norm_received : (n_frames,) ndarray of float
+        Attention, and norm-weighted attention; means of 1.
     states : (n_frames,) ndarray of int
     axes : sequence of 2 Axes
 
@@ -230,12 +194,12 @@ def plot_received(trajectory, received, states, axes):
     along, plane = axes
     frames = np.arange(len(received))
     along.axhline(1, color=REFERENCE_COLOR, lw=1)
-    along.plot(frames, received, color=BASELINE_COLOR, lw=0.5)
+    along.plot(frames, norm_received, color=BASELINE_COLOR, lw=0.8, label="norm-weighted")
     for state, color in enumerate(STATE_COLORS):
         chosen = states == state
-        along.plot(frames[chosen], received[chosen], ".", ms=2, color=color)
-        along.plot([], [], "o", color=color, label=f"frame in {STATE_NAMES[state]}")
-    along.set(xlabel="frame", ylabel="attention received (1 = uniform)", yscale="log")
+        along.plot(frames[chosen], received[chosen], ".", ms=2.5, color=color)
+        along.plot([], [], "o", color=color, label=f"attention, frame in {STATE_NAMES[state]}")
+    along.set(xlabel="frame", ylabel="received (1 = uniform)", yscale="log")
     _legend_below(along)
     order = np.argsort(received)  # the most attended on top
     points = plane.scatter(
@@ -273,7 +237,7 @@ def plot_intervals(table, xlabel, reference=None, ax=None):
         for k, (name, (mean, low, high)) in enumerate(group.items()):
             y = row + (k - (len(group) - 1) / 2) * 0.8 / max(1, len(group))
             style, label = _style_of(name), _labels([name])[0]
-            marker = "x" if "untrained" in name else SIZE_MARKERS.get(name.split()[0], "D")
+            marker = "x" if "untrained" in name else SIZE_MARKERS.get(_size_of(name), "D")
             ax.plot([low, high], [y, y], color=style["color"], lw=1.5)
             ax.plot(
                 mean, y, ls="", marker=marker, color=style["color"],
@@ -288,14 +252,24 @@ def plot_intervals(table, xlabel, reference=None, ax=None):
     return ax
 
 
+#: Look of each order in which frames are removed.
+_ORDERS = {
+    "most attended": ("orange", "o"),
+    "most norm-weighted": ("vermillion", "D"),
+    "largest gradient": ("purple", "s"),
+    "first": ("blue", "^"),
+    "random": ("grey", "x"),
+}
+
+
 def plot_deletion(n_removed, curves, ax=None):
-    """Accuracy against the number of frames removed.
+    """Probability of the true state against the number of frames removed.
 
     Parameters
     ----------
     n_removed : sequence of int
     curves : dict of str to (mean, low, high)
-        "random" is drawn in grey.
+        By order of removal.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -303,21 +277,44 @@ def plot_deletion(n_removed, curves, ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
-    looks = zip(("orange", "purple", "blue"), ("o", "s", "^"), strict=True)
-    for name, (mean, low, high) in curves.items():
-        color, marker = ("grey", "x") if name == "random" else next(looks)
+    places = np.arange(len(n_removed))
+    for k, (name, (mean, low, high)) in enumerate(curves.items()):
+        color, marker = _ORDERS[name]
         errors = np.clip([mean - low, high - mean], 0, None)
+        shift = (k - (len(curves) - 1) / 2) * 0.08
         ax.errorbar(
-            n_removed, mean, errors, color=PALETTE[color], marker=marker, capsize=2, label=name
-        )
-    ax.set(xlabel="frames removed", ylabel="accuracy")
-    ax.set_xscale("symlog", linthresh=max(1, min(n for n in n_removed if n)))
-    ax.set_xticks(n_removed, [str(n) for n in n_removed])
-    ax.minorticks_off()
-    ax.label_outer()
-    if ax.get_subplotspec() is None or ax.get_subplotspec().is_first_col():
-        ax.legend()
+            places + shift, mean, errors, color=PALETTE[color], marker=marker, capsize=2, lw=1,
+            label=name,
+        )  # fmt: skip
+    ax.axhline(0.5, color=REFERENCE_COLOR, lw=0.8, ls=":")
+    ax.set(xlabel="frames removed", ylabel="probability of the true state")
+    ax.set_xticks(places, [str(n) for n in n_removed])
     return ax
+
+
+def plot_experiments(n_removed, curves, axes):
+    """`plot_deletion` for each experiment (row) and size (column), with one legend below.
+
+    Parameters
+    ----------
+    n_removed : sequence of int
+    curves : dict of (str, str) to dict
+        By experiment and size, row by row, as for `plot_deletion`.
+    axes : (n_experiments, n_sizes) ndarray of Axes
+
+    Returns
+    -------
+    ndarray of Axes
+    """
+    for ax, ((experiment, size), found) in zip(np.ravel(axes), curves.items(), strict=True):
+        plot_deletion(n_removed, found, ax).set_xlabel(f"frames {experiment}")
+        if ax.get_subplotspec().is_first_row():
+            ax.set_title(size)
+    for ax in np.ravel(axes):
+        ax.set_ylabel("")
+    axes[0, 0].figure.supylabel("probability of the true state", fontsize=9)
+    _legend_below(axes[0, 0], ncols=5)
+    return axes
 
 
 def plot_head_effects(effects, title, ax=None):

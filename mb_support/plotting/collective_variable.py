@@ -5,7 +5,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from .style import (
     BASELINE_COLOR,
-    MODEL_COLOR,
     PALETTE,
     REFERENCE_COLOR,
     SIZE_COLORS,
@@ -26,15 +25,57 @@ def _plain_ticks(axis):
     axis.set_minor_formatter(NullFormatter())
 
 
-def plot_layers(values, references=(), ax=None):
+def plot_errors(errors, sizes=(), hollow=(), best=None, ax=None):
+    """Errors of several methods, one row each: every training, and the interval of their mean.
+
+    Parameters
+    ----------
+    errors : dict of str to Estimate
+        From top to bottom.
+    sizes : dict of str to str, optional
+        Of the methods that read encodings, the size of the model: its colour and marker. All others
+        are grey.
+    hollow : collection of str
+        Methods whose markers are open.
+    best : Estimate, optional
+        The least error possible: a black line, with a band for its interval.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax, sizes = axes_or_new(ax, width=0.5, aspect=1.1), dict(sizes)
+    for height, (name, error) in enumerate(errors.items()):
+        size = sizes.get(name)
+        color = SIZE_COLORS.get(size, BASELINE_COLOR)
+        ax.plot([error.low, error.high], [height, height], color=color, lw=1.2, zorder=1)
+        ax.plot(
+            error.trainings, [height] * len(error.trainings), ls="", color=color,
+            marker=SIZE_MARKERS.get(size, "D"), mfc="white" if name in hollow else color,
+        )  # fmt: skip
+    if best is not None:
+        ax.axvline(best.value, color=REFERENCE_COLOR, lw=1.2)
+        ax.axvspan(best.low, best.high, color=REFERENCE_COLOR, alpha=0.15, lw=0)
+    ax.set_yticks(range(len(errors)), list(errors))
+    ax.set_ylim(len(errors) - 0.5, -0.5)
+    ax.set_xscale("log")
+    _plain_ticks(ax.xaxis)
+    ax.grid(axis="x")
+    return ax
+
+
+def plot_layers(values, references=(), best=None, ax=None):
     """A number for each layer of each size, with what needs no transformer as lines.
 
     Parameters
     ----------
     values : dict of str to (n_layers + 1, 3) array_like
-        For each size: value, low and high of the embedding and of each layer.
+        For each size: mean, least and greatest over trainings, for the embedding and each layer.
     references : dict of str to float, optional
-        Horizontal lines.
+        Horizontal grey lines.
+    best : float, optional
+        The least value possible: a black line.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -52,44 +93,12 @@ def plot_layers(values, references=(), ax=None):
         ax.fill_between(depth, low, high, color=SIZE_COLORS[size], alpha=0.25, lw=0)
     for style, (name, value) in zip(("--", ":", "-."), dict(references).items(), strict=False):
         ax.axhline(value, color=BASELINE_COLOR, ls=style, lw=1.2, label=name)
+    if best is not None:
+        ax.axhline(best, color=REFERENCE_COLOR, lw=1.2, label="best possible")
     ax.set_xticks([0, 1], ["embedding", "last layer"])
     ax.set_xlabel("depth")
     ax.set_yscale("log")
     _plain_ticks(ax.yaxis)
-    return ax
-
-
-def plot_errors(rows, ax=None, right=None):
-    """Errors of several methods with their intervals, one row each.
-
-    Parameters
-    ----------
-    rows : dict of str to (value, low, high)
-        From top to bottom. Names that begin with "encodings" are drawn in the colour of the size
-        they end with, all others in grey.
-    ax : matplotlib.axes.Axes, optional
-    right : float, optional
-        Largest error shown.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = axes_or_new(ax, width=0.5, aspect=1.1)
-    for height, (name, (value, low, high)) in enumerate(rows.items()):
-        size = name.rsplit(" ", 1)[-1]
-        is_model = name.startswith("encodings")
-        color = SIZE_COLORS.get(size, MODEL_COLOR) if is_model else BASELINE_COLOR
-        marker = SIZE_MARKERS.get(size, "o") if is_model else "D"
-        spread = [[max(value - low, 0)], [max(high - value, 0)]]
-        ax.errorbar(value, height, xerr=spread, color=color, marker=marker, capsize=2, lw=1.2)
-    ax.set_yticks(range(len(rows)), list(rows))
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xscale("log")
-    _plain_ticks(ax.xaxis)
-    ax.grid(axis="x")
-    if right is not None:
-        ax.set_xlim(right=right)
     return ax
 
 
@@ -99,7 +108,8 @@ def plot_calibration(curves, ax=None):
     Parameters
     ----------
     curves : dict of str to dict
-        From `calibration_curve`; names of sizes are drawn in their colours, others in grey.
+        From `calibration_curve`; names of sizes are drawn in their colours, "best possible" in
+        black, others in grey.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -107,11 +117,14 @@ def plot_calibration(curves, ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.9)
-    ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1.2, label="exact")
-    for style, (name, curve) in zip(("-", "--", "-.", ":"), curves.items(), strict=False):
-        color = SIZE_COLORS.get(name, BASELINE_COLOR)
-        marker = SIZE_MARKERS.get(name, "D")
-        ax.plot(curve["committor"], curve["mean"], color=color, ls=style, marker=marker, label=name)
+    ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=0.8, label="exact")
+    for name, curve in curves.items():
+        other = REFERENCE_COLOR if name == "best possible" else BASELINE_COLOR
+        color = SIZE_COLORS.get(name, other)
+        ax.plot(
+            curve["committor"], curve["mean"], color=color, ls=SIZE_LINES.get(name, ":"),
+            marker=SIZE_MARKERS.get(name, "D"), label=name,
+        )  # fmt: skip
         ax.fill_between(
             curve["committor"], curve["low"], curve["high"], color=color, alpha=0.15, lw=0
         )

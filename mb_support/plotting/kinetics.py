@@ -10,7 +10,8 @@ GENERATORS = {
     "simulation": ("simulation", BASELINE_COLOR, "D"),
     "stochastic": ("causal, mixture", PALETTE["orange"], "o"),
     "repeated": ("causal, another seed", PALETTE["orange"], "P"),
-    "gaussian": ("exact mean and covariance", PALETTE["purple"], "s"),
+    "gaussian": ("Gaussian of exact moments", PALETTE["purple"], "s"),
+    "gaussian_fine": ("the same, finer frames", PALETTE["purple"], "d"),
     "markov": ("Markov state model", PALETTE["green"], "^"),
     "deterministic": ("poster's generator", PALETTE["sky"], "v"),
 }
@@ -73,7 +74,10 @@ def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
             label = None
     ax.set_yticks(range(len(names)), [QUANTITIES[name] for name in names])
     ax.invert_yaxis()
-    ax.set_xlim(0, 2.2)  # an estimate many times too large would squeeze all others into a line
+    ax.set_xscale("log")
+    ax.set_xlim(0.2, 8)  # an estimate many times too large would squeeze all others into a line
+    ax.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
+    ax.minorticks_off()
     ax.set_xlabel("estimated / exact")
     ax.legend(ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax

@@ -248,7 +248,8 @@ def plot_label_knowledge(frames, curves, simulated=None, ax=None):
         )  # fmt: skip
     ax.set(xscale="log", xlabel="frame t", ylabel="accuracy of the best guess", ylim=(0.45, 1.02))
     ax.axhline(0.5, color=BASELINE_COLOR, lw=1.0, ls=":")
-    ax.set_xticks([0.3, 1, 10, 100, 1000], ["0", "1", "10", "100", "1000"])
+    decades = [10**k for k in range(4) if 10**k <= max(frames)]
+    ax.set_xticks([0.3, *decades], ["0", *map(str, decades)])
     ax.minorticks_off()
     ax.legend()
     return ax

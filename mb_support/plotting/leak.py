@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.ticker import ScalarFormatter
 
 from .style import (
+    BASELINE_COLOR,
     PALETTE,
     REFERENCE_COLOR,
     SIZE_COLORS,
@@ -15,9 +16,11 @@ from .style import (
 #: Label, colour and marker of the three small models that differ in what a position may see.
 VARIANTS = {
     "bidirectional": ("bidirectional", PALETTE["orange"], "o"),
-    "causal": ("causal, own statistics", PALETTE["purple"], "s"),
-    "causal_fixed": ("causal, fixed constants", PALETTE["green"], "^"),
+    "causal": ("causal, own statistics", PALETTE["blue"], "s"),
+    "causal_fixed": ("causal, fixed constants", PALETTE["vermillion"], "^"),
 }
+#: Width of the running mean over positions.
+SMOOTHED = 9
 
 
 def _look(name):
@@ -27,35 +30,73 @@ def _look(name):
     return dict(label=name, color=SIZE_COLORS[name], marker=SIZE_MARKERS[name])
 
 
-def below_floor(ratios):
-    """Labels of the variants whose error is below the floor by more than two standard errors.
+def _floor(ax, value=1):
+    ax.axhline(value, color=REFERENCE_COLOR, lw=1.4, zorder=1)
+    if value:
+        ax.axhspan(0, value, color=REFERENCE_COLOR, alpha=0.06, lw=0, zorder=0)
+
+
+def _over_seeds(ax, x, values, inside=True, line="-", **look):
+    # mean over trainings with their range; filled marks inside, open ones at the last position
+    values = np.array(values, float)  # (training, x)
+    mean = values.mean(axis=0)
+    ax.errorbar(
+        x,
+        mean,
+        [mean - values.min(axis=0), values.max(axis=0) - mean],
+        ls=line if inside else ":",
+        mfc=look["color"] if inside else "white",
+        capsize=2,
+        lw=1.2,
+        **look,
+    )
+
+
+def _plain_ticks(axis):
+    plain = ScalarFormatter()
+    axis.set(major_formatter=plain, minor_formatter=plain)  # 2, not 2 x 10^0
+
+
+def plot_losses(curves, title="", ax=None):
+    """L_traj of the trainings of a size, between the exact values for its windows.
 
     Parameters
     ----------
-    ratios : dict of str to (value, standard error)
-        Error over floor, by variant.
+    curves : list of dict
+        From `leak_tables.floors_by_step`, one for each training.
+    title : str
+    ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
-    str
-        Joined by semicolons, as labels have commas; "none" if there is none.
+    matplotlib.axes.Axes
     """
-    below = [VARIANTS[name][0] for name, (ratio, error) in ratios.items() if ratio + 2 * error < 1]
-    return "; ".join(below) or "none"
+    ax = axes_or_new(ax, width=0.5, aspect=0.9)
+    color = SIZE_COLORS.get(title, PALETTE["orange"])
+    for number, curve in enumerate(curves):
+        shown = curve["shown"] / 1000
+        if number == 0:
+            for name, line in (("honest", "-"), ("reader", "--")):
+                ax.plot(shown, curve[name], color=REFERENCE_COLOR, ls=line, lw=1.4, label=name)
+            for end in curve["stage_ends"][:-1] / 1000:
+                ax.axvline(end, color=BASELINE_COLOR, lw=0.8, ls=":")
+        label = "trainings" if number == 0 else None
+        ax.plot(shown, curve["trajectory_loss"], color=color, lw=1.0, label=label)
+    ax.set_yscale("log")
+    ax.set_xlim(left=0)
+    ax.set_xlabel("trajectories shown (thousands)")
+    ax.set_ylabel(r"$L_\mathrm{traj}$")
+    ax.set_title(title)
+    return ax
 
 
-def _floor(ax):
-    ax.axhline(1, color=REFERENCE_COLOR, lw=1.4, zorder=1)
-    ax.axhspan(0, 1, color=REFERENCE_COLOR, alpha=0.06, lw=0, zorder=0)
-
-
-def plot_over_training(curves, ax=None):
+def plot_over_training(variants, ax=None):
     """Error over floor while training: filled marks inside, open ones at the last position.
 
     Parameters
     ----------
-    curves : dict of str to list of dict
-        By variant: "step", and "interior" and "last" with their "ratio" (value, standard error).
+    variants : dict of str to list of list of dict
+        From `leak_study.load_variants`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -64,26 +105,18 @@ def plot_over_training(curves, ax=None):
     """
     ax = axes_or_new(ax, width=0.65, aspect=0.75)
     _floor(ax)
-    for name, curve in curves.items():
+    for name, curves in variants.items():
         look = _look(name)
-        steps = np.array([point["step"] for point in curve])
-        keep = steps > 0
-        for place, line, face in (("interior", "-", look["color"]), ("last", ":", "white")):
-            ratio, error = np.array([point[place]["ratio"] for point in curve])[keep].T
-            ax.errorbar(
-                steps[keep],
-                ratio,
-                2 * error,
-                ls=line,
-                mfc=face,
-                capsize=2,
-                lw=1.2,
-                **(look | {"label": f"{look['label']}, {'inside' if line == '-' else 'last'}"}),
-            )
+        steps = np.array([point["step"] for point in curves[0]])
+        for place in ("interior", "last"):
+            ratios = np.array([[p[place]["ratio"][0] for p in curve] for curve in curves])
+            is_inside = place == "interior"
+            label = f"{look['label']}, {'inside' if is_inside else 'last'}"
+            after = steps > 0
+            _over_seeds(ax, steps[after], ratios[:, after], is_inside, **(look | {"label": label}))
     ax.set_xscale("log")
     ax.set_yscale("log")
-    plain = ScalarFormatter()
-    ax.yaxis.set(major_formatter=plain, minor_formatter=plain)  # 2, not 2 x 10^0
+    _plain_ticks(ax.yaxis)
     ax.set_xlabel("training step")
     ax.set_ylabel("error / exact floor")
     ax.legend(fontsize=7)
@@ -95,8 +128,8 @@ def plot_by_distance(profiles, ax=None):
 
     Parameters
     ----------
-    profiles : dict of str to list of dict
-        By variant or size: "distance" (1 is the last position) and "ratio".
+    profiles : dict of str to list of list of dict
+        By variant or size, for each training: "distance" (1 is the last position) and "ratio".
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -105,18 +138,10 @@ def plot_by_distance(profiles, ax=None):
     """
     ax = axes_or_new(ax, width=0.65, aspect=0.75)
     _floor(ax)
-    for name, profile in profiles.items():
-        distance = np.array([point["distance"] for point in profile])
-        ratio, error = np.array([point["ratio"] for point in profile]).T
-        ax.errorbar(
-            distance,
-            ratio,
-            2 * error,
-            ls=SIZE_LINES.get(name, "-"),
-            capsize=2,
-            lw=1.2,
-            **_look(name),
-        )
+    for name, trainings in profiles.items():
+        distance = [point["distance"] for point in trainings[0]]
+        ratios = [[point["ratio"][0] for point in profile] for profile in trainings]
+        _over_seeds(ax, distance, ratios, line=SIZE_LINES.get(name, "-"), **_look(name))
     ax.set_xscale("log")
     ticks = (1, 2, 4, 8, 16, 32)
     ax.set_xticks(ticks, ticks)
@@ -127,13 +152,13 @@ def plot_by_distance(profiles, ax=None):
     return ax
 
 
-def plot_by_length(sizes, quantity="noise_seen", ax=None):
-    """A measure of the leak against the number of frames shown, inside and at the last position.
+def plot_by_length(trainings, quantity="noise_seen", ax=None):
+    """A measure of the leak against the length of the window, inside and at the last position.
 
     Parameters
     ----------
-    sizes : dict of str to list of dict
-        By size: "n_frames", and "interior" and "last" with the quantity.
+    trainings : dict of str to dict of int to dict
+        From `leak_study.load_trainings`.
     quantity : {"noise_seen", "ratio"}
     ax : matplotlib.axes.Axes, optional
 
@@ -142,39 +167,75 @@ def plot_by_length(sizes, quantity="noise_seen", ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=0.65, aspect=0.75)
-    ax.axhline(0 if quantity == "noise_seen" else 1, color=REFERENCE_COLOR, lw=1.4, zorder=1)
-    for shift, (name, points) in zip((0.97, 1.0, 1.03), sizes.items(), strict=False):
+    _floor(ax, 0 if quantity == "noise_seen" else 1)
+    for shift, (name, seeds) in zip((0.96, 1.0, 1.04), trainings.items(), strict=False):
         look = _look(name)
-        n_shown = np.array([point["n_frames"] - 1 for point in points])
-        for place, line, face in (("interior", "-", look["color"]), ("last", ":", "white")):
-            value, error = np.array([point[place][quantity] for point in points]).T
-            label = f"{name}, {'inside' if line == '-' else 'last'}"
-            ax.errorbar(
-                n_shown * shift,
-                value,
-                2 * error,
-                ls=line,
-                mfc=face,
-                capsize=2,
-                lw=1.2,
-                **(look | {"label": label}),
-            )
+        lengths = [content["lengths"] for content in seeds.values()]
+        n_frames = np.array([row["n_frames"] for row in lengths[0]])
+        for place in ("interior", "last"):
+            is_inside = place == "interior"
+            values = [[row[place][quantity][0] for row in rows] for rows in lengths]
+            label = f"{name}, {'inside' if is_inside else 'last'}"
+            _over_seeds(ax, n_frames * shift, values, is_inside, **(look | {"label": label}))
     ax.set_xscale("log")
-    ax.set_xticks(n_shown, n_shown)
+    ax.set_xticks(n_frames, n_frames)
     ax.minorticks_off()
-    ax.set_xlabel("frames shown")
+    ax.set_xlabel("frames in the window")
     ax.set_ylabel("share of the noise seen" if quantity == "noise_seen" else "error / exact floor")
     ax.legend(fontsize=7)
     return ax
 
 
-def plot_rollouts(rollouts, ax=None):
-    """Error of continued trajectories against how far they are continued.
+def plot_by_position(seeds, quantity, windows=(), title="", ax=None):
+    """Error over floor, or attention on the next frame, against the position in the window.
 
     Parameters
     ----------
-    rollouts : dict of str to list of dict
-        By variant: "horizon", and "model", "exact" and "copy" (value, standard error).
+    seeds : dict of int to dict
+        The trainings of a size, as `leak_study.load_trainings` has them.
+    quantity : {"error", "attention"}
+        Running means over `SMOOTHED` positions; the last position is left out of the attention.
+    windows : sequence of int
+        Lengths of the windows in training, marked by dotted lines.
+    title : str
+        The size.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.6)
+    color = SIZE_COLORS.get(title, PALETTE["orange"])
+    kernel = np.ones(SMOOTHED) / SMOOTHED
+    for content in seeds.values():
+        if quantity == "error":
+            values = np.array(content["position"]["ratio"], float)
+        else:
+            near = content["attention"][-1]["near"]
+            values = np.array(near[len(near) // 2 + 1][:-1], float)  # the offset after 0
+        at = np.arange(len(values) - SMOOTHED + 1) + SMOOTHED // 2
+        ax.plot(at, np.convolve(values, kernel, mode="valid"), color=color, lw=1.0)
+    for n_frames in windows:
+        ax.axvline(n_frames - 1, color=BASELINE_COLOR, lw=0.8, ls=":")
+    if quantity == "error":
+        _floor(ax)
+        ax.set_ylabel("error / exact floor")
+    else:
+        ax.set_ylim(0, 1)
+        ax.set_ylabel("attention on next frame")
+    ax.set_xlabel("position in the window (frames)")
+    ax.set_title(title)
+    return ax
+
+
+def plot_ablation(trainings, ax=None):
+    """Error inside while some heads are flattened: those that look at the next frame, and others.
+
+    Parameters
+    ----------
+    trainings : dict of str to dict of int to dict
+        From `leak_study.load_trainings`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -182,18 +243,19 @@ def plot_rollouts(rollouts, ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=0.65, aspect=0.75)
-    for name, points in rollouts.items():
-        horizon = [point["horizon"] for point in points]
-        value, error = np.array([point["model"] for point in points]).T
-        ax.errorbar(horizon, value, 2 * error, capsize=2, lw=1.2, **_look(name))
-    if rollouts:
-        value, _ = np.array([point["exact"] for point in points]).T
-        ax.plot(horizon, value, color=REFERENCE_COLOR, lw=1.4, label="exact mean")
-        value, _ = np.array([point["copy"] for point in points]).T
-        ax.plot(horizon, value, color=PALETTE["grey"], ls=":", label="last frame")
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlabel("frames ahead")
-    ax.set_ylabel("squared error, length$^2$")
+    _floor(ax)
+    for shift, (name, seeds) in zip((-0.06, 0, 0.06), trainings.items(), strict=False):
+        rows = [content["ablation"]["rows"] for content in seeds.values()]
+        numbers = [row["n_heads"] for row in rows[0]]
+        look = _look(name)
+        for kind in ("finders", "others"):
+            values = [[row[kind][0] for row in training] for training in rows]
+            is_finder = kind == "finders"
+            label = f"{name}, {'next frame' if is_finder else 'other heads'}"
+            at = np.arange(len(numbers)) + shift
+            _over_seeds(ax, at, values, is_finder, **(look | {"label": label}))
+    ax.set_xticks(range(len(numbers)), numbers)
+    ax.set_xlabel("heads flattened")
+    ax.set_ylabel("error / exact floor")
     ax.legend(fontsize=7)
     return ax

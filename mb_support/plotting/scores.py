@@ -24,30 +24,43 @@ CAUSE_LABELS = {
 }
 
 
-def plot_scores(measured, poster=None, ceiling=None, ax=None):
+def _size_of(name):
+    # "small, fixed set" is drawn as small
+    return name.split(",")[0]
+
+
+def plot_scores(measured, seeds=None, poster=None, ceiling=None, ax=None):
     """Accuracies with their intervals, one row for each classifier.
 
     Parameters
     ----------
     measured : dict of str to (value, low, high)
-        Drawn from top to bottom; model sizes in their own colours, everything else in grey.
+        Drawn from top to bottom; model sizes in their own colours, everything else in grey. A name
+        such as "small, fixed set" has the colour of its size and an open marker.
+    seeds : dict of str to (n,) array_like of float, optional
+        Accuracy of each training, as small marks beneath its row.
     poster : dict of str to float, optional
         The poster's figure of each size, as an open diamond.
     ceiling : (value, low, high), optional
-        Exact limit, as a black line with its band.
+        What an ideal observer reaches, as a black line with its band.
     ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    ax = axes_or_new(ax, width=0.8, aspect=0.5)
+    ax = axes_or_new(ax, width=0.9, aspect=0.5)
     for row, (name, (value, low, high)) in enumerate(measured.items()):
-        color, marker = SIZE_COLORS.get(name, BASELINE_COLOR), SIZE_MARKERS.get(name, "D")
+        size = _size_of(name)
+        color, marker = SIZE_COLORS.get(size, BASELINE_COLOR), SIZE_MARKERS.get(size, "D")
+        face = "white" if size in SIZE_COLORS and size != name else color
         ax.plot([low, high], [row, row], color=color, lw=2.5, solid_capstyle="butt")
-        ax.plot(value, row, marker=marker, color=color, ms=7, mec="black", mew=0.6)
+        ax.plot(value, row, marker=marker, mfc=face, mec="black", ms=7, mew=0.6)
+        if seeds and name in seeds:
+            rows = np.full(len(seeds[name]), row + 0.28)
+            ax.plot(seeds[name], rows, marker="|", color=color, ls="", ms=6, mew=1.2)
         if poster and name in poster:
-            ax.plot(poster[name], row + 0.28, marker="d", mfc="none", mec=PALETTE["black"], ls="")
+            ax.plot(poster[name], row - 0.28, marker="d", mfc="none", mec=PALETTE["black"], ls="")
     if poster:
         ax.plot([], [], marker="d", mfc="none", mec=PALETTE["black"], ls="", label="poster")
     if ceiling is not None:
@@ -59,6 +72,50 @@ def plot_scores(measured, poster=None, ceiling=None, ax=None):
     ax.grid(axis="x")
     if poster or ceiling is not None:
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return ax
+
+
+def plot_readings(limits, poster, ours, ax=None):
+    """What is possible under several readings of the task, beside the poster's figures.
+
+    Parameters
+    ----------
+    limits : dict of str to (value, low, high)
+        Highest possible accuracy by reading, in black, from top to bottom.
+    poster : dict of str to float
+        The poster's figure of each size, as a vertical line.
+    ours : dict of str to dict of str to float
+        By name of a classifier, its accuracy under some of the readings.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=1.0, aspect=0.42)
+    for size, figure in poster.items():
+        style = dict(color=SIZE_COLORS.get(size), ls=SIZE_LINES.get(size, "-"), lw=1.2)
+        ax.axvline(figure, label=f"poster's {size}", **style)
+    for row, (value, low, high) in enumerate(limits.values()):
+        ax.plot([low, high], [row, row], color=REFERENCE_COLOR, lw=3, solid_capstyle="butt")
+        ax.plot(value, row, marker="|", color=REFERENCE_COLOR, ms=14, mew=2, ls="")
+    ax.plot([], [], color=REFERENCE_COLOR, lw=3, label="highest possible")
+    for name, accuracies in ours.items():
+        size = _size_of(name)
+        rows = [list(limits).index(reading) for reading in accuracies]
+        ax.plot(
+            list(accuracies.values()),
+            np.array(rows) + 0.25,
+            marker=SIZE_MARKERS.get(size, "D"),
+            color=SIZE_COLORS.get(size, BASELINE_COLOR),
+            ls="",
+            label=name,
+        )
+    ax.set_yticks(range(len(limits)), list(limits))
+    ax.set_ylim(len(limits) - 0.5, -0.5)
+    ax.set_xlabel("accuracy")
+    ax.grid(axis="x")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3)
     return ax
 
 
@@ -92,7 +149,9 @@ def plot_confusion(matrix, title="", ax=None):
     return ax
 
 
-def plot_accuracy_by_start(tables, frames, limit, column="label", observer=None, ax=None):
+def plot_accuracy_by_start(
+    tables, frames, limit, column="label", observer=None, copying=None, ax=None
+):
     """Accuracy against the frame at which a slice begins, under its exact limit.
 
     Parameters
@@ -107,6 +166,8 @@ def plot_accuracy_by_start(tables, frames, limit, column="label", observer=None,
         Accuracy for the trajectory's label, or for the state of the slice's first frame.
     observer : dict of int to (value, error), optional
         Accuracy of the ideal observer by first frame, as black circles.
+    copying : (n,) ndarray, optional
+        Accuracy of taking the state of the slice's first frame for the label, as a grey line.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -116,6 +177,8 @@ def plot_accuracy_by_start(tables, frames, limit, column="label", observer=None,
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     if limit is not None:
         ax.plot(frames, limit, color=REFERENCE_COLOR, lw=1.4, label="exact limit")
+    if copying is not None:
+        ax.plot(frames, copying, color=BASELINE_COLOR, lw=2.4, alpha=0.5, ls=":", label="copying")
     for name, table in tables.items():
         color = SIZE_COLORS.get(name, BASELINE_COLOR)
         error = [table[column] - table[f"{column}_low"], table[f"{column}_high"] - table[column]]
@@ -264,49 +327,3 @@ def plot_accuracy_by_stay(tables, ax=None):
 
 def _shifts(n):
     return (np.arange(n) - (n - 1) / 2) * 0.18
-
-
-def plot_accuracy_by_scale_error(curve, sizes, rulers=None, ceiling=None, ax=None):
-    """Accuracy against how far off the scale of a trajectory is that a classifier goes by.
-
-    Parameters
-    ----------
-    curve : (errors, accuracies)
-        Of someone who knows everything but the scale; errors as shares of it.
-    sizes : dict of str to ((error, standard_error), (accuracy, low, high))
-    rulers : dict of str to float, optional
-        Errors of other ways to read the scale, as vertical lines.
-    ceiling : (value, low, high), optional
-        Accuracy of the ideal observer, as a black line with its band.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = axes_or_new(ax, width=0.75, aspect=0.6)
-    errors, accuracies = np.asarray(curve, dtype=float)
-    ax.plot(100 * errors, accuracies, color=BASELINE_COLOR, lw=1.4, label="all known but the scale")
-    for name, ((error, spread), (accuracy, low, high)) in sizes.items():
-        ax.errorbar(
-            100 * error,
-            accuracy,
-            [[accuracy - low], [high - accuracy]],
-            [[200 * spread], [200 * spread]],
-            color=SIZE_COLORS.get(name, BASELINE_COLOR),
-            marker=SIZE_MARKERS.get(name, "D"),
-            ls="",
-            capsize=2,
-            label=name,
-        )
-    for name, error in (rulers or {}).items():
-        ax.axvline(100 * error, color=REFERENCE_COLOR, lw=1.1, ls="--", label=name)
-    if ceiling is not None:
-        ax.axhspan(*ceiling[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
-        ax.axhline(ceiling[0], color=REFERENCE_COLOR, lw=1.2, label="ideal observer")
-    ax.set_xlim(left=0)
-    ax.set_xlabel("error of the scale (%)")
-    ax.set_ylabel("accuracy")
-    ax.grid(axis="y")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return ax

@@ -1,4 +1,4 @@
-"""Figures of the training chapter: learning curves by size, and a run made with the book."""
+"""Figures of the training chapter: learning curves, fixed against fresh data, the data curve."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ LOSS_LABELS = {
 }
 
 
-def plot_loss(curves, term, window=8, ax=None):
-    """One term of the loss against the frames seen, as logged and as a running mean, by size.
+def plot_loss(curves, term, window=4, ax=None):
+    """One term of the training loss against the trajectories shown, one line a training.
 
     Parameters
     ----------
-    curves : dict of str to dict
-        Size to `recipes.learning_curve`.
+    curves : dict of str to list of dict
+        Size to `training_study.learning_curve` of each seed.
     term : {"trajectory_loss", "classification_loss"}
     window : int
         Logged values in the running mean.
@@ -27,45 +27,31 @@ def plot_loss(curves, term, window=8, ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for size, curve in curves.items():
-        color = SIZE_COLORS[size]
-        ax.plot(curve["frames"], curve[term], color=color, alpha=0.3, lw=0.7)
-        run = np.searchsorted(curve["run_ends"], curve["frames"])
-        for number in np.unique(run):  # each is another task, with a mean of its own
-            frames, values = curve["frames"][run == number], curve[term][run == number]
-            n = min(window, len(values))
-            smooth = np.convolve(values, np.ones(n) / n, mode="valid")
+    for size, seeds in curves.items():
+        for number, curve in enumerate(seeds):
+            n = min(window, len(curve["shown"]))
+            smooth = np.convolve(curve[term], np.ones(n) / n, mode="valid")
             ax.plot(
-                frames[n - 1 :],
+                curve["shown"][n - 1 :],
                 smooth,
                 SIZE_LINES[size],
-                color=color,
-                label=size if number == run[0] else None,
-                marker="o" if len(smooth) == 1 else None,  # a line through one point is invisible
-                ms=4,
+                color=SIZE_COLORS[size],
+                lw=1,
+                label=size if number == 0 else None,
             )
-        mark_runs(curve, size, ax)
-    ax.set_xlabel("frames seen")
+    _thousands(ax)
     ax.set_ylabel(LOSS_LABELS[term])
     ax.set_yscale("log")
     return ax
 
 
-def mark_runs(curve, size, ax):
-    """Mark where one run ends and the next begins (dotted), and where guidance ends (dashed)."""
-    for end in curve["run_ends"][:-1]:
-        ax.axvline(end, color=SIZE_COLORS[size], ls=":", lw=1)
-    for end in curve["guidance_ends"]:
-        ax.axvline(end, color=SIZE_COLORS[size], ls=(0, (4, 3)), lw=0.8)
-
-
 def plot_accuracy(curves, chance, ax=None):
-    """Validation accuracy against the frames seen, with standard errors as bands.
+    """Validation accuracy against the trajectories shown, one line a training.
 
     Parameters
     ----------
-    curves : dict of str to dict
-        Size to `recipes.learning_curve`.
+    curves : dict of str to list of dict
+        Size to `training_study.learning_curve` of each seed.
     chance : float
         Accuracy of guessing the more frequent state.
     ax : matplotlib.axes.Axes, optional
@@ -75,13 +61,105 @@ def plot_accuracy(curves, chance, ax=None):
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for size, curve in curves.items():
-        x, y, error = curve["scored_frames"], curve["accuracy"], curve["accuracy_error"]
-        color = SIZE_COLORS[size]
-        ax.fill_between(x, y - error, y + error, color=color, alpha=0.25, lw=0)
-        ax.plot(x, y, SIZE_LINES[size], color=color, marker=SIZE_MARKERS[size], ms=3.5, label=size)
-    ax.axhline(chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
-    ax.set_xlabel("frames seen")
-    ax.set_ylabel("validation accuracy")
-    ax.legend(loc="lower right")
+    for size, seeds in curves.items():
+        for number, curve in enumerate(seeds):
+            ax.plot(
+                curve["scored"],
+                1 - curve["accuracy"],
+                SIZE_LINES[size],
+                color=SIZE_COLORS[size],
+                marker=SIZE_MARKERS[size],
+                ms=3,
+                lw=1,
+                label=size if number == 0 else None,
+            )
+    ax.axhline(1 - chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
+    ax.set_yscale("log")
+    _thousands(ax)
+    ax.set_ylabel("validation error")
+    ax.legend(loc="lower left")
     return ax
+
+
+def plot_fixed(curves, n_distinct, quantity, ax=None):
+    """A score against passes over a fixed training set, one line a training.
+
+    Parameters
+    ----------
+    curves : dict of str to list of dict
+        Size to `training_study.learning_curve` of each seed.
+    n_distinct : int
+        Trajectories of the fixed set.
+    quantity : {"accuracy", "cross_entropy"}
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    for size, seeds in curves.items():
+        for number, curve in enumerate(seeds):
+            ax.plot(
+                curve["scored"] / n_distinct,
+                curve[quantity],
+                SIZE_LINES[size],
+                color=SIZE_COLORS[size],
+                lw=1,
+                label=f"{size}, validation" if number == 0 else None,
+            )
+            if quantity == "cross_entropy":
+                ax.plot(
+                    curve["shown"] / n_distinct,
+                    curve["classification_loss"],
+                    ":",
+                    color=SIZE_COLORS[size],
+                    lw=1,
+                    label=f"{size}, training" if number == 0 else None,
+                )
+    ax.set_xlabel("passes over the fixed set")
+    if quantity == "cross_entropy":
+        ax.set_yscale("log")
+    ax.set_ylabel({"accuracy": "validation accuracy", "cross_entropy": "cross-entropy"}[quantity])
+    return ax
+
+
+def plot_data_curve(table, ceiling=None, ax=None):
+    """Validation error of the small model against the number of distinct trajectories.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `training_study.data_curve`.
+    ceiling : float, optional
+        Accuracy of the ideal observer.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = axes_or_new(ax, width=0.6, aspect=0.7)
+    finite = table[np.isfinite(table["n_distinct"])]
+    style = dict(color=SIZE_COLORS["small"], marker=SIZE_MARKERS["small"], ms=4, capsize=2)
+    ax.errorbar(finite["n_distinct"], 1 - finite["accuracy"], finite["error"], **style)
+    for row in table[~np.isfinite(table["n_distinct"])].itertuples():
+        ax.axhline(1 - row.accuracy, color=SIZE_COLORS["small"], ls="--", lw=1)
+        ax.annotate(
+            "all fresh", (0.02, 1 - row.accuracy), xycoords=("axes fraction", "data"), va="bottom"
+        )
+    if ceiling is not None:
+        ax.axhline(1 - ceiling, color="black", lw=1)
+        ax.annotate(
+            "ideal observer", (0.02, 1 - ceiling), xycoords=("axes fraction", "data"), va="bottom"
+        )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("distinct training trajectories")
+    ax.set_ylabel("validation error")
+    return ax
+
+
+def _thousands(ax):
+    ax.set_xlabel("trajectories shown (thousands)")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")

@@ -28,7 +28,7 @@ def _map_axes(ax):
     return ax
 
 
-def plot_starts(starts, labels, ridge=None, ax=None):
+def plot_starts(starts, labels, ridge=None, box=None, ax=None):
     """Where trajectories of each label start.
 
     Parameters
@@ -39,6 +39,8 @@ def plot_starts(starts, labels, ridge=None, ax=None):
         0 or 1.
     ridge : (m, 2) array_like, optional
         Line that separates the states.
+    box : (2, 2) array_like, optional
+        Lower and upper corner of what is shown; by default of the starts.
     ax : Axes, optional
 
     Returns
@@ -52,7 +54,7 @@ def plot_starts(starts, labels, ridge=None, ax=None):
             *starts[labels == state].T, s=7, lw=0, alpha=0.7, color=STATE_COLORS[state],
             marker=STATE_MARKERS[state], label=f"label {name}",
         )  # fmt: skip
-    low, high = starts.min(axis=0), starts.max(axis=0)
+    low, high = (starts.min(axis=0), starts.max(axis=0)) if box is None else np.asarray(box)
     if ridge is not None:
         ax.plot(*np.transpose(ridge), color=REFERENCE_COLOR, lw=1.2, label="basin boundary")
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))

@@ -1,0 +1,167 @@
+"""Which attention heads fetch the next frame: where they look, and what is lost without them."""
+
+import numpy as np
+import torch
+
+from .attention import attention_implementation, on_layers
+from .inference import as_trajectories
+from .leak import N_RELAX, frame_errors, predict_next_frames, summarise
+
+#: How far from a frame the attention of a head is looked up, in frames.
+OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
+NEXT = OFFSETS.index(1)
+
+
+def attention_near(model, trajectories, batch_size=4):
+    """Attention of every head on the frames beside the one that attends.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) array_like
+        The last frame is withheld, as in training.
+    batch_size : int
+        Trajectories whose attention is in memory together.
+
+    Returns
+    -------
+    (n_layers, n_heads, len(OFFSETS), n_frames - 1) ndarray
+        Mean over trajectories of the weight that frame i gives to frame i + offset; NaN where
+        there is no such frame.
+    """
+    frames = as_trajectories("trajectories", trajectories)[:, :-1].float()
+    n, n_shown = frames.shape[:2]
+    config = model.config
+    shape = (config.num_hidden_layers, config.num_attention_heads, len(OFFSETS), n_shown)
+    total = np.zeros(shape)
+
+    def add(layer, module, inputs, output):
+        for number, offset in enumerate(OFFSETS):
+            near = output[1].diagonal(offset, dim1=-2, dim2=-1).double().sum(dim=0).numpy()
+            first = max(0, -offset)
+            total[layer, :, number, first : first + near.shape[-1]] += near
+
+    with torch.no_grad(), attention_implementation(model, "eager"), on_layers(model, add):
+        for part in frames.split(batch_size):
+            model.encode(model.standardise(part)[0])
+    for number, offset in enumerate(OFFSETS):
+        if offset > 0:
+            total[:, :, number, n_shown - offset :] = np.nan
+        elif offset < 0:
+            total[:, :, number, :-offset] = np.nan
+    return total / n
+
+
+def finders(attention):
+    """Heads in the order of the weight that they give to the next frame, mean over positions.
+
+    Parameters
+    ----------
+    attention : (n_layers, n_heads, len(OFFSETS), n_positions) ndarray
+        From `attention_near`.
+
+    Returns
+    -------
+    list of (layer, head)
+        Most weight first.
+    weights : (n_layers, n_heads) ndarray
+    """
+    weights = np.nanmean(attention[:, :, NEXT], axis=-1)
+    order = np.argsort(-weights, axis=None, kind="stable")
+    n_heads = weights.shape[1]
+    return [(int(i) // n_heads, int(i) % n_heads) for i in order], weights
+
+
+def others(heads, n):
+    """The last `n` of some heads, those in the layers of the first `n` first: a control for them.
+
+    Parameters
+    ----------
+    heads : list of (layer, head)
+        From `finders`.
+    n : int
+
+    Returns
+    -------
+    list of (layer, head)
+        As many of each layer as the first `n` hold, where it has so many more; the ones that look
+        at the next frame least.
+    """
+    chosen, rest = [], list(reversed(heads[n:]))
+    for layer, _ in heads[:n]:
+        same = [head for head in rest if head[0] == layer]
+        if same or rest:
+            chosen.append((same or rest)[0])
+            rest.remove(chosen[-1])
+    return chosen
+
+
+def without_heads(model, heads):
+    """While the block runs, some heads give every frame of a trajectory the same.
+
+    Their output is replaced by its mean over the frames: what it says of single frames is gone,
+    its level, which later layers rely on, is not.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    heads : sequence of (layer, head)
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer or head.
+    """
+    config, of_layer = model.config, {}
+    for layer, head in heads:
+        if not (0 <= layer < config.num_hidden_layers and 0 <= head < config.num_attention_heads):
+            raise ValueError(
+                f"layer must lie in 0..{config.num_hidden_layers - 1} and head in "
+                f"0..{config.num_attention_heads - 1}; got {(layer, head)}"
+            )
+        of_layer.setdefault(layer, []).append(head)
+    size = config.hidden_size // config.num_attention_heads
+
+    def flatten(layer, module, inputs, output):
+        context = output[0].clone()  # (batch, n_frames, hidden_size)
+        for head in of_layer[layer]:
+            part = context[..., head * size : (head + 1) * size]
+            part[:] = part.mean(dim=1, keepdim=True)
+        return (context, *output[1:])
+
+    return on_layers(model, flatten, layers=list(of_layer))
+
+
+def ablation(model, trajectories, exact, heads, numbers=(1, 2, 4, 8), n_relax=N_RELAX):
+    """Error inside while the heads that look at the next frame most are flattened, and others.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    trajectories : (n, n_frames, 2) ndarray
+    exact : ExactNextFrame
+    heads : list of (layer, head)
+        From `finders`.
+    numbers : tuple of int
+        How many of the first are flattened at a time; `others` as a control.
+    n_relax : int
+        First positions left out.
+
+    Returns
+    -------
+    list of dict
+        "n_heads", from 0 for the whole model, and "finders" and "others", (value, standard
+        error) of error over exact error.
+    """
+
+    def ratio(chosen):
+        with without_heads(model, chosen):
+            predicted = predict_next_frames(model, trajectories)
+        errors = frame_errors(predicted, trajectories, exact)
+        return summarise(errors.over(slice(n_relax, -1))).ratio
+
+    whole = ratio([])
+    rows = [{"n_heads": 0, "finders": whole, "others": whole}]
+    for n in numbers:
+        rows.append({"n_heads": n, "finders": ratio(heads[:n]), "others": ratio(others(heads, n))})
+    return rows

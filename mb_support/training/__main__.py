@@ -1,0 +1,122 @@
+"""Train one model from random weights, or all that the book reports.
+
+``python -m mb_support.training --size small`` follows the recipe of a size. ``--all`` makes every
+training of the book that is not finished yet, then puts the one of each size whose validation
+accuracy is the median into ``checkpoints``. What was interrupted is gone on with. Several processes
+share a run with ``torchrun --nproc_per_node 2 -m mb_support.training --size small``.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from .. import paths
+from ..checkpoints import CheckpointError
+from .all_runs import make_all
+from .recipes import RECIPES, trainings
+from .run import TrainingStopped, save_checkpoint, train
+
+
+def chosen_config(options, parser):
+    """The `TrainingConfig` that a command line asks for, and its name."""
+    named = trainings()
+    if options.name is not None:
+        if options.name not in named:
+            parser.error(f"unknown training {options.name!r}: choose one of {', '.join(named)}")
+        return options.name, named[options.name]
+    if options.size not in RECIPES:
+        parser.error(f"unknown size {options.size!r}: choose one of {', '.join(RECIPES)}")
+    config = replace(RECIPES[options.size], seed=options.seed, regime=options.regime)
+    name = f"{options.size}-{options.seed}"
+    if options.regime != "metastable":
+        name = f"{options.size}-{options.regime}-{options.seed}"
+    if options.steps is not None:
+        name = f"{name}-{options.steps}-steps"
+        config = shortened(config, options.steps)
+    if options.data is not None:
+        name = f"{name}-{options.data.stem}"
+    return name, config
+
+
+def shortened(config, n_steps):
+    """The same recipe in about `n_steps` steps: each stage has its share, and the schedule ends."""
+    share = n_steps / config.n_steps
+    stages = [
+        (n_frames, config.batch_size * max(1, round(share * n))) for n_frames, n in config.steps
+    ]
+    return replace(
+        config,
+        stages=tuple(stages),
+        warmup_steps=min(config.warmup_steps, max(1, n_steps // 10)),
+        eval_every=min(config.eval_every, max(1, n_steps // 4)),
+    )
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m mb_support.training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Two cores need about "
+        + "; ".join(
+            f"{minutes} minutes for {size} ({RECIPES[size].n_steps:,} steps)"
+            for size, minutes in {"small": 15, "medium": 60, "large": 150}.items()
+        )
+        + ". A trial of a minute: --size small --steps 500.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--size", help=f"one of {', '.join(RECIPES)}")
+    what.add_argument("--name", help="a training of the book, such as small-fixed-0")
+    what.add_argument("--all", action="store_true", help="every training of the book")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and trajectories")
+    parser.add_argument("--steps", type=int, help="shorten the recipe to so many steps")
+    parser.add_argument("--regime", default="metastable", help="what the trajectories are of")
+    parser.add_argument("--data", type=Path, help="train on this store of trajectories")
+    parser.add_argument("--output", type=Path, help="folder of the trained model")
+    parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
+    parser.add_argument(
+        "--threads", type=int, help="of each process; by default OMP_NUM_THREADS, or all there are"
+    )
+    parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
+    parser.add_argument("--jobs", type=int, default=1, help="with --all: trainings at a time")
+    parser.add_argument("--minutes", type=float, help="with --all: stop (resumably) after these")
+    return parser
+
+
+def main(arguments=None):
+    """Command line; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.all:
+        return make_all(options.jobs, options.minutes, options.threads)
+    name, config = chosen_config(options, parser)
+    n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
+    if options.threads is not None:
+        if options.threads < 1:
+            parser.error(f"--threads must be at least 1; got {options.threads}")
+        torch.set_num_threads(options.threads)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, os.cpu_count() // n_local))
+    work = options.work or paths.TRAININGS / name / "run"
+    output = options.output or paths.TRAININGS / name / "model"
+    try:
+        model, record = train(config, work, options.data, not options.restart)
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
+        return 128 + (stopped.number or signal.SIGTERM)  # what a shell reports of such an end
+    except (CheckpointError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    if int(os.environ.get("RANK", "0")) == 0:
+        save_checkpoint(model, record, output)
+        accuracy = record["curve"][-1].get("eval_accuracy")
+        print(f"{name}: validation accuracy {accuracy:.4f}; model in {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

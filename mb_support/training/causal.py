@@ -1,0 +1,275 @@
+"""Training of the causal generator: fresh windows, likelihood, `Trainer`, and a record.
+
+``python -m mb_support.training.causal`` rebuilds ``checkpoints/causal`` from nothing, or goes on
+from where an interrupted run stopped.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from transformers import TrainingArguments
+
+from .. import paths
+from ..causal import CausalConfig, CausalGenerator
+from ..checkpoints import forget_run, newest_whole_checkpoint
+from ..datasets import family_seed
+from ..model import fastest_attention
+from ..records import circumstances
+from ..simulation import REGIMES, sample_starts, simulate
+from .run import save_checkpoint
+from .trainer import TrajectoryTrainer, stops_when_asked
+
+
+@dataclass(frozen=True)
+class CausalTrainingConfig:
+    """Everything that decides how a run goes; written into its record.
+
+    Parameters
+    ----------
+    n_steps : int
+        Optimisation steps.
+    batch_size : int
+        Windows in a step, each seen once.
+    learning_rate : float
+        Peak of AdamW's rate: linear warm-up, then cosine decay to a hundredth of it.
+    warmup_steps : int
+    window_length, n_components, hidden_size, num_hidden_layers : int
+        As in `CausalConfig`.
+    n_relax : int
+        Windows begin 0 to `n_relax` frames after a uniform random start: late enough to lie
+        mostly low in the valleys, early enough to be in the rare places between the basins.
+    max_grad_norm, adam_beta2 : float
+    regime : str
+        Key of `simulation.REGIMES`.
+    seed : int
+        Of the initial weights, and of the stream of windows.
+    n_validation : int
+        Validation windows scored while training.
+    eval_every, save_every : int
+        Steps between validation scores and between checkpoints.
+    """
+
+    n_steps: int = 16_000
+    batch_size: int = 512
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    window_length: int = 4
+    n_components: int = 8
+    hidden_size: int = 64
+    num_hidden_layers: int = 2
+    n_relax: int = 2
+    max_grad_norm: float = 1.0
+    adam_beta2: float = 0.99
+    regime: str = "metastable"
+    seed: int = 0
+    n_validation: int = 4096
+    eval_every: int = 500
+    save_every: int = 250
+
+    def __post_init__(self):
+        for name in ("n_steps", "batch_size", "n_validation", "eval_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+
+
+class FreshWindows(torch.utils.data.Dataset):
+    """Short stretches of trajectories that no model has seen, addressed by number.
+
+    Window i is simulated when asked for, and depends on the seed and i only: an interrupted run
+    goes on with the windows that it would have seen.
+
+    Parameters
+    ----------
+    n_windows : int
+    n_frames : int
+        Frames of a window.
+    n_relax : int
+        Window i begins (i modulo n_relax + 1) frames after its uniform random start.
+    seed : int
+    regime : str
+    """
+
+    def __init__(self, n_windows, n_frames, n_relax, seed, regime="metastable"):
+        if regime not in REGIMES:
+            raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
+        for name, value, least in (
+            ("n_windows", n_windows, 1),
+            ("n_frames", n_frames, 2),
+            ("n_relax", n_relax, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}; got {value}")
+        self.n_windows, self.n_frames, self.n_relax = n_windows, n_frames, n_relax
+        self.seed = seed
+        self.config = replace(REGIMES[regime], n_frames=n_relax + n_frames)
+
+    def __len__(self):
+        return self.n_windows
+
+    def windows(self, first, n):
+        """Windows first .. first + n - 1, an (n, n_frames, 2) ndarray of float32."""
+        starts = sample_starts(n, self.seed, first_trajectory=first)
+        whole = simulate(self.config, starts, self.seed, first_trajectory=first)
+        begin = (first + np.arange(n)) % (self.n_relax + 1)
+        return whole[np.arange(n)[:, None], begin[:, None] + np.arange(self.n_frames)]
+
+    def __getitem__(self, item):
+        return self.__getitems__([item])[0]
+
+    def __getitems__(self, items):
+        """Windows by number, simulated together where their numbers are consecutive."""
+        items = np.asarray(items, dtype=np.int64)
+        if (items < 0).any() or (items >= len(self)).any():
+            raise IndexError(f"items must lie in 0..{len(self) - 1}")
+        runs = np.split(items, np.flatnonzero(np.diff(items) != 1) + 1)
+        windows = np.concatenate([self.windows(int(run[0]), len(run)) for run in runs])
+        return [{"trajectories": window} for window in torch.from_numpy(windows)]
+
+
+class _LikelihoodTrainer(TrajectoryTrainer):
+    """`TrajectoryTrainer` for a loss of one term."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        output = model(**inputs)
+        return (output.loss, output) if return_outputs else output.loss
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        with torch.no_grad():
+            return model(**self._prepare_inputs(inputs)).loss, None, None
+
+
+def training_windows(config):
+    """The `FreshWindows` a run sees, in order."""
+    return FreshWindows(
+        config.n_steps * config.batch_size,
+        config.window_length + 1,
+        config.n_relax,
+        family_seed("stream", 4000 + config.seed),
+        config.regime,
+    )
+
+
+def train(config, output_dir, resume=True):
+    """Run a recipe, from nothing or from the newest whole checkpoint in `output_dir`.
+
+    Parameters
+    ----------
+    config : CausalTrainingConfig
+    output_dir : path
+        Where checkpoints of the run go.
+    resume : bool
+        If False, checkpoints in `output_dir` are deleted first.
+
+    Returns
+    -------
+    model : CausalGenerator
+    record : dict
+        Configuration, versions, machine, cost and the curves.
+    """
+    output_dir = Path(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        forget_run(output_dir)
+    transformers.set_seed(config.seed)
+    model = CausalGenerator(
+        CausalConfig(
+            window_length=config.window_length,
+            n_components=config.n_components,
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            regime=config.regime,
+        )
+    )
+    model.set_attn_implementation(fastest_attention())
+    validation = FreshWindows(
+        config.n_validation,
+        config.window_length + 1,
+        config.n_relax,
+        family_seed("validation", 4000),
+        config.regime,
+    )
+    trainer = _LikelihoodTrainer(
+        model=model,
+        args=_arguments(config, output_dir),
+        train_dataset=training_windows(config),
+        eval_dataset=validation,
+    )
+    last = newest_whole_checkpoint(output_dir)
+    with stops_when_asked(trainer):
+        trainer.train(resume_from_checkpoint=last)
+    if trainer.state.global_step < config.n_steps:
+        raise SystemExit(f"stopped at step {trainer.state.global_step}: start again to go on")
+    trainer.evaluate()
+    n_windows = config.n_steps * config.batch_size
+    n_before = 0 if last is None else int(last.name.rpartition("-")[2])
+    record = {
+        "config": asdict(config),
+        "windows_seen": n_windows,
+        "frames_seen": n_windows * config.window_length,
+        "parameters": model.num_parameters(),
+        "wall_time_s": trainer.state.log_history[-1].get("elapsed_s"),
+        "processor_time_s": _of_whole_run(time.process_time(), n_before, config.n_steps)
+        or trainer.state.log_history[-1].get("elapsed_s"),
+        **circumstances("torch", "transformers"),
+        "curve": trainer.state.log_history,
+    }
+    return model.eval(), record
+
+
+def _of_whole_run(seconds, n_before, n_steps):
+    """What all steps cost, if the first `n_before` cost as much each as those since, in s."""
+    return round(seconds * n_steps / (n_steps - n_before), 1) if n_before < n_steps else None
+
+
+def _arguments(config, output_dir):
+    return TrainingArguments(
+        output_dir=str(output_dir),
+        max_steps=config.n_steps,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=512,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": 0.01},
+        warmup_steps=config.warmup_steps,
+        weight_decay=0.0,
+        max_grad_norm=config.max_grad_norm,
+        adam_beta2=config.adam_beta2,
+        use_cpu=True,
+        seed=config.seed,
+        logging_steps=50,
+        eval_strategy="steps",
+        eval_steps=config.eval_every,
+        save_strategy="steps",
+        save_steps=config.save_every,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        report_to="none",
+        dataloader_pin_memory=False,
+    )
+
+
+def main(arguments=None):
+    """Command line: train the generator and put the result under ``checkpoints``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=paths.CHECKPOINTS / "causal")
+    parser.add_argument("--work", type=Path, default=paths.TRAININGS / "causal" / "run")
+    parser.add_argument("--threads", type=int, default=1, help="one is as fast as two here")
+    parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    model, record = train(CausalTrainingConfig(), options.work, not options.restart)
+    save_checkpoint(model, record, options.output)
+    print(f"validation loss {record['curve'][-1]['eval_loss']:.4f} nats; in {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

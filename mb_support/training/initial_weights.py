@@ -1,0 +1,39 @@
+"""How the weights of a model begin: random, with sinusoids as position embeddings."""
+
+import math
+
+import torch
+
+#: Amplitude of the sinusoids, and standard deviation of the input projection's weights.
+POSITION_SCALE = 0.7
+
+
+def sinusoids(n_positions, hidden_size, shortest=6.0, longest=4000.0):
+    """Sine and cosine of each position at geometrically spaced wavelengths (in frames).
+
+    Returns
+    -------
+    (n_positions, hidden_size) Tensor
+        As Vaswani et al. (2017), section 3.5, but for the range of wavelengths.
+    """
+    wavelengths = torch.logspace(math.log10(shortest), math.log10(longest), hidden_size // 2)
+    phase = 2 * math.pi * torch.arange(n_positions)[:, None] / wavelengths
+    return torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1)
+
+
+@torch.no_grad()
+def start_as_waves(model, position_scale=POSITION_SCALE):
+    """Let position embeddings begin as `sinusoids`; they learn from there like all weights.
+
+    With them, "the frame before" begins as one direction instead of a thousand separate facts.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+        Changed in place.
+    position_scale : float
+        Amplitude of the sinusoids, and standard deviation of the input projection's weights.
+    """
+    positions = model.embeddings.position_embeddings.weight
+    positions.copy_(position_scale * sinusoids(*positions.shape))
+    model.inputs_to_hidden_dim.weight.normal_(std=position_scale)

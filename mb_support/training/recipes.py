@@ -1,0 +1,201 @@
+"""How a training goes: its settings, and all trainings that the book reports."""
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+
+from ..datasets import regime_settings
+from ..model import SIZES
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides how a run goes; written into its record.
+
+    A run starts from random weights. All weights learn, from the poster's loss alone.
+
+    Parameters
+    ----------
+    size : {"small", "medium", "large"}
+    stages : tuple of (n_frames, n_trajectories)
+        Lengths of the trajectories shown, and how many of each, in order.
+    learning_rate : float
+        Peak of AdamW's rate: linear warm-up, then cosine decay to a fiftieth of it.
+    batch_size : int
+        Trajectories in an optimisation step, over all processes.
+    warmup_steps : int
+    dropout : float
+        Of hidden states and of attention weights.
+    n_distinct : int, optional
+        Size of a fixed training set that is gone through again and again, in a new order on each
+        pass. By default every trajectory is a fresh one, seen once.
+    regime : str
+        Key of `simulation.REGIMES`, or "easy_starts".
+    seed : int
+        Of the initial weights; also which trajectories are seen.
+    weight_decay, max_grad_norm, adam_beta2 : float
+    n_validation : int
+        Validation trajectories scored while training.
+    eval_every, save_every : int
+        Steps between validation scores and between checkpoints.
+    """
+
+    size: str
+    stages: tuple
+    learning_rate: float
+    batch_size: int = 64
+    warmup_steps: int = 200
+    dropout: float = 0.0
+    n_distinct: int | None = None
+    regime: str = "metastable"
+    seed: int = 0
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    adam_beta2: float = 0.99
+    n_validation: int = 1000
+    eval_every: int = 250
+    save_every: int = 250
+
+    def __post_init__(self):
+        if self.size not in SIZES:
+            raise ValueError(f"unknown size {self.size!r}: choose one of {list(SIZES)}")
+        regime_settings(self.regime)
+        object.__setattr__(self, "stages", tuple(tuple(stage) for stage in self.stages))
+        for name in ("batch_size", "eval_every", "save_every", "n_validation"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if not self.stages or any(f < 2 or n < self.batch_size for f, n in self.stages):
+            raise ValueError(
+                "stages must be pairs (n_frames >= 2, n_trajectories >= batch_size); got "
+                f"{self.stages}"
+            )
+        if self.n_distinct is not None and self.n_distinct < 1:
+            raise ValueError(f"n_distinct must be at least 1, or None; got {self.n_distinct}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be from 0 to below 1; got {self.dropout}")
+
+    @property
+    def steps(self):
+        """(n_frames, n_steps) of each stage."""
+        return tuple((n_frames, n // self.batch_size) for n_frames, n in self.stages)
+
+    @property
+    def n_steps(self):
+        """Optimisation steps of the run."""
+        return sum(n for _, n in self.steps)
+
+    @property
+    def trajectories_seen(self):
+        """Trajectories shown, each counted as often as it is shown."""
+        return self.n_steps * self.batch_size
+
+    @property
+    def frames_seen(self):
+        """Frames shown."""
+        return self.batch_size * sum(n_frames * n for n_frames, n in self.steps)
+
+    def rate_of_step(self, step):
+        """Factor on `learning_rate` at a step: linear warm-up, then cosine decay to a fiftieth.
+
+        The decay goes by frames shown, not by steps: long trajectories come last, and cost most.
+        """
+        warmup = min(1.0, (step + 1) / self.warmup_steps)
+        shown = 0
+        for n_frames, n in self.steps:
+            shown += n_frames * min(step, n)
+            step = max(0, step - n)
+        done = min(1.0, shown * self.batch_size / self.frames_seen)
+        return warmup * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    def to_dict(self):
+        """All settings as a dictionary of plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Rebuild from the dictionary in a record; `ValueError` on an unknown key."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown training settings: {sorted(unknown)}")
+        return cls(**values)
+
+
+#: The recipe of each size: fresh trajectories, short ones first.
+RECIPES = {
+    "small": TrainingConfig(
+        "small", ((128, 64_000), (256, 32_000), (512, 24_000)), learning_rate=5e-3
+    ),
+    "medium": TrainingConfig(
+        "medium", ((128, 120_000), (256, 60_000), (512, 25_600)), learning_rate=2.5e-3
+    ),
+    "large": TrainingConfig(
+        "large", ((128, 150_016), (256, 60_032), (512, 15_040)), learning_rate=1.5e-3
+    ),
+}
+#: How many trainings of each size the book reports; they differ in their seed.
+N_SEEDS = {"small": 5, "medium": 3, "large": 2}
+
+#: The same recipe with other numbers of trajectories, as factors: what less or more would give.
+#: From twice on in batches twice as large.
+LENGTHS = {"small": (0.25, 0.5, 2, 4), "medium": (0.5, 2), "large": (0.5, 2)}
+
+#: The poster's own set-up: 1000 fixed trajectories, whole, many passes, dropout 0.1.
+FIXED_SET = {
+    size: replace(
+        RECIPES[size],
+        stages=((512, 1000 * n_passes),),
+        batch_size=16,
+        learning_rate=rate,
+        dropout=0.1,
+        n_distinct=1000,
+        eval_every=250,
+    )
+    for size, n_passes, rate in (
+        ("small", 100, 3e-3),
+        ("medium", 80, 1.5e-3),
+        ("large", 60, 8e-4),
+    )
+}
+N_FIXED_SEEDS = {"small": 3, "medium": 1, "large": 1}
+#: Sizes of the training sets of the data curve, which the small model's recipe is repeated with.
+DATA_CURVE = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
+
+
+def lengthened(config, factor):
+    """A recipe with `factor` times as many trajectories."""
+    batch_size = config.batch_size * (2 if factor >= 2 else 1)
+    stages = tuple(
+        (n_frames, batch_size * max(1, round(factor * n / batch_size)))
+        for n_frames, n in config.stages
+    )
+    return replace(config, stages=stages, batch_size=batch_size)
+
+
+def trainings():
+    """All trainings of the book, in the order in which they are made.
+
+    Returns
+    -------
+    dict of str to TrainingConfig
+        Names such as "small-0" (the recipe, by seed), "small-fixed-0" (the poster's set-up),
+        "small-x2-0" (twice as many trajectories), "small-data-1000" (a training set of that
+        size), "small-wild-0" and "small-easy_starts-0".
+    """
+    found = {}
+    for size in SIZES:
+        for seed in range(N_SEEDS[size]):
+            found[f"{size}-{seed}"] = replace(RECIPES[size], seed=seed)
+    for size in SIZES:
+        for factor in LENGTHS[size]:
+            found[f"{size}-x{factor:g}-0"] = lengthened(RECIPES[size], factor)
+    small = RECIPES["small"]
+    for n_distinct in DATA_CURVE:
+        found[f"small-data-{n_distinct}"] = replace(small, n_distinct=n_distinct)
+    wild = tuple((min(n_frames, 256), n) for n_frames, n in small.stages)
+    found["small-wild-0"] = replace(small, regime="wild", stages=wild)
+    found["small-easy_starts-0"] = replace(small, regime="easy_starts")
+    for size in SIZES:
+        for seed in range(N_FIXED_SEEDS[size]):
+            found[f"{size}-fixed-{seed}"] = replace(FIXED_SET[size], seed=seed)
+    return found

@@ -1,0 +1,227 @@
+"""One training with `transformers.Trainer`: from random weights to a model and its record."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import transformers
+from accelerate.utils import broadcast_object_list
+from transformers import PrinterCallback, TrainingArguments
+
+from .. import records
+from ..checkpoints import (
+    forget_run,
+    newest_whole_checkpoint,
+    read_json,
+    replace_folder,
+    write_manifest,
+)
+from ..datasets import FixedTrajectories, FreshTrajectories, family_seed, make_dataset
+from ..model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
+from .initial_weights import start_as_waves
+from .trainer import Items, TrajectoryTrainer, scores, stops_when_asked
+
+#: Settings that may change when a run is gone on with: they decide no step of it.
+FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
+
+
+class TrainingStopped(RuntimeError):
+    """A run was asked to stop before its end; the same call goes on from there.
+
+    Parameters
+    ----------
+    message : str
+    number : int or None
+        The signal that asked.
+    """
+
+    def __init__(self, message, number=None):
+        super().__init__(message)
+        self.number = number
+
+
+def training_stream(config, data=None):
+    """What a run sees, in order: fresh trajectories, a fixed set, or those of the store `data`."""
+    stages = [(n_frames, n * config.batch_size) for n_frames, n in config.steps]
+    if data is not None:
+        from ..store import StoredTrajectories  # dask and zarr are needed here only
+
+        return StoredTrajectories(data, stages)
+    if config.n_distinct is not None:
+        fixed = make_dataset(config.n_distinct, "train", config.seed, config.regime)
+        return FixedTrajectories(fixed.trajectories, stages, config.seed)
+    return FreshTrajectories(stages, family_seed("stream", 2 * config.seed), config.regime)
+
+
+def arguments_of_run(config, folder, progress=True):
+    """`TrainingArguments` of a run whose checkpoints go to `folder`."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if config.batch_size % world_size:
+        raise ValueError(
+            f"batch_size {config.batch_size} cannot be shared by {world_size} processes"
+        )
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=config.n_steps,
+        per_device_train_batch_size=config.batch_size // world_size,
+        per_device_eval_batch_size=32,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": 0.02},
+        warmup_steps=config.warmup_steps,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        adam_beta2=config.adam_beta2,
+        use_cpu=not torch.cuda.is_available(),
+        tf32=torch.cuda.is_available() or None,
+        seed=config.seed,
+        logging_steps=50,
+        logging_nan_inf_filter=False,  # a GPU would be waited for at each step
+        eval_strategy="steps",
+        eval_steps=config.eval_every,
+        save_strategy="steps",
+        save_steps=config.save_every,
+        save_total_limit=2,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        report_to="none",
+        disable_tqdm=not progress,
+        dataloader_pin_memory=False,
+    )
+
+
+def new_model(config):
+    """Freshly initialised model of a run; the seed decides its weights.
+
+    BERT's initial weights (standard deviation 0.02) suit 768 dimensions; these suit 16 to 120.
+    """
+    transformers.set_seed(config.seed)
+    settings = TrajectoryConfig.of_size(
+        config.size,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+        initializer_range=SIZES[config.size]["hidden_size"] ** -0.5,
+    )
+    model = TrajectoryTransformer(settings)
+    start_as_waves(model)
+    model.set_attn_implementation(fastest_attention("cuda" if torch.cuda.is_available() else "cpu"))
+    return model
+
+
+def train(config, folder, data=None, resume=True, progress=True):
+    """Train a model, from random weights or from the newest whole checkpoint in `folder`.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    folder : path
+        Where checkpoints of the run go.
+    data : path, optional
+        A `store` of trajectories to train on, instead of simulated ones.
+    resume : bool
+        If False, checkpoints in `folder` are deleted first.
+    progress : bool
+        Print scores and draw a progress bar.
+
+    Returns
+    -------
+    model : TrajectoryTransformer
+    record : dict
+        Settings, cost, circumstances, and the curves of losses and scores.
+
+    Raises
+    ------
+    ValueError
+        If `folder` holds a run with other settings, or `data` does not fit.
+    CheckpointError
+        If a checkpoint cannot be written.
+    TrainingStopped
+        If the run was asked to stop (SIGTERM, Ctrl-C) before its end.
+    """
+    folder = Path(folder)
+    stream = training_stream(config, data)
+    validation = make_dataset(config.n_validation, "validation", regime=config.regime)
+    trainer = TrajectoryTrainer(
+        model=new_model(config),
+        args=arguments_of_run(config, folder, progress),
+        train_dataset=stream,
+        eval_dataset=Items(validation),
+        compute_metrics=scores,
+        rate_of_step=config.rate_of_step,
+    )
+    if not progress:
+        trainer.remove_callback(PrinterCallback)
+    last = [None]
+    if trainer.is_world_process_zero():
+        last = [_starting_point(config, folder, resume, data)]
+    last = broadcast_object_list(last)[0]  # all processes go on from the same one
+    if last is not None and progress:
+        print(f"going on from {Path(last).name} in {folder}, of {config.n_steps} steps", flush=True)
+    with stops_when_asked(trainer) as stop:
+        trainer.train(resume_from_checkpoint=last)
+    if trainer.state.global_step < config.n_steps:
+        raise TrainingStopped(
+            f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
+            f"{folder}: start again to go on from there",
+            stop.asked,
+        )
+    trainer.evaluate()
+    record = training_record(config, trainer.state.log_history)
+    record["commit"] = read_json(folder / "run.json").get("commit")
+    record |= {"processes": trainer.args.world_size, "data": str(data) if data else None}
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    return model, record
+
+
+def _starting_point(config, folder, resume, data):
+    # path of the checkpoint to go on from, or None; refuses to mix two runs
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "run.json"
+    settings = json.loads(json.dumps(asdict(config) | {"data": str(data) if data else None}))
+    if not resume:
+        forget_run(folder)
+    last = newest_whole_checkpoint(folder)
+    if last is not None and note.exists():
+        before = read_json(note)
+        changed = [
+            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+            for key in sorted(set(settings) | set(before) - {"commit"})
+            if key not in FREE_SETTINGS and before.get(key) != settings.get(key)
+        ]
+        if changed:
+            raise ValueError(
+                f"{folder} holds a run with other settings ({'; '.join(changed)}): choose "
+                "another folder, or resume=False (--restart) to begin anew"
+            )
+    commit = read_json(note).get("commit") if last and note.exists() else records.commit()
+    note.write_text(json.dumps(settings | {"commit": commit}, indent=1) + "\n")
+    return None if last is None else str(last)
+
+
+def training_record(config, log_history):
+    """What a run did, at what cost and with what: the content of ``training.json``."""
+    return {
+        "config": asdict(config),
+        "trajectories_seen": config.trajectories_seen,
+        "frames_seen": config.frames_seen,
+        "wall_time_s": log_history[-1].get("elapsed_s"),
+        **records.circumstances("torch", "transformers"),
+        "curve": log_history,
+    }
+
+
+def save_checkpoint(model, record, folder):
+    """Write model, record and checksums beside `folder`, then move them into its place.
+
+    Parameters
+    ----------
+    model : TrajectoryTransformer
+    record : dict
+    folder : path
+    """
+    with replace_folder(folder) as fresh:
+        model.save_pretrained(fresh)
+        (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+        write_manifest(fresh)

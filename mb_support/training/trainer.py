@@ -1,0 +1,167 @@
+"""`transformers.Trainer` for trajectories: the stream's order, both losses, safe checkpoints."""
+
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch.nn import functional
+from torch.utils.data import SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainerState
+
+from ..checkpoints import CheckpointError, write_manifest
+
+
+class TrajectoryTrainer(Trainer):
+    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states.
+
+    Parameters
+    ----------
+    rate_of_step : callable, optional
+        Factor on the learning rate at each step, in place of the schedule of the arguments.
+    """
+
+    def __init__(self, *args, rate_of_step=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.add_callback(_StepsOfTheArguments())
+        self.rate_of_step = rate_of_step
+        self._terms, self._started, self._elapsed_before = [], None, 0.0
+
+    def _get_train_sampler(self, *args, **kwargs):
+        return SequentialSampler(self.train_dataset)  # fresh trajectories: already random
+
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        if self.rate_of_step is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        if self.lr_scheduler is None:
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer, self.rate_of_step
+            )
+        return self.lr_scheduler
+
+    def train(self, resume_from_checkpoint=None, **kwargs):
+        self._started = time.monotonic()
+        if resume_from_checkpoint is not None:
+            last = Path(resume_from_checkpoint)
+            state = TrainerState.load_from_json(str(last / "trainer_state.json"))
+            if state.global_step >= self.args.max_steps:  # `Trainer` would make one step more
+                self.state = state
+                self.model.load_state_dict(load_file(last / "model.safetensors"))
+                return None
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        output = model(**inputs)
+        self._terms.append(
+            torch.stack([output.trajectory_loss, output.classification_loss]).detach().float()
+        )
+        return (output.loss, output) if return_outputs else output.loss
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = model(trajectories=inputs["trajectories"]).state_logits.float()
+        return functional.cross_entropy(logits, inputs["labels"]), logits, inputs["labels"]
+
+    def _save_checkpoint(self, model, trial):
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise CheckpointError(
+                f"the checkpoint of step {self.state.global_step} could not be written to "
+                f"{self.args.output_dir}: {error}. Make room and start again: the run goes on "
+                "from the checkpoint before"
+            ) from None
+        self.accelerator.wait_for_everyone()  # each process has its own random state to write
+        if self.args.should_save:
+            write_manifest(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+    def log(self, logs, *args, **kwargs):
+        if self._terms and "loss" in logs:
+            terms = torch.stack(self._terms).mean(dim=0)
+            trajectory, classification = self.accelerator.reduce(terms, "mean").tolist()
+            logs |= {"trajectory_loss": trajectory, "classification_loss": classification}
+            self._terms = []
+        if not self.state.log_history:
+            self._elapsed_before = 0.0
+        elif self._started is not None and not hasattr(self, "_resumed_at"):
+            self._elapsed_before = self.state.log_history[-1].get("elapsed_s", 0.0)
+        self._resumed_at = True
+        if self._started is not None:
+            logs["elapsed_s"] = round(self._elapsed_before + time.monotonic() - self._started, 1)
+        super().log(logs, *args, **kwargs)
+
+
+class Items(torch.utils.data.Dataset):
+    """A `TrajectorySet` as the items `Trainer` wants."""
+
+    def __init__(self, trajectory_set):
+        self._set = trajectory_set
+
+    def __len__(self):
+        return len(self._set)
+
+    def __getitem__(self, index):
+        return {
+            "trajectories": torch.from_numpy(self._set.trajectories[index]),
+            "labels": torch.tensor(self._set.labels[index]),
+        }
+
+
+def scores(prediction):
+    """Accuracy of the predicted states, for `Trainer`."""
+    predicted, labels = prediction.predictions.argmax(axis=-1), prediction.label_ids
+    return {"accuracy": float((predicted == labels).mean())}
+
+
+class _StepsOfTheArguments(TrainerCallback):
+    # a checkpoint brings the steps between scores and checkpoints of its time
+    def on_train_begin(self, args, state, control, **kwargs):
+        state.compute_steps(args, state.max_steps)
+
+
+class _StopWhenAsked(TrainerCallback):
+    def __init__(self):
+        self.asked = None  # the signal that asked
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.asked is not None:
+            control.should_save = control.should_training_stop = True
+
+
+@contextmanager
+def stops_when_asked(trainer):
+    """While the block runs, SIGTERM or Ctrl-C lets the step under way end, saves it, and stops.
+
+    Only for a run in one process, in the main thread: processes that share a run do not get the
+    signal at the same step, and simply end; they go on from the last checkpoint.
+
+    Parameters
+    ----------
+    trainer : Trainer
+
+    Yields
+    ------
+    object
+        Its `asked` is the number of the signal, or None.
+    """
+    callback = _StopWhenAsked()
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if trainer.args.world_size > 1 or not is_main_thread:
+        yield callback
+        return
+    trainer.add_callback(callback)
+
+    def ask(number, frame):
+        callback.asked = number
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield callback
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,198 @@
+"""Errors of committors: regions, blocks, intervals, and verdicts on synthetic errors."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from mb_support import cv_scores
+from mb_support.collective_variable import Frames
+
+N_BLOCKS = 20
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Five frames of each of 200 trajectories, with committors of all kinds."""
+    rng = np.random.default_rng(0)
+    committor = rng.random(1000) ** 2
+    weights = rng.random(1000)
+    return Frames(
+        np.repeat(np.arange(200), 5),
+        np.tile(np.arange(5), 200),
+        rng.normal(size=(1000, 2)),
+        committor,
+        weights / weights.sum(),
+        200,
+    )
+
+
+def rmse(predicted, frames, region):
+    squares = cv_scores.error_sums(predicted, frames, N_BLOCKS)[region]
+    return np.sqrt(squares.sum() / cv_scores.block_masses(frames, N_BLOCKS)[region].sum())
+
+
+@pytest.mark.parametrize("region", cv_scores.REGIONS)
+def test_errors_of_known_size(frames, region):
+    assert rmse(frames.committor, frames, region) == 0
+    assert rmse(frames.committor + 0.1, frames, region) == pytest.approx(0.1)
+
+
+def test_an_error_outside_the_transition_region_counts_outside_only(frames):
+    predicted = np.where(frames.in_transition, frames.committor, 0.5)
+    assert rmse(predicted, frames, "transition") == 0 and rmse(predicted, frames, "even") == 0
+    error = np.where(frames.in_transition, 0, 0.5 - frames.committor)
+    expected = np.sqrt(frames.weights @ error**2)
+    assert rmse(predicted, frames, "boltzmann") == pytest.approx(expected)
+
+
+def test_even_errors_give_every_part_of_the_transition_the_same_weight(frames):
+    # an error in the first eighth of the range only: an eighth of its square remains
+    inside = frames.in_transition & (frames.committor < 0.2)
+    predicted = frames.committor + 0.2 * inside
+    assert rmse(predicted, frames, "even") == pytest.approx(0.2 / np.sqrt(8))
+
+
+def test_a_region_is_weighted_as_probes_are_fitted(frames):
+    factor = cv_scores.region_factors(frames)["fitted"](frames.committor)
+    np.testing.assert_allclose(frames.weights * factor, frames.training_weights)
+
+
+def test_each_region_can_have_a_prediction_of_its_own(frames):
+    predicted = {region: frames.committor + k for k, region in enumerate(cv_scores.REGIONS)}
+    found = [rmse(predicted, frames, region) for region in cv_scores.REGIONS]
+    np.testing.assert_allclose(found, [0, 1, 2], atol=1e-12)
+
+
+def test_blocks_hold_whole_trajectories_in_their_order(frames):
+    only = frames.committor + (frames.trajectory < 10)  # wrong in the first ten of 200
+    squares = cv_scores.error_sums(only, frames, N_BLOCKS)["boltzmann"]
+    assert squares[0] > 0 and (squares[1:] == 0).all()
+
+
+def test_sums_refuse_missing_predictions_and_too_many_blocks(frames):
+    for wrong in (frames.committor[:-1], frames.committor * np.nan):
+        with pytest.raises(ValueError, match="finite numbers"):
+            cv_scores.error_sums(wrong, frames, N_BLOCKS)
+    with pytest.raises(ValueError, match="from 1 to 200"):
+        cv_scores.error_sums(frames.committor, frames, 201)
+
+
+def test_rank_correlation_is_that_of_scipy_in_the_transition_region(frames):
+    equal = Frames(**{**vars(frames), "weights": np.full(1000, 1e-3)})
+    predicted = frames.committor + np.random.default_rng(1).normal(size=1000)
+    value, low, high = cv_scores.rank_correlation(predicted, equal)
+    inside = frames.in_transition
+    expected = spearmanr(predicted[inside], frames.committor[inside])[0]
+    assert value == pytest.approx(expected, abs=1e-12)
+    assert low < value < high and high - low < 0.4
+
+
+def test_calibration_of_exact_predictions_is_the_diagonal():
+    q = np.linspace(0, 0.999, 1000)
+    curve = cv_scores.calibration_curve(q, q, np.ones(1000), [0, 0.5, 1.0, 1.5])
+    np.testing.assert_allclose(curve["mean"], curve["committor"])
+    assert np.isnan(curve["mean"][2])
+    assert curve["low"][0] == pytest.approx(0.08, abs=2e-3)
+    assert curve["high"][0] == pytest.approx(0.42, abs=2e-3)
+
+
+# ---- intervals and verdicts -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bootstrap():
+    return cv_scores.Bootstrap(np.ones(80), n_bootstrap=1000)
+
+
+def squares(mean, seed=0):
+    """Squared errors of 80 blocks: chi squared around a mean square."""
+    return mean * np.random.default_rng(seed).chisquare(20, size=80) / 20
+
+
+def test_the_interval_of_an_error_is_that_of_its_mean(bootstrap):
+    values = squares(0.04)
+    found = bootstrap.error(values)
+    assert found.value == pytest.approx(np.sqrt(values.mean())) and len(found.trainings) == 1
+    # of a mean of 80: propagated through the root
+    half = 1.96 * values.std() / np.sqrt(80) / (2 * found.value)
+    assert found.high - found.value == pytest.approx(half, rel=0.15)
+    assert found.value - found.low == pytest.approx(half, rel=0.15)
+
+
+def test_an_error_over_trainings_is_their_mean_and_keeps_every_one(bootstrap):
+    found = bootstrap.error([np.full(80, 0.01), np.full(80, 0.09)])
+    assert found.value == pytest.approx(0.2)
+    np.testing.assert_allclose(found.trainings, [0.1, 0.3])
+    assert found.high - found.low < 1e-9  # trajectories alone: all blocks are alike here
+
+
+def difference(bootstrap, squares, rival):
+    """Of one size, whose two trainings agree."""
+    return bootstrap.differences({"small": [squares, squares]}, {"small": rival})["small"]
+
+
+def test_what_both_methods_find_hard_does_not_blur_their_difference(bootstrap):
+    hard = squares(0.04)
+    found = difference(bootstrap, 1.05 * hard, hard)
+    assert found.verdict == "higher"
+    apart = difference(bootstrap, 1.05 * hard, squares(0.04, seed=1))
+    assert found.high - found.low < 0.2 * (apart.high - apart.low)
+
+
+def test_trainings_that_disagree_leave_the_verdict_open(bootstrap):
+    rival = {"small": np.full(80, 0.04)}
+    disagree = {"small": [np.full(80, 0.03), np.full(80, 0.05)]}
+    found = bootstrap.differences(disagree, rival)["small"]
+    assert found.verdict == "undecided" and found.low < 0 < found.high
+    agree = {"small": [np.full(80, 0.03), np.full(80, 0.0301)]}
+    assert bootstrap.differences(agree, rival)["small"].verdict == "lower"
+
+
+def test_the_scatter_of_trainings_is_students_interval_pooled_over_sizes(bootstrap):
+    errors = {"small": [0.10, 0.12, 0.14], "large": [0.20, 0.21]}
+    sums = {size: [np.full(80, e**2) for e in values] for size, values in errors.items()}
+    found = bootstrap.differences(sums, dict.fromkeys(errors, np.zeros(80)))
+    scatter = np.sqrt((2 * 0.02**2 + 2 * 0.005**2) / 3)  # three degrees of freedom
+    for size, values in errors.items():
+        half = 3.182 * scatter / np.sqrt(len(values))
+        assert found[size].value == pytest.approx(np.mean(values))
+        assert found[size].high - found[size].value == pytest.approx(half, rel=1e-3)
+        assert found[size].value - found[size].low == pytest.approx(half, rel=1e-3)
+
+
+def test_controls_are_paired_with_their_trainings(bootstrap):
+    before = np.array([np.full(80, 0.02), np.full(80, 0.03)])
+    after = 0.9 * before  # a little better, from wherever it began
+    paired = bootstrap.differences({"small": after}, {"small": before})["small"]
+    crossed = bootstrap.differences({"small": after}, {"small": before[::-1]})["small"]
+    assert paired.high - paired.low < 0.2 * (crossed.high - crossed.low)
+    assert crossed.verdict == "undecided"
+
+
+def test_equal_methods_are_undecided(bootstrap):
+    assert difference(bootstrap, squares(0.04), squares(0.04)).verdict == "undecided"
+
+
+def test_the_share_known_runs_from_chance_to_the_best(bootstrap):
+    chance, best = np.full(80, 0.16), np.full(80, 0.01)
+    for value, expected in ((0.16, 0.0), (0.01, 1.0), (0.085, 0.5)):
+        sums, none = {"small": [np.full(80, value)] * 2}, {"small": [chance] * 2}
+        found = bootstrap.shares_known(sums, none, best)["small"]
+        assert found.value == pytest.approx(expected, abs=1e-12)
+        assert found.low == pytest.approx(found.high, abs=1e-9)
+
+
+def test_sums_over_other_blocks_or_trainings_are_refused(bootstrap):
+    with pytest.raises(ValueError, match="sums over 80 blocks"):
+        bootstrap.error(np.ones(79))
+    with pytest.raises(ValueError, match="one or 3 trainings; got 2"):
+        bootstrap.differences({"small": np.ones((3, 80))}, {"small": np.ones((2, 80))})
+    with pytest.raises(ValueError, match="no size was trained twice"):
+        bootstrap.differences({"small": np.ones((1, 80))}, {"small": np.ones((1, 80))})
+
+
+def test_estimates_read_as_text():
+    one = cv_scores.Estimate(0.1234, 0.11, 0.13, (0.1234,))
+    assert one.text() == "0.123 [0.110, 0.130]"
+    several = cv_scores.Estimate(0.12, 0.11, 0.13, (0.11, 0.13))
+    assert several.text(2) == "0.12 [0.11, 0.13] (0.11 to 0.13)"

@@ -1,0 +1,263 @@
+"""What is kept of forecasts and continuations, and the tables, verdict and figures made of it."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from mb_support import generation_study as study
+from mb_support import generation_tables as tables
+from mb_support import measured
+from mb_support.forecast_scores import ExactForecast, squared_errors
+from mb_support.generation import generate
+from mb_support.inference import weights_digest
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.plotting import forecasts
+from mb_support.plotting.style import SIZE_COLORS
+
+TINY = study.GenerationMeasurement(
+    windows=(8, 20),
+    n_windows=(6, 4, 2),
+    slices=(9, 19),
+    slice_length=8,
+    prompts=(8, 20),
+    n_prompts=(4, 3, 2),
+    n_steps=6,
+    n_horizons=3,
+    blocks=(3, 50),
+    n_long=(3, 2, 2),
+    n_long_steps=10,
+    n_drawn=2,
+    grid_step=0.05,
+    family="validation",
+    index=70,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = TrajectoryConfig.of_size("small", initializer_range=0.25, hidden_dropout_prob=0.0)
+    return TrajectoryTransformer(config).eval()
+
+
+@pytest.fixture(scope="module")
+def found(model):
+    trajectories, solver = TINY.trajectories(), TINY.solver()
+    of_model = study.study_model(model, "small", TINY, trajectories, solver)
+    return trajectories, of_model, study.study_exact(TINY, trajectories, solver)
+
+
+def test_what_is_kept_can_be_written_and_is_of_the_trajectories(found, model):
+    trajectories, content, exact = found
+    json.dumps([content, exact])
+    last = 19
+    forecast = generate(model, trajectories[:6, 12:20], 1)[:, -1]
+    expected = squared_errors(forecast, trajectories[:6, last + 1])
+    np.testing.assert_allclose(content["windows"][0], expected, rtol=1e-3)
+    copied = squared_errors(trajectories[:, last], trajectories[:, last + 1])
+    np.testing.assert_allclose(exact["windows"]["last frame"], copied, rtol=1e-3)
+    slice_of = squared_errors(
+        generate(model, trajectories[:6, 2:10], 1)[:, -1], trajectories[:6, 10]
+    )
+    np.testing.assert_allclose(content["slices"][0], slice_of, rtol=1e-3)
+
+
+def test_continuations_are_scored_against_what_the_particle_did(found, model):
+    trajectories, content, exact = found
+    row = next(r for r in content["growth"] if (r["n_prompt"], r["frames_per_step"]) == (20, 1))
+    made = generate(model, trajectories[:4, :20], 6)
+    errors = squared_errors(made[:, 20:], trajectories[:4, 20:26])
+    np.testing.assert_allclose(row["errors"], errors[:, np.array(row["horizons"]) - 1].T, rtol=1e-3)
+    np.testing.assert_allclose(exact["drawn"], trajectories[:2, 20:30], rtol=1e-3)
+    assert [r["frames_per_step"] for r in content["growth"]] == [1, 3, 1, 3]  # 50 does not fit
+    assert np.shape(content["long"]["drawn"]) == (2, 10, 2)
+
+
+def kept(windows, slices, growth, left=(-1, -1), seeds=1):
+    """Content of a training, or of several alike."""
+    rows = [
+        {
+            "n_prompt": 100,
+            "frames_per_step": 1,
+            "horizons": [1, 5],
+            "errors": growth,
+            "ends": ends(left),
+        },
+        {
+            "n_prompt": 100,
+            "frames_per_step": 10,
+            "horizons": [1, 5],
+            "errors": growth,
+            "echo": [0.9, 0.2],
+        },
+    ]
+    settings = {"windows": [50], "slices": [99, 499], "slice_length": 100, "n_long_steps": 400}
+    content = {
+        "settings": settings,
+        "windows": [windows],
+        "slices": slices,
+        "growth": rows,
+        "long": {"n_prompt": 100, "ends": ends(left)},
+    }
+    return dict.fromkeys(range(seeds), content)
+
+
+def ends(left):
+    return {
+        "end": ["at rest" if frame < 0 else "drifted off" for frame in left],
+        "left": list(left),
+        "off": [0.0 if frame < 0 else 0.5 for frame in left],
+        "from_minimum": [0.1, 0.3],
+    }
+
+
+@pytest.fixture
+def exact():
+    rng = np.random.default_rng(0)
+    errors = rng.uniform(1, 2, size=(5, 200)).tolist()
+    growth = {"horizons": [1, 5], "exact": errors[:2], "last frame": errors[2:4]}
+    growth["mean of the prompt of 100"] = errors[2:4]
+    return {
+        "windows": {"exact": errors[0], "last frame": errors[1]},
+        "slices": [{"exact": errors[2]}, {"exact": errors[3]}],
+        "growth": growth,
+    }
+
+
+def trainings_of(exact, later=0.0, **others):
+    """A small model twice as wrong as the exact mean, with `later` more for the last slice."""
+    first, last = (np.array(s["exact"]) for s in exact["slices"])
+    return {
+        "small": kept(
+            np.multiply(2, exact["windows"]["exact"]).tolist(),
+            [(first + 0.1).tolist(), (last + 0.1 + later).tolist()],
+            np.multiply(2, exact["growth"]["exact"]).tolist(),
+            **others,
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("later", "verdict"), [(0.2, "confirmed"), (-0.2, "refuted"), (0.0, "undecided")]
+)
+def test_forecasts_deteriorate_where_the_excess_over_the_exact_error_grows(exact, later, verdict):
+    noise = np.random.default_rng(1).normal(size=200)
+    trainings = trainings_of(exact, later)
+    content = trainings["small"][0]
+    content["slices"][1] = (np.array(content["slices"][1]) + noise * 0.1).tolist()
+    assert tables.deteriorates(trainings, exact) == {"small": verdict}
+
+
+def test_a_size_is_undecided_where_its_trainings_disagree(exact):
+    trainings = trainings_of(exact, 0.2)
+    trainings["small"][1] = trainings_of(exact, -0.2)["small"][0]
+    assert tables.deteriorates(trainings, exact) == {"small": "undecided"}
+
+
+def test_the_exact_mean_saves_what_its_errors_say(exact):
+    value, low, high = tables.exact_saved(exact)
+    assert value == pytest.approx(
+        1 - np.mean(exact["windows"]["exact"]) / np.mean(exact["windows"]["last frame"])
+    )
+    saved = tables.saved(trainings_of(exact, seeds=2), exact)["small"]
+    assert saved.shape == (2, 1, 3)
+    assert saved[0, 0, 0] == pytest.approx(2 * value - 1)
+    table = tables.saved_table(trainings_of(exact, seeds=2), exact)
+    assert table.loc["small", "trajectories"] == 200 and table.loc["small", "trainings"] == 2
+    assert table.loc["small", "50 frames"].startswith(f"{2 * value - 1:.2f} [")
+
+
+def test_growth_is_in_units_of_the_exact_error(exact):
+    trainings = trainings_of(exact)
+    horizons, models, baselines = tables.growth(trainings, exact, 100)
+    np.testing.assert_array_equal(horizons, [1, 5])
+    np.testing.assert_allclose(models["small"], 2.0)
+    assert set(baselines) == {"last frame", "mean of the prompt"}
+    table = tables.growth_table(trainings, exact, 100)
+    assert table.loc["small", "1 ahead"] == "2.00 [2.00, 2.00]"
+
+
+def test_ends_are_shares_over_all_trainings(exact):
+    trainings = trainings_of(exact, left=(-1, 7), seeds=2)
+    trainings["small"][1] = trainings_of(exact)["small"][0]
+    table = tables.ends_table(trainings)
+    row = table.loc[("small", 100, 400)]
+    assert row["at rest"] == "0.75 (0.50 to 1.00)" and row["drifted off"] == "0.25 (0.00 to 0.50)"
+    assert row["left after"] == "7" and row["trajectories"] == 2 and row["trainings"] == 2
+    assert tables.left_the_map(trainings) == "small 0.25 (0.00 to 0.50)"
+    echo = tables.echo_table(trainings)
+    assert echo.loc[("small", 100, 10), "frames they sit on"] == "0.90"
+
+
+def test_slices_are_named_by_their_first_frame(exact):
+    table = tables.slices_table(trainings_of(exact), exact)
+    assert list(table.columns[-2:]) == ["from frame 0", "from frame 400"]
+    unit = np.mean(exact["slices"][0]["exact"])
+    assert table.loc["small", "from frame 0"].startswith(f"{0.1 / unit:.2f} [")
+
+
+def test_results_are_of_the_committed_weights(tmp_path, model):
+    checkpoints, results = tmp_path / "checkpoints", tmp_path / "results"
+    model.save_pretrained(checkpoints / "small")
+    results.mkdir()
+    with pytest.raises(ValueError, match="no exact.json.*generation_study exact"):
+        study.load(["small"], results, checkpoints)
+    (results / "exact.json").write_text("{}")
+    (results / "small-1.json").write_text(json.dumps({"weights": "others"}))
+    with pytest.raises(ValueError, match="of the weights in.*generation_study"):
+        study.load(["small"], results, checkpoints)
+    (results / "small-0.json").write_text(json.dumps({"weights": weights_digest(model)}))
+    trainings, _ = study.load(["small"], results, checkpoints)
+    assert list(trainings["small"]) == [0, 1]
+
+
+def test_a_part_is_made_once(tmp_path, model, monkeypatch):
+    lines = []
+    monkeypatch.setattr(study, "load_training", lambda name: (model, weights_digest(model)))
+    for _ in range(2):
+        study.make_part("small-0", tmp_path, lines.append, TINY)
+    assert lines[1] == "small-0 is up to date"
+    assert json.loads((tmp_path / "small-0.json").read_text())["weights"] == weights_digest(model)
+
+
+def test_trainings_at_hand_can_be_loaded():
+    names = measured.trained_names()
+    assert "small" in {name.rpartition("-")[0] for name in names}
+    model, digest = measured.load_training(next(n for n in names if n.startswith("small-")))
+    assert digest == weights_digest(model) and not model.training
+
+
+@pytest.fixture
+def ax():
+    fig, ax = plt.subplots()
+    yield ax
+    plt.close(fig)
+
+
+def test_continuations_begin_at_the_last_frame_of_the_prompt():
+    actual = np.random.default_rng(1).normal(size=(30, 2))
+    exact = ExactForecast(np.array([1, 20]), np.zeros((1, 2, 2)), np.ones((1, 2, 2)))
+    fig, axes = plt.subplots(1, 2, squeeze=False)
+    forecasts.plot_continuations(actual, {"small": {"from 10": actual + 1}}, 10, exact, axes)
+    drawn = [line for line in axes[0, 1].lines if line.get_color() == SIZE_COLORS["small"]]
+    np.testing.assert_array_equal(drawn[0].get_xdata(), np.arange(21))
+    np.testing.assert_allclose(drawn[0].get_ydata(), actual[9:, 1] + 1)
+    plt.close(fig)
+
+
+def test_growth_saved_and_trails_return_their_axes(ax):
+    horizons, ones = np.array([1, 10]), np.ones(2)
+    growth = {"small": (ones, ones / 2, ones * 2)}
+    assert forecasts.plot_error_growth(horizons, growth, {"last frame": ones}, "", ax) is ax
+    saved = {"small": np.ones((3, 2, 3))}
+    assert forecasts.plot_saved([5, 9], saved, (0.1, 0.0, 0.2), ax) is ax
+    x, y = np.linspace(-1, 1, 4), np.linspace(0, 1, 5)
+    fig, other = plt.subplots()  # the first has logarithmic axes
+    density = np.ones((4, 5)) + 0.5 * x[:, None]
+    assert forecasts.plot_trails(np.zeros((1, 3, 2)), x, y, density, ax=other) is other
+    plt.close(fig)
