@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from . import paths
-from .datasets import EASY_STARTS, make_dataset
+from .datasets import EASY_STARTS, FINAL_TEST, make_dataset
 from .evaluation import N_TEST, pack, settings_of, unpack, whole
 from .records import keep, run_study
 from .states import STATE_A, STATE_B
@@ -174,7 +174,7 @@ def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST, 
     def make():
         train = make_dataset(made_for["n_train"], "train", 0, regime, label)
         fitted = fit_baselines(train.trajectories, train.labels)
-        test = make_dataset(n_test, "test", 0, regime)
+        test = make_dataset(n_test, "test", FINAL_TEST, regime)
         found = predict_baselines(fitted, test.trajectories)
         return {"states": {name: pack(states) for name, states in found.items()}}
 

@@ -21,13 +21,13 @@ from tqdm.auto import tqdm
 
 from . import paths
 from .approximate_observer import ApproximateObserver
-from .datasets import EASY_STARTS, make_dataset, regime_settings
+from .datasets import EASY_STARTS, FINAL_TEST, make_dataset, regime_settings
 from .evaluation import N_TEST
 from .observer import IdealObserver
 from .potential import SADDLES, potential
 from .records import keep, write_json
 
-#: (first frame, frames, trajectories) of what is observed of test set 0, in the order of need.
+#: (first frame, frames, trajectories) of what is observed of the final test set, in the order of need.
 OBSERVED = {
     "metastable": (
         (0, 512, 1000),
@@ -35,7 +35,6 @@ OBSERVED = {
         (16, 128, 100),
         (128, 128, 100),
         (384, 128, 100),
-        (0, 512, 2000),
     ),
     "wild": (
         (0, 256, 1000),
@@ -43,7 +42,6 @@ OBSERVED = {
         (2, 128, 100),
         (8, 128, 100),
         (64, 128, 100),
-        (0, 256, 3000),
     ),
     EASY_STARTS: ((0, 512, 200),),
 }
@@ -56,7 +54,7 @@ _PORTION = 50  # trajectories between two savings
 
 @dataclass(frozen=True)
 class Ceiling:
-    """An ideal observer's conclusions from slices of the first trajectories of test set 0.
+    """An ideal observer's conclusions from slices of the first trajectories of the final test set.
 
     Attributes
     ----------
@@ -100,7 +98,7 @@ def highest_start(regime):
 
 
 def observe(regime, path, observed=None, progress=True):
-    """Observe slices of test set 0, going on from what a file already holds.
+    """Observe slices of the final test set, going on from what a file already holds.
 
     Parameters
     ----------
@@ -120,7 +118,7 @@ def observe(regime, path, observed=None, progress=True):
     """
     path, observed = Path(path), OBSERVED[regime] if observed is None else observed
     n_most = max(20, *(n for _, _, n in observed))  # as many as the digest is of
-    data = make_dataset(n_most, "test", 0, regime)
+    data = make_dataset(n_most, "test", FINAL_TEST, regime)
     record = {"regime": regime, "data": data_digest(data), "seconds": 0.0, "observations": []}
     if path.exists():
         record = json.loads(path.read_text())
@@ -193,12 +191,12 @@ def approximate(regime, path, n_validation=None, n_test=N_TEST, progress=True):
             "expected_accuracy": expected,
             "standard_error": error,
             "accuracy": float(((found > 0.5) == labels).mean()),
-            "test": shares(n_test, "test", 0)[0].round(4).tolist(),
+            "test": shares(n_test, "test", FINAL_TEST)[0].round(4).tolist(),
         }
 
     made_for = {
         "regime": regime,
-        "data": data_digest(make_dataset(20, "test", 0, regime)),
+        "data": data_digest(make_dataset(20, "test", FINAL_TEST, regime)),
         "n_validation": n_validation,
         "n_test": n_test,
     }

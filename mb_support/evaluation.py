@@ -15,7 +15,7 @@ import numpy as np
 
 from . import paths
 from .classification import predict_states
-from .datasets import EASY_STARTS, family_seed, make_dataset, regime_settings
+from .datasets import EASY_STARTS, FINAL_TEST, family_seed, make_dataset, regime_settings
 from .inference import cached_predictions, weights_digest
 from .model import SIZES, TrajectoryTransformer
 from .records import keep, run_study
@@ -107,13 +107,13 @@ def unpack(text, n):
 def settings_of(tasks_there):
     """What decides the test sets of some tasks, by regime: simulation and seed."""
     regimes = dict.fromkeys(task.regime for task in tasks_there)
-    seed = {"seed": family_seed("test")}
+    seed = {"seed": family_seed("test", FINAL_TEST)}
     return {regime: regime_settings(regime).to_dict() | seed for regime in regimes}
 
 
 def labels_of(regime, n=N_TEST):
     """Labels of the first trajectories of a test set, (n,) int64."""
-    return make_dataset(n, "test", 0, regime, n_frames=2).labels
+    return make_dataset(n, "test", FINAL_TEST, regime, n_frames=2).labels
 
 
 def classify_set(model, data, task):
@@ -170,7 +170,7 @@ def evaluate(name, folder=paths.RESULTS, chosen=None, report=print):
     }
 
     def make():
-        sets = {regime: make_dataset(N_TEST, "test", 0, regime) for regime in made_for["test_sets"]}
+        sets = {regime: make_dataset(N_TEST, "test", FINAL_TEST, regime) for regime in made_for["test_sets"]}
         states = []
         for number, task in enumerate(todo, start=1):
             states.append(pack(classify_set(model, sets[task.regime], task)))

@@ -30,7 +30,7 @@ from mb_support import classification as cl
 from mb_support import classification_tables as tables
 from mb_support.baselines import load_baselines, side_of_the_mean
 from mb_support.ceiling import ceiling_of_test_set, load_approximate, load_ceilings, mean_certainty
-from mb_support.datasets import make_dataset
+from mb_support.datasets import FINAL_TEST, make_dataset
 from mb_support.forecast import label_posterior
 from mb_support.inference import load_checkpoint
 from mb_support.plotting import scores
@@ -45,7 +45,7 @@ late = {"metastable": 128, "wild": 8}  # and where a late one begins
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings = get_profile(profile)
-tests = {r: make_dataset(evaluation.N_TEST, "test", 0, r) for r in ("metastable", "wild")}
+tests = {r: make_dataset(evaluation.N_TEST, "test", FINAL_TEST, r) for r in ("metastable", "wild")}
 labels = tests["metastable"].labels
 states = {regime: assign_states(test.trajectories) for regime, test in tests.items()}
 sizes = {size: evaluation.trained_with(size) for size in cl.POSTER_SCORES}

@@ -8,7 +8,7 @@ import pytest
 from mb_support import ceiling, paths
 from mb_support.approximate_observer import ApproximateObserver
 from mb_support.ceiling import Ceiling, load_approximate, load_ceilings
-from mb_support.datasets import make_dataset, regime_settings
+from mb_support.datasets import FINAL_TEST, make_dataset, regime_settings
 from mb_support.observer import IdealObserver
 
 OBSERVED = [r for r in ceiling.OBSERVED if (paths.RESULTS / f"ceiling_{r}.json").exists()]
@@ -77,13 +77,13 @@ def test_a_ceiling_that_is_not_kept_is_asked_for(tmp_path):
 @pytest.mark.parametrize("regime", OBSERVED)
 def test_kept_observations_are_of_the_test_set(regime):
     record = json.loads((paths.RESULTS / f"ceiling_{regime}.json").read_text())
-    assert record["data"] == ceiling.data_digest(make_dataset(20, "test", 0, regime))
+    assert record["data"] == ceiling.data_digest(make_dataset(20, "test", FINAL_TEST, regime))
 
 
 @pytest.mark.parametrize("regime", OBSERVED)
 def test_guesses_are_right_as_often_as_they_say(regime):
     for part in load_ceilings(regime).values():
-        labels = make_dataset(len(part.first), "test", 0, regime, n_frames=2).labels
+        labels = make_dataset(len(part.first), "test", FINAL_TEST, regime, n_frames=2).labels
         expected, _ = part.expected_accuracy
         certainty = np.maximum(part.first, 1 - part.first)
         error = np.sqrt((certainty * (1 - certainty)).sum()) / len(labels)

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from mb_support import baselines, classification, inference, slices
 from mb_support.classification import predict_states
-from mb_support.datasets import make_dataset
+from mb_support.datasets import FINAL_TEST, make_dataset
 from mb_support.forecast import label_posterior
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.reference import GridSolver
@@ -228,10 +228,10 @@ def test_kept_baselines_are_read_and_not_fitted_again(tmp_path, capsys):
         assert found == is_made
     assert "up to date" in capsys.readouterr().out
     kept = baselines.load_baselines("wild_100000", tmp_path)
-    labels = make_dataset(40, "test", 0, "wild", n_frames=2).labels
+    labels = make_dataset(40, "test", FINAL_TEST, "wild", n_frames=2).labels
     train = make_dataset(150, "train", 0, "wild")
     fitted = baselines.fit_baselines(train.trajectories, train.labels)
-    expected = baselines.predict_baselines(fitted, make_dataset(40, "test", 0, "wild").trajectories)
+    expected = baselines.predict_baselines(fitted, make_dataset(40, "test", FINAL_TEST, "wild").trajectories)
     assert list(kept) == list(expected)
     for name, states in kept.items():
         np.testing.assert_array_equal(states, expected[name])

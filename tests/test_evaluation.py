@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mb_support import evaluation, inference, paths
-from mb_support.datasets import make_dataset
+from mb_support.datasets import FINAL_TEST, make_dataset
 from mb_support.evaluation import Predictions, Task
 from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
 from mb_support.training.recipes import trainings
@@ -174,7 +174,7 @@ def test_kept_predictions_are_those_of_the_committed_weights(size):
     model = inference.load_checkpoint(size)
     kept = Predictions.load(size, model)
     n = {"small": 12, "medium": 6, "large": 2}[size]
-    sets = {task.regime: make_dataset(n, "test", 0, task.regime) for task in kept.tasks}
+    sets = {task.regime: make_dataset(n, "test", FINAL_TEST, task.regime) for task in kept.tasks}
     for task in kept.tasks[::4]:
         found = evaluation.predict_states(model, task.frames(sets[task.regime].trajectories))
         certain = abs(found[1][:, 0] - 0.5) > 1e-3  # last digits may decide the others

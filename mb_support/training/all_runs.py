@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from .. import paths
 from ..model import SIZES
 from ..records import write_json
-from .recipes import N_SEEDS, trainings
+from .recipes import N_SEEDS, TrainingConfig, trainings
 
 
 def finished(name):
@@ -21,8 +22,9 @@ def finished(name):
     record = paths.TRAININGS / name / "model" / "training.json"
     if not record.exists():
         return False
-    wanted = json.loads(json.dumps(trainings()[name].to_dict()))
-    return json.loads(record.read_text())["config"] == wanted
+    done = TrainingConfig.from_dict(json.loads(record.read_text())["config"])
+    wanted = trainings()[name]
+    return replace(done, save_every=wanted.save_every) == wanted  # saving changes no result
 
 
 def make_all(n_jobs=1, minutes=None, threads=None, names=None):
