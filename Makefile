@@ -47,6 +47,8 @@ train: $(READY)  ## rebuild every training and the checkpoints from nothing (man
 
 study: $(READY)  ## measure what chapters keep anew, where settings or weights changed (hours)
 	@$(RUN) -m mb_support.evaluation
+	@$(RUN) -m mb_support.baselines
+	@$(RUN) -m mb_support.ceiling
 	@$(RUN) -m mb_support.attention_study
 	@$(RUN) -m mb_support.generation_study
 	@$(RUN) -m mb_support.leak_study
