@@ -1,21 +1,20 @@
 """What the attention of a model looks like: maps, and sums over them that fit in memory.
 
-An attention weight says where a layer looks, not what the answer depends on; the measures of
-the latter (rollout aside, which is made of weights too) are in `importance`. Between the two are
-norms: a weight counts for little where what it multiplies is small.
+An attention weight says where a layer looks, not what the answer depends on: for that see
+`importance`.
 """
 
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
+from torch.nn import functional
 from transformers.models.bert.modeling_bert import BertAttention, BertSelfAttention
 
-from .attention_measures import own_group_weight, pairs_by_difference
-from .attention_reduction import SCALARS, reduce_attention
-from .inference import as_numbers
-from .model import fastest_attention
+from .attention_measures import pairs_by_difference
+from .inference import as_trajectories
 from .states import assign_states
 
 
@@ -38,30 +37,19 @@ def attention_layers(model):
 
 
 @contextmanager
-def on_layers(model, hook, layers=None, before=False):
-    """Call ``hook(layer, module, inputs[, output])`` at the attention of some layers.
+def on_layers(model, hook, layers=None):
+    """Call ``hook(layer, module, inputs, output)`` at the attention of some layers, or of all.
 
-    What the hook returns, if not None, replaces the module's output (or its inputs, if `before`).
+    What the hook returns, if not None, replaces the module's output.
     """
-
-    def bind(layer):
-        return lambda *arguments: hook(layer, *arguments)
-
-    modules = attention_layers(model)
-    handles = []
+    modules, handles = attention_layers(model), []
     for layer in range(len(modules)) if layers is None else layers:
-        register = "register_forward_pre_hook" if before else "register_forward_hook"
-        handles.append(getattr(modules[layer], register)(bind(layer)))
+        handles.append(modules[layer].register_forward_hook(partial(hook, layer)))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def as_trajectories(trajectories):
-    """(n, n_frames, 2) Tensor of float32 or float64 of what may be an array."""
-    return as_numbers("trajectories", trajectories)
 
 
 def _check_layers(model, layers):
@@ -109,7 +97,7 @@ def attention_maps(model, trajectories, layers=None, average=None):
             maps[layer] = weights
 
     with torch.no_grad(), attention_implementation(model, "eager"), on_layers(model, keep, layers):
-        model(as_trajectories(trajectories))
+        model(as_trajectories("trajectories", trajectories))
     if average == "all":
         return maps["all"].float().numpy()
     return torch.stack([maps[layer] for layer in layers], dim=1).float().numpy()
@@ -117,49 +105,11 @@ def attention_maps(model, trajectories, layers=None, average=None):
 
 @dataclass(frozen=True)
 class AttentionSummary:
-    """Sums over the attention weights of a model on some trajectories.
+    """Sums over the attention weights of a model on some trajectories, as arrays of float32.
 
     Weights are in units of the uniform weight 1 / n_frames: 1 is what a frame gets from a head
-    that does not choose. Axes of the arrays: trajectory, layer, head, then as below.
-
-    Parameters
-    ----------
-    received : (..., n_frames) ndarray of float32
-        Weight a frame receives, averaged over the frames that attend (queries).
-    norms : (..., n_frames) ndarray of float32
-        Norm of what the head reads from a frame; see Notes.
-    difference : (..., 2 n_frames - 1) ndarray of float32
-        Mean weight at each time difference key - query, from -(n_frames - 1) frames.
-    in_section : (..., 2 section - 1) ndarray of float32
-        The same over pairs of frames in the same sub-section of the trajectory.
-    targets : (...) ndarray of float32
-        Exponential of the mean entropy of a row: how many frames a query attends to, as if it
-        gave each the same weight.
-    column_share : (...) ndarray of float32
-        Share of the variance of the weights explained by which frame is attended to. It is 1
-        where all frames attend to the same frames, and about 0 where each has its own; NaN where
-        all weights are equal.
-    difference_share : (...) ndarray of float32
-        Share of the variance explained by the time difference alone.
-    own_state, own_section : (...) ndarray of float32
-        Weight on frames in the query's own state, and in its own sub-section, over what it would
-        be if every query had the average row. The former is NaN where a trajectory stays in one
-        state.
-    own_state_weight : (...) ndarray of float32
-        The weight on the own state itself, from 0 to 1.
-    norm_sums : (..., 4) ndarray of float32
-        Means over queries of the norm-weighted attention: on earlier frames, on later frames, in
-        the query's own sub-section, in its own state.
-    windows : (trajectory, n_frames // section, section, section) ndarray of float32
-        Weights averaged over layers and heads, in windows along the diagonal.
-    attended_by : (trajectory, n_frames) ndarray of float32
-        Share of the queries that give a frame more than the uniform weight, after averaging
-        over layers and heads.
-    rollout : (trajectory, n_frames) ndarray of float32
-        Attention rollout from the mean over frames, which the classifier sees, down to the
-        input frames; see Notes.
-    states : (trajectory, n_frames) ndarray of float32
-        State of each frame.
+    that does not choose. First axes: trajectory, layer, head; the last four fields have none of
+    layer and head.
 
     Notes
     -----
@@ -169,7 +119,7 @@ class AttentionSummary:
 
     Rollout [2]_ follows the weights through the layers, half of each step being the residual
     connection: r_{l-1} = r_l (A_l + 1) / 2 with A_l averaged over heads, starting from the
-    uniform row r_L = 1 / n_frames.
+    uniform row r_L = 1 / n_frames, the mean over frames that the classifier sees.
 
     References
     ----------
@@ -179,20 +129,40 @@ class AttentionSummary:
        section 3.
     """
 
+    #: (..., n_frames): weight a frame receives, averaged over the frames that attend (queries).
     received: np.ndarray
+    #: (..., n_frames): norm of what the head reads from a frame; see Notes.
     norms: np.ndarray
+    #: (..., 2 n_frames - 1): mean weight by time difference key - query, from -(n_frames - 1).
     difference: np.ndarray
+    #: (..., 2 section - 1): the same over pairs of frames in the same sub-section.
     in_section: np.ndarray
+    #: Exponential of the mean entropy of a row: how many frames a query attends to.
     targets: np.ndarray
+    #: Share of the variance of the weights explained by which frame is attended to: 1 where all
+    #: frames attend to the same ones; NaN where all weights are equal.
     column_share: np.ndarray
+    #: Share of the variance explained by the time difference alone.
     difference_share: np.ndarray
+    #: Weight on frames in the query's own state over what it would be if every query had the
+    #: average row; NaN where a trajectory stays in one state.
     own_state: np.ndarray
+    #: The same for frames in the query's own sub-section.
     own_section: np.ndarray
+    #: The weight on the own state itself, from 0 to 1.
     own_state_weight: np.ndarray
+    #: (..., 4): means over queries of the norm-weighted attention on earlier frames, on later
+    #: frames, in the query's own sub-section, in its own state.
     norm_sums: np.ndarray
+    #: (trajectory, n_frames // section, section, section): weights averaged over layers and
+    #: heads, in windows along the diagonal.
     windows: np.ndarray
+    #: (trajectory, n_frames): share of the queries that give a frame more than the uniform
+    #: weight, after averaging over layers and heads.
     attended_by: np.ndarray
+    #: (trajectory, n_frames): attention rollout down to the input frames; see Notes.
     rollout: np.ndarray
+    #: (trajectory, n_frames): state of each frame.
     states: np.ndarray
 
     @property
@@ -206,17 +176,11 @@ class AttentionSummary:
         total = (self.received * self.norms).sum(axis=(1, 2))
         return total / total.mean(axis=-1, keepdims=True)
 
-    @property
-    def n_frames(self):
-        """Length of the trajectories."""
-        return self.received.shape[-1]
-
 
 def summarise_attention(model, trajectories, section=100):
     """Reduce a model's attention weights on trajectories to an `AttentionSummary`.
 
-    One trajectory and one layer at a time: the memory needed is that of one n_frames x n_frames
-    matrix for each layer.
+    One trajectory and one layer at a time, for the weights of all would not fit in memory.
 
     Parameters
     ----------
@@ -232,109 +196,108 @@ def summarise_attention(model, trajectories, section=100):
     ValueError
         If the model is causal or `section` is out of range.
     """
-    trajectories = as_trajectories(trajectories)
+    trajectories = as_trajectories("trajectories", trajectories)
     n_frames = trajectories.shape[1]
     if model.config.causal:
         raise ValueError("summarise_attention is for models that are not causal; this one is")
     if not 2 <= section <= n_frames:
         raise ValueError(f"section must lie in 2..{n_frames} frames; got {section}")
     parts = [_summarise_one(model, x, section) for x in trajectories]
-    stacked = {f.name: np.stack([part[f.name] for part in parts]) for f in fields(AttentionSummary)}
-    return AttentionSummary(**{k: v.astype(np.float32) for k, v in stacked.items()})
+    return AttentionSummary(
+        **{
+            f.name: np.stack([part[f.name] for part in parts]).astype(np.float32)
+            for f in fields(AttentionSummary)
+        }
+    )
 
 
 def _summarise_one(model, trajectory, section):
-    n_frames, n_heads = len(trajectory), model.config.num_attention_heads
-    states = assign_states(trajectory.numpy())
-    n_layers = model.config.num_hidden_layers
-    sums, norms, maps = [], [], np.zeros((n_layers, n_frames, n_frames), np.float32)
+    n_frames, states = len(trajectory), assign_states(trajectory.numpy())
+    frames = torch.arange(n_frames)
+    sections, of_state = frames // section, torch.from_numpy(states)
+    masks = torch.stack(  # (4, query, key)
+        [
+            frames < frames[:, None],
+            frames > frames[:, None],
+            sections == sections[:, None],
+            of_state == of_state[:, None],
+        ]
+    ).float()
     outputs = [m.output.dense for m in model.modules() if isinstance(m, BertAttention)]
+    layers, maps = [], []
 
-    def reduce(layer, module, inputs):
-        hidden = inputs[0][0]  # (n_frames, hidden_size)
-        query, key, value = (
-            part(hidden).view(n_frames, n_heads, -1).transpose(0, 1)
-            for part in (module.query, module.key, module.value)
-        )
-        norms.append(_norms(value, outputs[layer]))
-        sums.append(reduce_attention(query, key, norms[-1], states, section, maps[layer]))
+    def reduce(layer, module, inputs, output):
+        weights = output[1][0].float() * n_frames  # (heads, query, key)
+        norms = _norms(module.value(inputs[0][0]), outputs[layer], len(weights))
+        layers.append(_summarise_layer(weights, norms, masks, section))
+        maps.append(weights.mean(dim=0))
 
-    with torch.no_grad(), attention_implementation(model, fastest_attention()):
-        with on_layers(model, reduce, before=True):
-            model(trajectory[None])
-    received, difference, in_section, scalars = (np.stack(s) for s in zip(*sums, strict=True))
-    scalars = dict(zip(SCALARS, np.moveaxis(scalars, -1, 0), strict=True))
-    maps /= n_heads
-    mean_map = maps.mean(axis=0)
-    return {
-        "received": received,
-        "norms": np.stack(norms),
-        "difference": difference * n_frames / pairs_by_difference(n_frames),
-        "in_section": in_section * n_frames / _n_section_pairs(n_frames, section),
-        "targets": np.exp(scalars["entropy"] / n_frames),
-        **_shares(received, difference, scalars["squares"]),
-        **_own(received, in_section, scalars, states, section),
-        "norm_sums": np.stack(
-            [scalars[f"norm_{of}"] for of in ("past", "future", "own_section", "own_state")], -1
-        )
-        / n_frames,
-        "windows": np.stack(
-            [
-                mean_map[i : i + section, i : i + section] * n_frames
-                for i in range(0, n_frames - section + 1, section)
-            ]
-        ),
-        "attended_by": (mean_map > 1 / n_frames).mean(axis=0),
-        "rollout": _pooled_rollout(maps) * n_frames,
+    with torch.no_grad(), attention_implementation(model, "eager"), on_layers(model, reduce):
+        model(trajectory[None])
+    mean_map = torch.stack(maps).mean(dim=0).numpy()
+    row = torch.ones(n_frames)
+    for weights in maps[::-1]:  # rollout, last layer first
+        row = (row @ weights / n_frames + row) / 2
+    starts = range(0, n_frames - section + 1, section)
+    found = {name: np.stack([layer[name] for layer in layers]) for name in layers[0]}
+    if (states == states[0]).all():
+        found["own_state"] = np.full_like(found["own_state"], np.nan)
+    return found | {
+        "windows": np.stack([mean_map[i : i + section, i : i + section] for i in starts]),
+        "attended_by": (mean_map > 1).mean(axis=0),
+        "rollout": row.numpy(),
         "states": states,
     }
 
 
-def _norms(value, output):
-    # |f(x_j)| of each head: value (heads, n_frames, head_size) through its part of the projection
-    weight = output.weight.view(output.out_features, len(value), -1).transpose(0, 1)
-    return (value @ weight.transpose(1, 2)).norm(dim=-1).float().numpy()
+def _norms(value, output, n_heads):
+    # |f(x_j)| of each head: value (n_frames, hidden) through its part of the output projection
+    value = value.unflatten(-1, (n_heads, -1)).transpose(0, 1)
+    weight = output.weight.unflatten(1, (n_heads, -1)).permute(1, 2, 0)
+    return (value @ weight).norm(dim=-1).float()
 
 
-def _n_section_pairs(n_frames, section):
-    whole, rest = divmod(n_frames, section)
-    pairs = whole * pairs_by_difference(section)
-    return pairs + np.pad(pairs_by_difference(rest), section - rest) if rest else pairs
-
-
-def _shares(received, difference, squares):
-    # of the variance over all pairs; in units in which the mean weight is 1
-    n_frames = received.shape[-1]
-    variance = squares - 1
-    variance = np.where(variance > 1e-5, variance, np.nan)  # rounding, where all weights are equal
-    between_keys = (received**2).mean(axis=-1) - 1
-    n_pairs = pairs_by_difference(n_frames)
-    profile = difference * n_frames / n_pairs
-    between_differences = (n_pairs * profile**2).sum(axis=-1) / n_frames**2 - 1
-    return {
-        "column_share": between_keys / variance,
-        "difference_share": between_differences / variance,
+def _summarise_layer(weights, norms, masks, section):
+    # weights (heads, query, key) with a mean of 1, norms (heads, key), masks (4, query, key)
+    n_frames = weights.shape[-1]
+    received = weights.mean(dim=1)
+    n_pairs = torch.from_numpy(pairs_by_difference(n_frames))
+    difference = _over_diagonals(weights) / n_pairs
+    in_section = _in_sections(weights, section) / _in_sections(torch.ones_like(masks[0]), section)
+    variance = weights.var(dim=(1, 2), correction=0)
+    variance[variance < 1e-5] = torch.nan  # rounding, where all weights are equal
+    by_difference = (n_pairs * (difference - 1) ** 2).sum(dim=-1) / n_frames**2
+    own = weights.flatten(1) @ masks[2:].flatten(1).T / n_frames**2  # (heads, section and state)
+    own_if_average = received @ masks[2:].mean(dim=1).T / n_frames
+    own_section, own_state = (own / own_if_average).T
+    found = {
+        "received": received,
+        "norms": norms,
+        "difference": difference,
+        "in_section": in_section,
+        "targets": n_frames * torch.exp(torch.special.entr(weights).mean(dim=(1, 2))),
+        "column_share": received.var(dim=-1, correction=0) / variance,
+        "difference_share": by_difference / variance,
+        "own_state": own_state,
+        "own_state_weight": own[:, 1],
+        "own_section": own_section,
+        "norm_sums": (weights * norms[:, None]).flatten(1) @ masks.flatten(1).T / n_frames**2,
     }
+    return {name: values.numpy() for name, values in found.items()}
 
 
-def _own(received, in_section, scalars, states, section):
-    n_frames = len(states)
-    sections = np.arange(n_frames) // section
-    own_state = scalars["own_state"] / n_frames
-    ratio = own_state / own_group_weight(received, states)
-    if (states == states[0]).all():
-        ratio = np.full_like(ratio, np.nan)
-    own_section = in_section.sum(axis=-1) / n_frames
-    return {
-        "own_state": ratio,
-        "own_state_weight": own_state,
-        "own_section": own_section / own_group_weight(received, sections),
-    }
+def _over_diagonals(weights):
+    # sums (..., 2 n - 1) of (..., n, n) over pairs with the same key - query
+    n = weights.shape[-1]
+    rows = functional.pad(weights.flip(-2), (0, n)).flatten(-2)  # each row one step further right
+    return rows[..., : n * (2 * n - 1)].unflatten(-1, (n, 2 * n - 1)).sum(dim=-2)
 
 
-def _pooled_rollout(maps):
-    # maps (layers, n_frames, n_frames), averaged over heads; last layer first
-    row = np.full(maps.shape[-1], 1 / maps.shape[-1], np.float32)
-    for layer in maps[::-1]:
-        row = (row @ layer + row) / 2
-    return row
+def _in_sections(weights, section):
+    # the same over pairs in one sub-section, (..., 2 section - 1)
+    total = 0
+    for start in range(0, weights.shape[-1], section):
+        sums = _over_diagonals(weights[..., start : start + section, start : start + section])
+        missing = section - (sums.shape[-1] + 1) // 2  # frames, of the last sub-section
+        total = total + functional.pad(sums, (missing, missing))
+    return total

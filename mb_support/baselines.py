@@ -37,24 +37,10 @@ PARTS = {
 def trajectory_features(trajectories):
     """Simple features of trajectories, each standardised by its own mean and spread.
 
-    Like the model, these see no absolute position and no absolute scale.
-
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) array_like
-        Raw coordinates, at least 128 frames, moving in both coordinates.
-
-    Returns
-    -------
-    (n, n_features) ndarray of float64
-        For each coordinate: the first frames, means and spreads of ten equal parts, quantiles,
-        skewness, kurtosis, root mean square step and autocorrelations; and the correlation
-        between the coordinates.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, there are too few frames, or a trajectory cannot be standardised.
+    Of (n, n_frames, 2) raw coordinates, at least 128 frames, makes (n, n_features): for each
+    coordinate the first frames, means and spreads of ten equal parts, quantiles, skewness,
+    kurtosis, root mean square step and autocorrelations; and the correlation between the
+    coordinates. Like the model, these see no absolute position and no absolute scale.
     """
     frames = np.asarray(trajectories, dtype=float)
     if frames.ndim != 3 or frames.shape[-1] != 2 or frames.shape[1] < 128 or len(frames) == 0:
@@ -77,28 +63,10 @@ def trajectory_features(trajectories):
     return np.concatenate(features, axis=1)
 
 
-def fit_baselines(trajectories, labels, seed=0):
-    """Fit the baseline classifiers.
+def fit_baselines(trajectories, labels):
+    """Boosted trees and logistic regression, fitted to `trajectory_features`, by name.
 
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) array_like
-        Training trajectories, raw coordinates.
-    labels : (n,) array_like of int
-        Their states.
-    seed : int
-        Of the boosted trees.
-
-    Returns
-    -------
-    dict of str to fitted classifier
-        "gradient-boosted trees" and "logistic regression"; both predict from
-        `trajectory_features` of trajectories of the same length.
-
-    Raises
-    ------
-    ValueError
-        As `trajectory_features`, or if `labels` do not fit or hold a single class.
+    Raises `ValueError` as `trajectory_features`, or if `labels` do not fit or are all the same.
     """
     features = _features(trajectories)
     if len(labels) != len(features) or len(np.unique(labels)) < 2:
@@ -108,7 +76,7 @@ def fit_baselines(trajectories, labels, seed=0):
         )
     classifiers = {
         "gradient-boosted trees": HistGradientBoostingClassifier(
-            random_state=seed, max_iter=500, early_stopping=True
+            random_state=0, max_iter=500, early_stopping=True
         ),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
     }
@@ -122,47 +90,23 @@ def predict_baselines(baselines, trajectories):
 
 
 def _features(trajectories):
-    trajectories = np.asarray(trajectories)
-    portions = np.array_split(trajectories, max(1, len(trajectories) // _PORTION))
+    portions = np.array_split(np.asarray(trajectories), max(1, len(trajectories) // _PORTION))
     return np.concatenate([trajectory_features(portion) for portion in portions])
 
 
 def side_of_the_mean(trajectories):
-    """The least that a classifier could do: on which side of its mean a trajectory begins.
+    """The least that a classifier could do: on which side of its mean a trajectory begins, (n,).
 
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) array_like
-
-    Returns
-    -------
-    (n,) ndarray of int64
-        A (upper left) where the first frame, less the mean and in units of the spread, lies more to
-        the top than to the right; else B.
+    A (upper left) where the first frame, less the mean and in units of the spread, lies more to
+    the top than to the right; else B.
     """
     frames = np.asarray(trajectories, dtype=float)
     x, y = ((frames[:, 0] - frames.mean(axis=1)) / frames.std(axis=1)).T
     return np.where(y > x, STATE_A, STATE_B)
 
 
-def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST, report=print):
-    """Fit the baselines of a part, and keep their predictions unless they are there already.
-
-    Parameters
-    ----------
-    part : str
-        Key of `PARTS`.
-    folder : path
-    n_train : int, optional
-        In place of that of the part.
-    n_test : int
-    report : callable
-
-    Returns
-    -------
-    bool
-        Whether anything had to be fitted.
-    """
+def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST):
+    """Fit the baselines of a part and keep their predictions; False if they are there already."""
     regime, usual, label = PARTS[part]
     made_for = {
         "part": part,
@@ -178,7 +122,7 @@ def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST, 
         found = predict_baselines(fitted, test.trajectories)
         return {"states": {name: pack(states) for name, states in found.items()}}
 
-    return keep(_path(part, folder), made_for, make, packages=("scikit-learn",), report=report)
+    return keep(_path(part, folder), made_for, make, packages=("scikit-learn",))
 
 
 def _path(part, folder):
@@ -191,6 +135,10 @@ def load_baselines(part, folder=paths.RESULTS):
     if not path.exists():
         return {}
     record = json.loads(path.read_text())
+    if record["test_sets"] != json.loads(json.dumps(settings_of([whole(PARTS[part][0])]))):
+        raise ValueError(
+            f"{path.name} is of other trajectories: run python -m mb_support.baselines"
+        )
     return {name: unpack(text, record["n_test"]) for name, text in record["states"].items()}
 
 

@@ -22,7 +22,7 @@ _said = set()
 
 
 def cached(name, parameters, compute, source=None, folder=None):
-    """Return `compute()`, from disk if it was computed before by the same code.
+    """Return `compute()`, a dict of ndarrays, from disk if the same code computed it before.
 
     Parameters
     ----------
@@ -31,21 +31,11 @@ def cached(name, parameters, compute, source=None, folder=None):
     parameters : dict
         Everything the result depends on; must be writable as JSON.
     compute : callable
-        Takes nothing, returns a dict of ndarrays.
     source : callable, optional
-        The function that does the work, if `compute` only calls it. Its module, and everything
-        that this imports, is part of the key.
+        The function that does the work, if `compute` only calls it. Its module, and everything that
+        this imports, is part of the key.
     folder : Path, optional
         Where to keep results, by default a folder in `paths.CACHE`.
-
-    Returns
-    -------
-    dict of ndarray
-
-    Raises
-    ------
-    ValueError
-        If `parameters` cannot be written as JSON.
     """
     try:
         settings = json.dumps(parameters, sort_keys=True)
@@ -86,15 +76,8 @@ def fetch(folder, name):
 def keep(folder, name, content, replaces=None):
     """Write bytes to a file of a folder, or of one in the temporary directory; or say why not.
 
-    Another process sees all of the file or nothing.
-
-    Parameters
-    ----------
-    folder : Path
-    name : str
-    content : bytes
-    replaces : str, optional
-        Pattern of file names; others that fit it are removed.
+    Another process sees all of the file or nothing. Other files that fit the pattern `replaces` are
+    removed.
     """
     reason = None
     for place in _places(folder):
@@ -115,19 +98,7 @@ def keep(folder, name, content, replaces=None):
 def writable(folder):
     """A folder as it is if it can be written, or one in the temporary directory; a line says so.
 
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    Path
-        It exists.
-
-    Raises
-    ------
-    OSError
-        If neither can be written.
+    `OSError` if neither can.
     """
     folder, reason = Path(folder), None
     for place in _places(folder):

@@ -22,24 +22,11 @@ from .simulation import REGIMES, START_BOX
 
 
 class CausalConfig(BertConfig):
-    """Settings of a `CausalGenerator`; a `BertConfig` with a few more.
+    """Settings of a `CausalGenerator`: those of `transformers.BertConfig`, and a few more.
 
-    Parameters
-    ----------
-    window_length : int
-        Frames that the model sees at once.
-    n_components : int
-        Gaussians in the mixture.
-    frame_mean, frame_std : list of float
-        Constants that standardise frames, reduced length; by default mean and standard deviation
-        of the uniform distribution over `simulation.START_BOX`.
-    displacement_scale : float
-        Unit in which displacements are forecast, reduced length; by default that of free
-        diffusion over a frame of the regime, sqrt(2 D frame_time).
-    regime : str
-        Key of `simulation.REGIMES`: which simulations the model continues.
-    **kwargs
-        Everything of `transformers.BertConfig` (`hidden_size`, `num_hidden_layers`, ...).
+    Frames are standardised by constants, by default mean and standard deviation of the uniform
+    distribution over `simulation.START_BOX`; displacements are forecast in units of, by default,
+    that of free diffusion over a frame, sqrt(2 D frame_time).
     """
 
     model_type = "causal_generator"
@@ -51,12 +38,12 @@ class CausalConfig(BertConfig):
     intermediate_size: int = 128
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.0
-    window_length: int = 4
-    n_components: int = 8
+    window_length: int = 4  # frames that the model sees at once
+    n_components: int = 8  # Gaussians in the mixture
     frame_mean: list | None = None
     frame_std: list | None = None
     displacement_scale: float | None = None
-    regime: str = "metastable"
+    regime: str = "metastable"  # key of `REGIMES`: which simulations the model continues
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
@@ -73,22 +60,9 @@ class CausalConfig(BertConfig):
 
 
 def free_displacement(regime):
-    """Standard deviation of a coordinate after a frame of free diffusion, reduced length.
+    """Standard deviation of a coordinate after a frame of free diffusion, sqrt(2 D frame_time).
 
-    Parameters
-    ----------
-    regime : str
-        Key of `simulation.REGIMES`.
-
-    Returns
-    -------
-    float
-        sqrt(2 D frame_time), with D = 1 / (beta mass friction) where the dynamics has momenta.
-
-    Raises
-    ------
-    ValueError
-        If there is no such regime.
+    With D = 1 / (beta mass friction) where the dynamics has momenta.
     """
     if regime not in REGIMES:
         raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
@@ -99,26 +73,16 @@ def free_displacement(regime):
 
 @dataclass
 class CausalOutput(ModelOutput):
-    """What a `CausalGenerator` returns.
+    """What a `CausalGenerator` returns: mixtures of the displacement after each frame.
 
-    Parameters
-    ----------
-    loss : () Tensor
-        Mean negative log-likelihood of the displacements within the trajectories, in nats, in
-        units of `displacement_scale`; None for a single frame.
-    log_weights : (batch, n_frames, n_components) Tensor
-        Logarithms of the weights of the mixture.
-    means : (batch, n_frames, n_components, 2) Tensor
-        Means of the displacement, in units of `displacement_scale`.
-    cholesky : (batch, n_frames, n_components, 3) Tensor
-        Lower triangular factor of each covariance, in the same units: logarithms of the two
-        diagonal entries, then the entry below the diagonal.
+    All in units of `displacement_scale`. Each covariance is given by its lower triangular factor:
+    logarithms of the two diagonal entries, then the entry below the diagonal.
     """
 
-    loss: torch.Tensor | None = None
-    log_weights: torch.Tensor | None = None
-    means: torch.Tensor | None = None
-    cholesky: torch.Tensor | None = None
+    loss: torch.Tensor | None = None  # mean negative log-likelihood, nats; None for one frame
+    log_weights: torch.Tensor | None = None  # (batch, n_frames, n_components)
+    means: torch.Tensor | None = None  # (batch, n_frames, n_components, 2)
+    cholesky: torch.Tensor | None = None  # (batch, n_frames, n_components, 3)
 
 
 class CausalGenerator(PreTrainedModel):
@@ -168,13 +132,8 @@ class CausalGenerator(PreTrainedModel):
     def encode(self, frames, cache=None, position=0):
         """Encodings of raw frames, (batch, n_frames, hidden_size).
 
-        Parameters
-        ----------
-        frames : (batch, n_frames, 2) Tensor
-        cache : DynamicCache, optional
-            Keys and values of the frames before these; those of these are added.
-        position : int
-            Place of the first of these frames in the window.
+        `cache` holds keys and values of the frames before these, to which theirs are added;
+        `position` is the place of the first of these frames in the window.
         """
         mean, std = (frames.new_tensor(c) for c in (self.config.frame_mean, self.config.frame_std))
         weights = self.inputs_to_hidden_dim.weight
@@ -198,25 +157,10 @@ class CausalGenerator(PreTrainedModel):
         cholesky = torch.cat([cholesky[..., :2].clamp(-6, 3), cholesky[..., 2:]], dim=-1)
         return logits.log_softmax(dim=-1), means.unflatten(-1, (n, 2)), cholesky
 
-    def forward(self, trajectories, return_dict=None):
-        """Forecast the displacement after each frame; with two frames or more, the loss too.
+    def forward(self, trajectories):
+        """`CausalOutput` of (batch, n_frames, 2) raw coordinates; with a loss from two frames on.
 
-        Parameters
-        ----------
-        trajectories : (batch, n_frames, 2) Tensor of float
-            Raw coordinates, 1 <= n_frames <= `config.window_length` + 1. The last of
-            `window_length` + 1 frames serves as a target only.
-        return_dict : bool, optional
-            If False, a tuple of the fields that are not None.
-
-        Returns
-        -------
-        CausalOutput
-
-        Raises
-        ------
-        ValueError
-            If the shape is wrong, or coordinates are not finite.
+        At most `config.window_length` + 1 frames, the last of which serves as a target only.
         """
         self._check(trajectories)
         window = self.config.window_length
@@ -232,7 +176,7 @@ class CausalGenerator(PreTrainedModel):
             output.loss = -log_likelihood(
                 moved, output.log_weights[:, :n], output.means[:, :n], output.cholesky[:, :n]
             ).mean()
-        return output if return_dict is not False else output.to_tuple()
+        return output
 
     def _check(self, trajectories):
         longest = self.config.window_length + 1
@@ -251,21 +195,7 @@ class CausalGenerator(PreTrainedModel):
 
 
 def log_likelihood(displacement, log_weights, means, cholesky):
-    """Log-density of displacements under mixtures of Gaussians.
-
-    Parameters
-    ----------
-    displacement : (..., 2) Tensor
-    log_weights : (..., n_components) Tensor
-    means : (..., n_components, 2) Tensor
-    cholesky : (..., n_components, 3) Tensor
-        As in `CausalOutput`.
-
-    Returns
-    -------
-    (...) Tensor
-        In nats.
-    """
+    """Log-density of (..., 2) displacements under mixtures as in `CausalOutput`, in nats."""
     residual = displacement[..., None, :] - means
     log_x, log_y, below = cholesky.unbind(-1)
     z_x = residual[..., 0] * torch.exp(-log_x)
@@ -275,18 +205,9 @@ def log_likelihood(displacement, log_weights, means, cholesky):
 
 
 def draw_displacement(log_weights, means, cholesky, generator):
-    """One random displacement from each mixture.
+    """One random displacement from each mixture of a batch, (batch, 2).
 
-    Parameters
-    ----------
-    log_weights, means, cholesky : Tensor
-        Of shapes (batch, n_components), (batch, n_components, 2) and (batch, n_components, 3).
-    generator : torch.Generator
-        Source of the random numbers, on the CPU.
-
-    Returns
-    -------
-    (batch, 2) Tensor
+    `generator` is a torch.Generator on the CPU.
     """
     n_batch, n_components = log_weights.shape
     uniform = torch.rand(n_batch, 1, generator=generator).to(log_weights)
@@ -323,12 +244,6 @@ def sample(model, prompt, n_steps, seed, slide=None, progress=True):
     -------
     (batch, n_prompt + n_steps, 2) ndarray of float32
         The prompt and what follows.
-
-    Raises
-    ------
-    ValueError
-        If the prompt has the wrong shape or values that are not finite, or a number is out of
-        range.
     """
     prompt = as_float32("prompt", prompt)
     window, scale = model.config.window_length, model.config.displacement_scale

@@ -3,10 +3,8 @@
 ``python -m mb_support.ceiling --regime metastable`` writes ``results/ceiling_metastable.json``: for
 each trajectory, and for slices, how probable state B is to an observer who knows the dynamics
 exactly but sees standardised coordinates, as the model does. It goes on from where it stopped.
-
-Where a normal approximation of the observer's posterior holds, it is asked too: of many validation
-trajectories, and of all the test trajectories that models are scored on
-(``results/ceiling_metastable_approximate.json``).
+Where a normal approximation of his posterior holds, it is asked of many more trajectories, and
+``results/ceiling_metastable_approximate.json`` has its answers.
 """
 
 import argparse
@@ -27,7 +25,7 @@ from .observer import IdealObserver
 from .potential import SADDLES, potential
 from .records import keep, write_json
 
-#: (first frame, frames, trajectories) of what is observed of the final test set, in the order of need.
+#: (first frame, frames, trajectories) that are observed of the final test set, in order of need.
 OBSERVED = {
     "metastable": (
         (0, 512, 1000),
@@ -56,14 +54,8 @@ _PORTION = 50  # trajectories between two savings
 class Ceiling:
     """An ideal observer's conclusions from slices of the first trajectories of the final test set.
 
-    Attributes
-    ----------
-    start, length : int
-        First frame and number of frames of the slices.
-    first : (n,) ndarray
-        P(label = 1 | slice), the label being the state of the trajectory's frame 0.
-    last : (n,) ndarray or None
-        P(state of the slice's last frame = 1 | slice); None of the approximation.
+    `first` is P(label = 1 | slice), (n,), the label being the state of the trajectory's frame 0;
+    `last` the same of the slice's last frame, which the approximation does not say.
     """
 
     start: int
@@ -92,29 +84,20 @@ def mean_certainty(share_of_b):
     return float(certainty.mean()), float(certainty.std() / np.sqrt(len(certainty)))
 
 
-def highest_start(regime):
-    """Energy below which a data set starts, or None if anywhere in the box."""
+def _highest_start(regime):
     return float(potential(SADDLES[0])) if regime == EASY_STARTS else None
 
 
-def observe(regime, path, observed=None, progress=True):
+def data_digest(data):
+    """SHA-256 over the first trajectories of a set, 16 hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(data.trajectories[:20]).tobytes()).hexdigest()[:16]
+
+
+def observe(regime, path, observed=None):
     """Observe slices of the final test set, going on from what a file already holds.
 
-    Parameters
-    ----------
-    regime : str
-        Key of `OBSERVED`.
-    path : path
-        File to go on from and to write to, after every few trajectories.
-    observed : sequence of (first frame, frames, trajectories), optional
-        By default those of `OBSERVED`.
-    progress : bool
-        Print a line each time the file is written.
-
-    Raises
-    ------
-    ValueError
-        If the file was made of other trajectories.
+    `observed` is like a value of `OBSERVED`, the default. The file is written after every few
+    trajectories; `ValueError` if it was made of other ones.
     """
     path, observed = Path(path), OBSERVED[regime] if observed is None else observed
     n_most = max(20, *(n for _, _, n in observed))  # as many as the digest is of
@@ -133,7 +116,7 @@ def observe(regime, path, observed=None, progress=True):
             record["observations"].append(part)
         if len(part["first"]) >= n:
             continue
-        observer = IdealObserver(data.config, start, length, highest_start=highest_start(regime))
+        observer = IdealObserver(data.config, start, length, highest_start=_highest_start(regime))
         for low in range(len(part["first"]), n, _PORTION):
             began = time.process_time()
             rows = data.trajectories[low : min(low + _PORTION, n), start : start + length]
@@ -142,46 +125,26 @@ def observe(regime, path, observed=None, progress=True):
             part["last"] += seen.last.round(4).tolist()
             record["seconds"] = round(record["seconds"] + time.process_time() - began, 1)
             write_json(path, record, indent=None)
-            if progress:
-                done = len(part["first"])
-                print(f"{regime}, {length} frames from {start}: {done} of {n}", flush=True)
+            done = len(part["first"])
+            print(f"{regime}, {length} frames from {start}: {done} of {n}", flush=True)
 
 
-def approximate(regime, path, n_validation=None, n_test=N_TEST, progress=True):
+def approximate(regime, path, n_validation=None, n_test=N_TEST):
     """Ask the normal approximation of validation and of test trajectories, and keep its answers.
 
-    Parameters
-    ----------
-    regime : str
-        Key of `REGIMES`, or "easy_starts".
-    path : path
-        Holds afterwards, of validation trajectories, "expected_accuracy", the mean probability of
-        the more probable label, its "standard_error" and the "accuracy" of these guesses; and
-        "test", the probability of label 1 for each test trajectory. Left as it is if it was made
-        for the same.
-    n_validation : int, optional
-        By default as in `N_APPROXIMATE`.
-    n_test : int
-    progress : bool
-        Draw a progress bar.
-
-    Returns
-    -------
-    bool
-        Whether anything had to be made.
-
-    Notes
-    -----
-    The search begins at the truth and keeps a trace of it: the share of right guesses is a little
-    too high. The mean probability is the better estimate.
+    The file holds, of validation trajectories, "expected_accuracy", the mean probability of the
+    more probable label, its "standard_error" and the "accuracy" of these guesses; and "test", the
+    probability of label 1 for each test trajectory. False if it is there already. The search
+    begins at the truth and keeps a trace of it, so that the share of right guesses is a little too
+    high: the mean probability is the better estimate.
     """
-    observer = ApproximateObserver(regime_settings(regime), highest_start(regime))
+    observer = ApproximateObserver(regime_settings(regime), _highest_start(regime))
     n_validation = n_validation or N_APPROXIMATE[regime]
 
     def shares(n, family, index):
         data = make_dataset(n, family, index, regime)
         portions = np.array_split(data.trajectories, max(1, n // _PORTION))
-        bar = tqdm(portions, f"{regime}, {family}", disable=not progress)
+        bar = tqdm(portions, f"{regime}, {family}")
         return np.concatenate([observer.observe(portion) for portion in bar]), data.labels
 
     def make():
@@ -203,33 +166,16 @@ def approximate(regime, path, n_validation=None, n_test=N_TEST, progress=True):
     return keep(Path(path), made_for, make, packages=("numpy", "numba"), indent=None)
 
 
-def data_digest(data):
-    """SHA-256 over the first trajectories of a set, 16 hexadecimal digits."""
-    return hashlib.sha256(np.ascontiguousarray(data.trajectories[:20]).tobytes()).hexdigest()[:16]
-
-
 def load_ceilings(regime, folder=paths.RESULTS):
-    """The kept observations of a regime.
-
-    Parameters
-    ----------
-    regime : str
-    folder : path
-
-    Returns
-    -------
-    dict of (start, length) to Ceiling
-        Empty if there are none.
-    """
+    """The kept observations of a regime, as a dict of (start, length) to `Ceiling`."""
     path = Path(folder) / f"ceiling_{regime}.json"
     if not path.exists():
         return {}
-    parts = json.loads(path.read_text())["observations"]
     return {
         (part["start"], part["length"]): Ceiling(
             part["start"], part["length"], np.array(part["first"]), np.array(part["last"])
         )
-        for part in parts
+        for part in json.loads(path.read_text())["observations"]
     }
 
 
@@ -240,22 +186,10 @@ def load_approximate(regime, folder=paths.RESULTS):
 
 
 def ceiling_of_test_set(regime, folder=paths.RESULTS):
-    """The ceiling of the test trajectories that models are scored on, whole ones.
+    """The `Ceiling` of the whole test trajectories that models are scored on.
 
-    Parameters
-    ----------
-    regime : str
-    folder : path
-
-    Returns
-    -------
-    Ceiling
-        Of the normal approximation where it holds, else of the ideal observer.
-
-    Raises
-    ------
-    ValueError
-        If it is not kept.
+    Of the normal approximation where it holds, else of the ideal observer; `ValueError` if it is
+    not kept.
     """
     n_frames = regime_settings(regime).n_frames
     if regime in N_APPROXIMATE and (found := load_approximate(regime, folder)):

@@ -53,14 +53,7 @@ def _readable(folder):
 
 
 def write_manifest(folder, names=None):
-    """Write size and SHA-256 of files in a folder to its ``manifest.json``.
-
-    Parameters
-    ----------
-    folder : path
-    names : iterable of str, optional
-        Files to list; by default all.
-    """
+    """Write size and SHA-256 of files in a folder, by default all, to its ``manifest.json``."""
     folder = Path(folder)
     names = [p.name for p in folder.iterdir() if p.is_file()] if names is None else names
     entries = {
@@ -115,52 +108,14 @@ def _check_manifest(folder, names):
             )
 
 
-def weight_files(folder, variant=None):
-    """Files of a folder that hold a model's weights, and the index file if there are several.
-
-    Parameters
-    ----------
-    folder : path
-    variant : str, optional
-        As for `transformers.PreTrainedModel.save_pretrained`.
-
-    Returns
-    -------
-    files : list of str
-        A single one unless the folder was saved with ``max_shard_size``; it need not exist.
-    index : str or None
-    """
-    stem, ending = WEIGHTS.split(".")
-    single = f"{stem}.{variant}.{ending}" if variant else WEIGHTS
-    index = f"{WEIGHTS}.index.{variant}.json" if variant else f"{WEIGHTS}.index.json"
-    if (folder / single).exists() or not (folder / index).exists():
-        return [single], None
-    shards = read_json(folder / index).get("weight_map")
-    if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
-        raise CheckpointError(f"{folder / index} names no weights: it is damaged")
-    return sorted(set(shards.values())), index
+def weight_files(folder):
+    """Names of the files of a folder that hold weights: one, unless saved in shards or variants."""
+    return sorted(path.name for path in Path(folder).glob("model*.safetensors"))
 
 
 def has_weights(folder):
     """Whether a folder holds weights, in one file or several."""
     return any((folder / name).exists() for name in (WEIGHTS, f"{WEIGHTS}.index.json"))
-
-
-def _all_weights(folder, files, index):
-    if len(files) == 1 and not (folder / files[0]).is_file():
-        there = sorted(path.name for path in folder.glob("model*.safetensors*"))
-        raise CheckpointError(
-            f"{folder / files[0]} is missing: {folder} is not a whole checkpoint"
-            + (f"; it has {_some(there)}: give their variant=..." if there else "")
-        )
-    shapes = {}
-    for name in files:
-        shapes |= _weights(folder / name)
-    if index is not None:
-        lost = set(read_json(folder / index)["weight_map"]) - set(shapes)
-        if lost:
-            raise CheckpointError(f"{folder} lacks weights that {index} names: {_some(lost)}")
-    return shapes
 
 
 def _weights(path):
@@ -217,29 +172,13 @@ def _check_config(folder, model_class):
         raise CheckpointError(f"{path} has an impossible setting: {error}") from None
 
 
-def check_checkpoint(folder, model_class, config=None, variant=None):
+def check_checkpoint(folder, model_class, config=None):
     """Make sure that a folder holds a model of a class, whole and with finite weights.
 
-    Parameters
-    ----------
-    folder : path
-    model_class : type
-        Subclass of `transformers.PreTrainedModel`.
-    config : PreTrainedConfig, optional
-        Used instead of the folder's ``config.json``.
-    variant : str, optional
-        Of the weights, as for `transformers.PreTrainedModel.from_pretrained`.
-
-    Returns
-    -------
-    Path
-        The folder to load. It is `folder`, unless that was just being replaced when its writer
-        died: then it is the one before, and a `CheckpointWarning` says so.
-
-    Raises
-    ------
-    CheckpointError
-        Names the file, what is wrong with it and what would be right.
+    `config` is used instead of the folder's ``config.json``. Returns the folder to load: it is
+    `folder`, unless that was just being replaced when its writer died; then it is the one before,
+    and a `CheckpointWarning` says so. A `CheckpointError` names the file and what is wrong with
+    it. Of weights saved in shards or as a variant only the checksums are looked at here.
     """
     folder = Path(folder)
     with _readable(folder):
@@ -249,32 +188,34 @@ def check_checkpoint(folder, model_class, config=None, variant=None):
             raise CheckpointError(f"{folder} is a file: give the folder that holds {WEIGHTS}")
         if config is None:
             config = _check_config(folder, model_class)
-        files, index = weight_files(folder, variant)
-        shapes = _all_weights(folder, files, index)
+        files = weight_files(folder)
+        in_parts = bool(files) and WEIGHTS not in files
+        shapes = {} if in_parts else _weights(folder / WEIGHTS)
         _check_manifest(folder, files)  # people do edit config.json
+    if not in_parts:
+        _check_shapes(folder, model_class, config, shapes)
+    return folder
+
+
+def _check_shapes(folder, model_class, config, shapes):
     try:
         with torch.device("meta"):
             wanted = {k: tuple(v.shape) for k, v in model_class(config).state_dict().items()}
     except Exception as error:  # whatever the layers raise
         raise CheckpointError(f"{folder / CONFIG} describes no model: {error}") from None
     missing, unknown = set(wanted) - set(shapes), set(shapes) - set(wanted)
-    weights = folder / (index or files[0])
     if missing or unknown:
+        faults = (("it lacks", missing), ("it has unknown", unknown))
         raise CheckpointError(
-            f"{weights} holds another model: "
-            + "; ".join(
-                f"{what} {_some(names)}"
-                for what, names in (("it lacks", missing), ("it has unknown", unknown))
-                if names
-            )
+            f"{folder / WEIGHTS} holds another model: "
+            + "; ".join(f"{what} {_some(names)}" for what, names in faults if names)
         )
     wrong = [name for name in sorted(wanted) if wanted[name] != shapes[name]]
     if wrong:
         raise CheckpointError(
-            f"{weights} has a wrong size: {wrong[0]} is {shapes[wrong[0]]}, but "
+            f"{folder / WEIGHTS} has a wrong size: {wrong[0]} is {shapes[wrong[0]]}, but "
             f"{CONFIG} asks for {wanted[wrong[0]]}"
         )
-    return folder
 
 
 def _replaced(folder):
@@ -296,38 +237,15 @@ def _replaced(folder):
 
 
 def read_record(folder):
-    """The training record beside a model's weights.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    dict
-        Content of ``training.json``.
-
-    Raises
-    ------
-    CheckpointError
-        If it is missing, damaged or cannot be read.
-    """
+    """The training record beside a model's weights, the content of ``training.json``."""
     with _readable(folder):
         return read_json(Path(folder) / RECORD)
 
 
 def check_run_checkpoint(folder):
-    """Make sure that `Trainer` can go on from a checkpoint of an unfinished run.
+    """Make sure that `Trainer` can go on from a ``checkpoint-<step>`` of an unfinished run.
 
-    Parameters
-    ----------
-    folder : path
-        A ``checkpoint-<step>``.
-
-    Raises
-    ------
-    CheckpointError
-        If a file is missing, was not written to its end, or holds NaN weights.
+    `CheckpointError` if a file is missing, was not written to its end, or holds NaN weights.
     """
     folder = Path(folder)
     with _readable(folder):
@@ -357,18 +275,9 @@ def _check_zip(path):
 
 
 def newest_whole_checkpoint(run_folder):
-    """The last checkpoint of an interrupted run that can be gone on from.
+    """The last checkpoint of an interrupted run that can be gone on from, or None.
 
     Damaged ones are moved aside, to ``damaged-<step>``, and a `CheckpointWarning` names them.
-
-    Parameters
-    ----------
-    run_folder : path
-
-    Returns
-    -------
-    Path or None
-        None if there is no whole checkpoint.
     """
     for step, folder in sorted(_run_checkpoints(run_folder), reverse=True):
         try:
@@ -399,11 +308,9 @@ def _free_name(path):
 
 
 def forget_run(run_folder):
-    """Delete the checkpoints, and kept encodings, of a run that is to start anew."""
+    """Delete the checkpoints of a run that is to start anew."""
     for _, folder in list(_run_checkpoints(run_folder)):
         shutil.rmtree(folder)
-    for encodings in Path(run_folder).glob("encodings-*.npz"):
-        encodings.unlink()
 
 
 def main(arguments=None):

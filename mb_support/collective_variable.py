@@ -1,9 +1,8 @@
 """What the encoding of a frame knows of the committor: frames with known answers, and encodings.
 
 The slow coordinate of a two-state system is its committor q(x): the probability to reach state B
-before state A from x. Here frames of simulated trajectories are picked with the weights that make
-them a sample of the Boltzmann density, and a model encodes the trajectories they lie in. How a
-read-out of the encodings is scored against the exact q is in `cv_scores`.
+before state A from x. Frames of simulated trajectories are picked with the weights that make them a
+sample of the Boltzmann density; `cv_scores` says how read-outs are scored against the exact q.
 """
 
 from dataclasses import dataclass
@@ -28,30 +27,17 @@ SKIPPED = 25
 
 @dataclass(frozen=True)
 class Frames:
-    """Some frames of a set of trajectories, and what is exactly known of them.
+    """Some frames of a set of trajectories, and what is exactly known of them."""
 
-    Attributes
-    ----------
-    trajectory, frame : (n,) ndarray of int
-        Which trajectory of the set, which of its frames.
-    positions : (n, 2) ndarray
-    committor : (n,) ndarray
-        Exact q.
-    weights : (n,) ndarray
-        With them, the frames are a sample of the Boltzmann density; sum to one.
-    n_trajectories : int
-        Of the whole set.
-    """
-
-    trajectory: np.ndarray
-    frame: np.ndarray
-    positions: np.ndarray
-    committor: np.ndarray
-    weights: np.ndarray
-    n_trajectories: int
+    trajectory: np.ndarray  # (n,), which trajectory of the set,
+    frame: np.ndarray  # (n,), and which of its frames
+    positions: np.ndarray  # (n, 2)
+    committor: np.ndarray  # (n,), exact q
+    weights: np.ndarray  # (n,), with them a sample of the Boltzmann density; sum to one
+    n_trajectories: int  # of the whole set
 
     def __len__(self):
-        return len(self.frame)
+        return len(self.committor)
 
     @property
     def in_transition(self):
@@ -70,6 +56,12 @@ def is_in_transition(committor):
     return (committor > TRANSITION[0]) & (committor < TRANSITION[1])
 
 
+def within(positions, disk):
+    """Whether (..., 2) positions lie in a (centre, radius) disk, (...) of bool."""
+    centre, radius = disk
+    return np.square(positions - np.asarray(centre, positions.dtype)).sum(axis=-1) <= radius**2
+
+
 def exact_committor(solver):
     """The committor from `SOURCE` to `TARGET`, (n_x, n_y); kept on disk."""
     parameters = {"beta": solver.beta, "step": solver.grid_step, "disks": [SOURCE, TARGET]}
@@ -78,39 +70,17 @@ def exact_committor(solver):
     ]
 
 
-def boltzmann_weight(solver, config, first_frame=SKIPPED, last_frame=None):
+def boltzmann_weight(solver, config):
     """Boltzmann density divided by the density of frames from uniform starts, at the nodes.
 
-    Parameters
-    ----------
-    solver : GridSolver
-    config : SimulationConfig
-    first_frame, last_frame : int
-        Range of frames, the last one excluded; by default to the end of a trajectory.
-
-    Returns
-    -------
-    (n_x, n_y) ndarray
-        A mean over frames weighted with this is an equilibrium average. Zero where there is
-        neither density.
-
-    Raises
-    ------
-    ValueError
-        If the range is empty or leaves the trajectory.
+    Frames from `SKIPPED` on count. A mean over them weighted with this is an equilibrium average.
+    Zero where there is neither density.
     """
-    last_frame = config.n_frames if last_frame is None else last_frame
-    if not 0 <= first_frame < last_frame <= config.n_frames:
-        raise ValueError(
-            f"frames must lie in 0..{config.n_frames}, the first before the last; got "
-            f"{first_frame!r} and {last_frame!r}"
-        )
 
     def solve():
         start = start_density(solver).sum(axis=0)
-        if first_frame:
-            start = solver.propagate_density(start, first_frame * config.frame_time)
-        visited = mean_frame_density(solver, last_frame - first_frame, config.frame_time, start)
+        start = solver.propagate_density(start, SKIPPED * config.frame_time)
+        visited = mean_frame_density(solver, config.n_frames - SKIPPED, config.frame_time, start)
         stationary = solver.stationary_density()
         # where nothing has a chance to be, the ratio is rounding
         seen = stationary > 1e-12 * stationary.max()
@@ -122,25 +92,20 @@ def boltzmann_weight(solver, config, first_frame=SKIPPED, last_frame=None):
         "diffusion": solver.diffusion,
         "step": solver.grid_step,
         "frame_time": config.frame_time,
-        "frames": [first_frame, last_frame],
+        "frames": [SKIPPED, config.n_frames],
     }
     return cached("boltzmann-weight", parameters, solve)["ratio"]
 
 
 class ExactFields:
-    """Committor and Boltzmann weight at any position.
+    """Committor and Boltzmann weight at any position, for trajectories from uniform starts.
 
     Parameters
     ----------
     solver : GridSolver
-        At the temperature and diffusion constant of the data.
+        At the temperature and diffusion constant of the data; else `ValueError`.
     config : SimulationConfig
-        Of the data: trajectories from uniform starts.
-
-    Raises
-    ------
-    ValueError
-        If the temperatures differ.
+        Of the data.
     """
 
     def __init__(self, solver, config):
@@ -171,17 +136,12 @@ def pick_frames(fields, data, seed, shares):
         From uniform starts.
     seed : int
     shares : (float, float)
-        Probability to pick a frame with 0.02 < q < 0.98, and any other one.
+        Probability to pick a frame with 0.02 < q < 0.98, and any other one; above 0, at most 1.
 
     Returns
     -------
     Frames
         Their weights undo both the uneven picking and the uniform starts.
-
-    Raises
-    ------
-    ValueError
-        If a share is not above 0 and at most 1.
     """
     if not all(0 < share <= 1 for share in shares):
         raise ValueError(f"shares must be above 0 and at most 1; got {shares!r}")
@@ -216,11 +176,6 @@ def encode_frames(model, trajectories, trajectory, frame):
     -------
     (n, n_layers + 1, hidden_size) ndarray of float32
         The embedding, then the output of each layer.
-
-    Raises
-    ------
-    ValueError
-        If trajectories are malformed or too long, or an index lies outside them.
     """
     trajectories = as_trajectories(
         "trajectories", trajectories, model.config.max_position_embeddings

@@ -1,9 +1,7 @@
 """How the package's inner loops are compiled and kept, and what Python has no word for.
 
-That is: a multiply-add with one rounding, the bits of a float, and conversion by example.
-
-numba's own cache knows a function by its own file. Compiled code also holds what that file
-imports, inlined: so it is kept here under a digest of all of that.
+Compiled code holds, inlined, what its file imports. numba's own cache does not know; here code is
+kept under a digest of all of that.
 """
 
 import hashlib
@@ -22,14 +20,7 @@ from . import cache, paths, sources
 
 
 def compiled(function=None, **options):
-    """`njit` that releases the GIL and keeps what it compiled on disk.
-
-    Parameters
-    ----------
-    function : callable
-    **options
-        Of `numba.njit`.
-    """
+    """`numba.njit` that releases the GIL and keeps what it compiled on disk."""
     if function is None:
         return lambda f: compiled(f, **options)
     dispatcher = njit(**{"nogil": True, "error_model": "numpy"} | options)(function)

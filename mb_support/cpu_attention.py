@@ -2,10 +2,9 @@
 
 The poster's models have heads of 2 to 5 dimensions. There, attention over N frames costs N x N
 exponentials and hardly any multiplications, and general kernels, built for heads of 64 and more,
-spend most of their time elsewhere. These two loops (one forward, one backward that recomputes
-the weights) never store an N x N matrix and keep one row of it in cache. They give what
-`torch.nn.functional.scaled_dot_product_attention` gives, to float32 rounding; see
-``tests/test_cpu_attention.py`` and the chapter on scale and speed for the gain.
+spend most of their time elsewhere. These two loops (one forward, one backward that recomputes the
+weights) never store an N x N matrix. They give what `scaled_dot_product_attention` gives, to
+float32 rounding; the chapter on scale and speed has the gain.
 
 The softmax is shifted by a cheap bound of the row's largest score instead of the largest score;
 a row for which that bound is loose enough to endanger precision is done again with the true one.
@@ -164,19 +163,11 @@ class _FusedAttention(torch.autograd.Function):
         q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
         out, log_sum = torch.empty_like(q), torch.empty(batch * heads, n_frames)
         ctx.scale = np.float32(scaling * LOG2_E)
-        parallel.run(
-            _kernels(head_size)[0],
-            *(t.numpy() for t in (q, k, v, out, log_sum)),
-            ctx.scale,
-            is_causal,
-        )
+        arrays = [t.numpy() for t in (q, k, v, out, log_sum)]
+        parallel.run(_kernels(head_size)[0], *arrays, ctx.scale, is_causal)
         ctx.save_for_backward(q, k, v, out, log_sum)
-        ctx.scaling, ctx.is_causal, ctx.shape, ctx.dtype = (
-            scaling,
-            is_causal,
-            query.shape,
-            query.dtype,
-        )
+        ctx.scaling, ctx.is_causal = scaling, is_causal
+        ctx.shape, ctx.dtype = query.shape, query.dtype
         # (batch, frames, heads, head_size), as every transformers attention function returns
         return out.view(batch, heads, head_size, n_frames).permute(0, 3, 1, 2).to(query.dtype)
 
@@ -188,12 +179,8 @@ class _FusedAttention(torch.autograd.Function):
         d_out = d_output.permute(0, 2, 3, 1).to(torch.float32).reshape(q.shape).contiguous()
         delta = (d_out * out).sum(dim=1)
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        parallel.run(
-            _kernels(head_size)[1],
-            *(t.numpy() for t in (q, k, v, d_out, delta, log_sum, dq, dk, dv)),
-            ctx.scale,
-            ctx.is_causal,
-        )
+        arrays = [t.numpy() for t in (q, k, v, d_out, delta, log_sum, dq, dk, dv)]
+        parallel.run(_kernels(head_size)[1], *arrays, ctx.scale, ctx.is_causal)
         dq, dk, dv = (
             t.view(batch, heads, head_size, n_frames).transpose(2, 3).to(ctx.dtype)
             for t in (dq * ctx.scaling, dk * ctx.scaling, dv)
@@ -208,22 +195,7 @@ def fused_attention_forward(
 
     Falls back on ``"sdpa"`` for what the loops do not do: a mask, attention dropout (with a
     warning), float64, a device other than the CPU, heads of more than 8 dimensions, or a trace.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The attention layer; its `is_causal` is used when the argument is None.
-    query, key, value : (batch, heads, frames, head_size) Tensor
-    attention_mask : Tensor or None
-    dropout : float
-    scaling : float, optional
-        Factor of the scores; default 1 / sqrt(head_size).
-    is_causal : bool, optional
-
-    Returns
-    -------
-    (batch, frames, heads, head_size) Tensor, None
-        Output, and None in place of the attention weights, which never exist as a whole.
+    The weights, None in the result, never exist as a whole.
     """
     head_size = query.shape[-1]
     scaling = head_size**-0.5 if scaling is None else scaling
@@ -240,15 +212,7 @@ def fused_attention_forward(
         _warn_of_dropout()
     if not fits_loops or dropout > 0.0:
         return sdpa_attention_forward(
-            module,
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=dropout,
-            scaling=scaling,
-            is_causal=is_causal,
-            **kwargs,
+            module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
         )
     return _apply(query, key, value, scaling, is_causal), None
 

@@ -4,10 +4,9 @@ Errors are root mean squares over three regions. "boltzmann" takes all frames wi
 density, "transition" those with 0.1 < q < 0.9 with the same density, and "even" gives every eighth
 of that range of q the same weight, however rarely it is visited.
 
-Frames of one trajectory are alike, and predictions of two methods err on the same trajectories. So
-squared errors are summed over blocks of trajectories, and blocks are resampled (bootstrap), the
-same blocks for both methods. What trainings add to the uncertainty is their scatter, pooled over
-the sizes of the model, since each size was trained a few times only.
+Frames of one trajectory are alike, and two methods err on the same trajectories. So squared errors
+are summed over blocks of trajectories, and blocks are resampled (bootstrap), the same for both.
+What trainings add to the uncertainty is their scatter, pooled over the sizes of the model.
 """
 
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .collective_variable import TRANSITION, is_in_transition
-from .readouts import weighted_spearman
+from .collective_variable import TRANSITION, Frames, exact_committor, is_in_transition
 
 REGIONS = ("boltzmann", "transition", "even")
 _N_EVEN = 8  # parts of the range of q with equal weight
@@ -26,15 +24,8 @@ _TAILS = (0.025, 0.975)  # intervals hold 95 %
 def region_factors(frames):
     """What a frame's Boltzmann weight is multiplied with in each region, as functions of q.
 
-    Parameters
-    ----------
-    frames : Frames
-        They say how rarely each part of the range of q is visited.
-
-    Returns
-    -------
-    dict of str to callable
-        For each of `REGIONS`; and "fitted", the mixture with which probes are fitted.
+    For each of `REGIONS`, and for "fitted", the mixture with which probes are fitted. `frames` say
+    how rarely each part of the range of q is visited.
     """
 
     def even_part(committor):
@@ -56,23 +47,9 @@ def region_factors(frames):
 def error_sums(predicted, frames, n_blocks):
     """Weighted squared errors of a predicted committor, summed over blocks of trajectories.
 
-    Parameters
-    ----------
-    predicted : (n,) array_like or dict of str to (n,) array_like
-        Read-out for each frame; a dictionary holds one for each region.
-    frames : Frames
-    n_blocks : int
-        Into which the trajectories are divided, in their order.
-
-    Returns
-    -------
-    dict of str to (n_blocks,) ndarray
-        For each of `REGIONS`.
-
-    Raises
-    ------
-    ValueError
-        If a prediction is missing or not finite, or there are more blocks than trajectories.
+    `predicted` holds (n,) numbers, one for each of the `frames`, or a dictionary of them, for each
+    region. The trajectories are divided into `n_blocks`, in their order. Gives (n_blocks,) for each
+    of `REGIONS`.
     """
     if not isinstance(predicted, dict):
         predicted = dict.fromkeys(REGIONS, predicted)
@@ -104,21 +81,45 @@ def _block_sums(values, frames, region, n_blocks):
     return np.bincount(block, weights * values, minlength=n_blocks)
 
 
+def best_constants(solver):
+    """Error of the best constant in each region, exact: what is known without looking, a dict.
+
+    It is the standard deviation of the committor there.
+    """
+    committor = exact_committor(solver).ravel()
+    density = solver.stationary_density().ravel()
+    nodes = Frames(None, None, None, committor, density / density.sum(), 0)
+    errors = {}
+    for region in REGIONS:
+        weights = nodes.weights * region_factors(nodes)[region](committor)
+        mean = np.average(committor, weights=weights)
+        errors[region] = float(np.sqrt(np.average((committor - mean) ** 2, weights=weights)))
+    return errors
+
+
+def weighted_spearman(values, others, weights):
+    """Spearman rank correlation in which rows carry weights; NaN if a variable is constant.
+
+    Ranks are positions in the weighted distribution of each variable (ties share the middle);
+    with equal weights this is the usual coefficient.
+    """
+    weights = np.asarray(weights, dtype=float)
+    first, second = _weighted_ranks(values, weights), _weighted_ranks(others, weights)
+    first, second = (ranks - np.average(ranks, weights=weights) for ranks in (first, second))
+    spread = (weights @ first**2) * (weights @ second**2)
+    return float(weights @ (first * second) / np.sqrt(spread)) if spread > 0 else float("nan")
+
+
+def _weighted_ranks(values, weights):
+    level = stats.rankdata(values, method="dense") - 1
+    mass = np.bincount(level, weights)
+    return (np.cumsum(mass) - mass / 2)[level]
+
+
 def rank_correlation(predicted, frames, n_bootstrap=100, seed=0):
     """Spearman correlation of a predicted with the exact committor in the transition region.
 
-    Parameters
-    ----------
-    predicted : (n,) array_like
-    frames : Frames
-    n_bootstrap : int
-        Resamples of whole trajectories.
-    seed : int
-
-    Returns
-    -------
-    (float, float, float)
-        Value, and the ends of its 95 % interval.
+    The value, and the ends of its 95 % interval from resampled trajectories.
     """
     kept = np.flatnonzero(frames.in_transition & (frames.weights > 0))
     predicted, committor = np.asarray(predicted, dtype=float)[kept], frames.committor[kept]
@@ -134,17 +135,8 @@ def rank_correlation(predicted, frames, n_bootstrap=100, seed=0):
 def calibration_curve(predicted, committor, weights, edges):
     """Mean and spread of predictions in bins of the exact committor.
 
-    Parameters
-    ----------
-    predicted, committor, weights : (n,) array_like
-    edges : (n_bins + 1,) array_like
-        Ascending.
-
-    Returns
-    -------
-    dict of (n_bins,) list
-        "committor" and "mean": weighted means in each bin; "low" and "high": the 16 % and 84 %
-        quantiles of the predictions. NaN in an empty bin.
+    "committor" and "mean" are weighted means in each bin, "low" and "high" the 16 % and 84 %
+    quantiles of the predictions; lists, with NaN in an empty bin.
     """
     predicted, committor, weights = (
         np.asarray(values, dtype=float) for values in (predicted, committor, weights)
@@ -168,27 +160,17 @@ def calibration_curve(predicted, committor, weights, edges):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval, and with its values for single trainings.
+    """A number with its 95 % interval, and with its values for single trainings."""
 
-    Attributes
-    ----------
-    value, low, high : float
-        Mean over trainings; the interval.
-    trainings : tuple of float
-        One value for each training; a method that is not trained several times has one.
-    """
-
-    value: float
+    value: float  # mean over trainings
     low: float
     high: float
-    trainings: tuple
+    trainings: tuple  # one value for each; a method that is not trained has one
 
-    def text(self, digits=3):
-        """As "0.123 [0.110, 0.131]", followed by "(0.120 to 0.126)" if there are trainings."""
-        text = f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
-        if len(self.trainings) > 1:
-            text += f" ({min(self.trainings):.{digits}f} to {max(self.trainings):.{digits}f})"
-        return text
+    def text(self, digits=3, sign=""):
+        """As "0.123 [0.110, 0.131]"; with `sign` "+", as "+0.123 [+0.110, +0.131]"."""
+        value, low, high = (f"{v:{sign}.{digits}f}" for v in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
 
     @property
     def verdict(self):
@@ -199,15 +181,7 @@ class Estimate:
 
 
 class Bootstrap:
-    """Resamples of blocks of trajectories, the same for every method.
-
-    Parameters
-    ----------
-    mass : (n_blocks,) array_like
-        From `block_masses`.
-    n_bootstrap : int
-    seed : int
-    """
+    """Resamples of blocks of trajectories, the same for every method; `mass` as `block_masses`."""
 
     def __init__(self, mass, n_bootstrap=2000, seed=0):
         self._mass = np.asarray(mass, dtype=float)
@@ -225,21 +199,9 @@ class Bootstrap:
         return (self._draws @ squares.T) / (self._draws @ self._mass)[:, None]
 
     def error(self, squares):
-        """Root mean square error of a method; its interval is over trajectories alone.
+        """Root mean square error, an `Estimate` whose interval is over trajectories alone.
 
-        Parameters
-        ----------
-        squares : (n_trainings, n_blocks) or (n_blocks,) array_like
-            From `error_sums`.
-
-        Returns
-        -------
-        Estimate
-
-        Raises
-        ------
-        ValueError
-            If the number of blocks is another.
+        `squares` are from `error_sums`: (n_trainings, n_blocks) or (n_blocks,).
         """
         values = np.sqrt(self._mean_squares(squares))
         means = values.mean(axis=1)
@@ -247,31 +209,15 @@ class Bootstrap:
         return Estimate(float(means[0]), *tails, tuple(values[0].tolist()))
 
     def differences(self, squares, rivals):
-        """By how much the errors of models exceed those of their rivals.
+        """By how much the errors of models exceed those of their rivals, {size: Estimate}.
 
-        Parameters
-        ----------
-        squares : dict of str to (n_trainings, n_blocks) array_like
-            From `error_sums`, for each size.
-        rivals : dict of str to (n_trainings, n_blocks) or (n_blocks,) array_like
-            Of what each size is compared with: one, or one for each training in the same order.
-
-        Returns
-        -------
-        dict of str to Estimate
-            Their intervals are over trajectories and trainings.
-
-        Raises
-        ------
-        ValueError
-            If the number of blocks is another, the trainings cannot be paired, or no size was
-            trained twice: nothing tells how trainings scatter.
-
-        Notes
-        -----
-        The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from trajectories, s the
-        standard deviation over trainings, pooled over sizes, k the number of trainings, z and t the
-        normal and Student's quantile.
+        `squares` are (n_trainings, n_blocks) sums for each size, `rivals` those of what it is
+        compared with: one, or one for each training in the same order. Intervals are over
+        trajectories and trainings, with a half-width of sqrt((z e)^2 + (t s)^2 / k): e the standard
+        error from trajectories, s the standard deviation over trainings, pooled over sizes, k the
+        number of trainings, z and t the normal and Student's quantile. A size that was trained once
+        counts as if it scattered like the rest; where no size was trained twice there is no
+        interval, and nothing is decided.
         """
         values = {}
         for size, found in squares.items():
@@ -284,35 +230,30 @@ class Bootstrap:
             values[size] = ours - theirs
         return _over_trainings(values)
 
-    def shares_known(self, squares, chance, best):
-        """How much of what can be known models know: 0 as much as `chance`, 1 as the best.
+    def shares_known(self, squares, variance, best):
+        """How much of what can be known models know, an `Estimate` for each size.
 
-        Parameters
-        ----------
-        squares, chance : dict of str to (n_trainings, n_blocks) array_like
-            For each size.
-        best : (n_blocks,) array_like
-
-        Returns
-        -------
-        dict of str to Estimate
-            (chance - error) / (chance - best), of mean squares; intervals as in `differences`.
+        (variance - error) / (variance - least), of mean squares: 0 as much as a constant, whose
+        error is the variance, and 1 as much as `best`, of (n_blocks,). Intervals as in
+        `differences`.
         """
-        least, values = self._mean_squares(best), {}
-        for size, found in squares.items():
-            none = self._mean_squares(chance[size])
-            values[size] = (none - self._mean_squares(found)) / (none - least)
-        return _over_trainings(values)
+        least = self._mean_squares(best)
+        return _over_trainings(
+            {
+                size: (variance - self._mean_squares(found)) / (variance - least)
+                for size, found in squares.items()
+            }
+        )
 
 
 def _over_trainings(values):
     # estimates from (1 + n_bootstrap, n_trainings) values of each size, the sample's own first
     trained = {size: rows[0] for size, rows in values.items()}
     freedom = sum(len(own) - 1 for own in trained.values())
-    if freedom < 1:
-        raise ValueError("no size was trained twice: nothing tells how trainings scatter")
     squares = sum(((own - own.mean()) ** 2).sum() for own in trained.values())
-    scatter = np.sqrt(squares / freedom) * stats.t.ppf(_TAILS[1], freedom)
+    scatter = np.nan
+    if freedom:
+        scatter = np.sqrt(squares / freedom) * stats.t.ppf(_TAILS[1], freedom)
     found = {}
     for size, own in trained.items():
         by_trajectories = values[size][1:].mean(axis=1).std() * stats.norm.ppf(_TAILS[1])

@@ -15,7 +15,6 @@ from .states import assign_states
 SEED_FAMILIES = {"train": 1, "test": 60_000, "validation": 20_000, "stream": 30_000}
 #: Index of the test set that final accuracies are scored on. Set 0 was shown to provisional models.
 FINAL_TEST = 1
-LABELS = ("first", "last")
 #: The name under which the `metastable` regime is started only where a particle could be found:
 #: in the part of the box of starts that lies below the upper saddle.
 EASY_STARTS = "easy_starts"
@@ -24,16 +23,9 @@ _EASY_CANDIDATES = 64
 
 @dataclass(frozen=True)
 class TrajectorySet:
-    """Simulated trajectories and what is known of them.
+    """Simulated trajectories, (n, n_frames, 2) float32 raw coordinates, and what is known of them.
 
-    Parameters
-    ----------
-    trajectories : (n_trajectories, n_frames, 2) ndarray of float32
-        Raw coordinates; frame 0 is the start.
-    labels : (n_trajectories,) ndarray of int64
-        State of the first frame (or of the last, see `make_dataset`).
-    config : SimulationConfig
-    seed : int
+    `labels`, (n,) int64, are the states of the first frames.
     """
 
     trajectories: np.ndarray
@@ -64,18 +56,9 @@ def regime_settings(regime):
 
 
 def starts_of(regime, n, seed, first_trajectory=0):
-    """Starts as a data set draws them: uniform over the box, or over its part below the saddle.
+    """Starts as a data set draws them, (n, 2): uniform over the box, or its part below the saddle.
 
-    Parameters
-    ----------
-    regime : str
-        A key of `simulation.REGIMES`, or "easy_starts".
-    n, seed, first_trajectory : int
-        As for `simulation.sample_starts`; start number i does not depend on the others.
-
-    Returns
-    -------
-    (n, 2) ndarray of float
+    `regime` is a key of `simulation.REGIMES` or "easy_starts"; the rest is as for `sample_starts`.
     """
     if regime != EASY_STARTS:
         return sample_starts(n, seed, first_trajectory=first_trajectory)
@@ -86,7 +69,7 @@ def starts_of(regime, n, seed, first_trajectory=0):
     return candidates[np.arange(n), is_low.argmax(axis=1)]
 
 
-def make_dataset(n_trajectories, family="test", index=0, regime="metastable", label="first", **cfg):
+def make_dataset(n_trajectories, family="test", index=0, regime="metastable", **cfg):
     """Simulate trajectories from uniform random starts and label them.
 
     Parameters
@@ -98,36 +81,28 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", la
         Which seed of the family.
     regime : str
         A key of `simulation.REGIMES`, or "easy_starts".
-    label : {"first", "last"}
-        The frame whose state is the label of the trajectory.
     **cfg
         Fields of `SimulationConfig` that replace those of the regime (`n_frames=250`, ...).
 
     Returns
     -------
     TrajectorySet
-
-    Raises
-    ------
-    ValueError
-        If the regime, family or label is unknown, or a simulation setting is impossible.
     """
     config = replace(regime_settings(regime), **cfg)
-    if label not in LABELS:
-        raise ValueError(f"unknown label {label!r}: choose one of {list(LABELS)}")
     seed = family_seed(family, index)
     trajectories = simulate(config, starts_of(regime, n_trajectories, seed), seed)
-    labels = assign_states(trajectories[:, 0 if label == "first" else -1])
-    return TrajectorySet(trajectories, labels, config, seed)
+    return TrajectorySet(trajectories, assign_states(trajectories[:, 0]), config, seed)
 
 
-class _Windows(torch.utils.data.Dataset):
+def as_item(window, label):
+    """A window, (n_frames, 2), and its label as an item of a training."""
+    return {"trajectories": torch.from_numpy(window), "labels": torch.tensor(int(label))}
+
+
+class Windows(torch.utils.data.Dataset):
     """Items of a training, addressed by number: windows of given lengths, stage after stage.
 
-    Parameters
-    ----------
-    stages : sequence of (n_frames, n_items)
-        Lengths of the windows, and how many there are of each, in order.
+    `stages` are pairs (n_frames, n_items): lengths of the windows, and how many there are of each.
     """
 
     def __init__(self, stages):
@@ -156,28 +131,14 @@ class _Windows(torch.utils.data.Dataset):
         items = [int(item) for item in items]
         if min(items) < 0 or max(items) >= len(self):
             raise IndexError(f"items must lie in 0..{len(self) - 1}")
-        found = []
-        for item in items:
-            window, label = self._window(item)
-            found.append(
-                {"trajectories": torch.from_numpy(window), "labels": torch.tensor(int(label))}
-            )
-        return found
+        return [as_item(*self._window(item)) for item in items]
 
 
-class FreshTrajectories(_Windows):
+class FreshTrajectories(Windows):
     """A stream of trajectories that no model has seen, addressed by number.
 
-    Item i depends on the seed and i only: any split over batches, workers and processes gives
-    the same trajectories, and an interrupted training goes on with the ones it would have seen.
-
-    Parameters
-    ----------
-    stages : sequence of (n_frames, n_items)
-        Lengths of the trajectories, stage after stage.
-    seed : int
-    regime : str
-        A key of `simulation.REGIMES`, or "easy_starts".
+    Item i depends on the seed and i only: any split over batches, workers and processes gives the
+    same trajectories, and an interrupted training goes on with the ones it would have seen.
     """
 
     _BLOCK = 1024  # trajectories simulated together
@@ -207,23 +168,11 @@ class FreshTrajectories(_Windows):
         return trajectories, assign_states(trajectories[:, 0])
 
 
-class FixedTrajectories(_Windows):
+class FixedTrajectories(Windows):
     """A fixed set of trajectories gone through again and again, in a new order on each pass.
 
     A window shorter than the trajectories is cut out of one at random; its label is the state of
-    its own first frame.
-
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) ndarray of float32
-    stages : sequence of (n_frames, n_items)
-    seed : int
-        Of orders and cuts: item i depends on it and on i only.
-
-    Raises
-    ------
-    ValueError
-        If a stage is longer than the trajectories.
+    its own first frame. Orders and cuts of item i depend on the seed and i only.
     """
 
     def __init__(self, trajectories, stages, seed):
@@ -242,7 +191,7 @@ class FixedTrajectories(_Windows):
         if self._pass[0] != number:
             order = np.random.default_rng((self.seed, number)).permutation(len(self.trajectories))
             self._pass = number, order
-        trajectory, n_frames = self.trajectories[self._pass[1][place]], self.n_frames(item)
+        trajectory, n_frames = (self.trajectories[self._pass[1][place]], self.n_frames(item))
         n_places = len(trajectory) - n_frames + 1
         begin = np.random.default_rng((self.seed, item, 1)).integers(n_places)
         window = trajectory[begin : begin + n_frames].copy()

@@ -1,21 +1,16 @@
 """Sparse elimination of a Markov chain on a grid without a single subtraction.
 
 At low temperature the rate of leaving a well is 1e-20 of the rates inside it. An ordinary
-factorisation forms it as the difference of numbers of order one, and loses it. Here the diagonal
-is never stored: a node's total rate is the sum of the rates that leave it, and eliminating a node
-adds to the rates between its neighbours what goes through it (Grassmann, Taksar and Heyman [1]_).
-Sums and products of positive numbers keep their digits, so that the solution for a positive right
-side is right to rounding in *every* entry, whatever the condition number: Kramers times of 1e200
-as well as probabilities of 1e-200.
+factorisation forms it as the difference of numbers of order one, and loses it. Here the diagonal is
+never stored: a node's total rate is the sum of the rates that leave it, and eliminating a node adds
+to the rates between its neighbours what goes through it (W. K. Grassmann, M. I. Taksar and
+D. P. Heyman, Oper. Res. 33, 1107 (1985)). Sums and products of positive numbers keep their digits:
+the solution for a positive right side is right to rounding in *every* entry, Kramers times of 1e200
+as well as probabilities of 1e-200. At ordinary temperatures it is as fast as a sparse LU.
 
-Nodes are eliminated along nested dissections of the grid (George [2]_), each separator as a dense
-block (Duff and Reid [3]_), which costs n^(3/2) operations for n nodes.
-
-References
-----------
-.. [1] W. K. Grassmann, M. I. Taksar and D. P. Heyman, Oper. Res. 33, 1107 (1985).
-.. [2] A. George, SIAM J. Numer. Anal. 10, 345 (1973).
-.. [3] I. S. Duff and J. K. Reid, ACM Trans. Math. Softw. 9, 302 (1983).
+Nodes are eliminated along nested dissections of the grid (A. George, SIAM J. Numer. Anal. 10, 345
+(1973)), each separator as a dense block (I. S. Duff and J. K. Reid, ACM Trans. Math. Softw. 9, 302
+(1983)): n^(3/2) operations for n nodes.
 """
 
 import numpy as np
@@ -30,14 +25,8 @@ _PANEL = 8  # nodes whose contributions to the rest of a block are added in one 
 class Elimination:
     """The factorised generator of a chain that is left at some rates; see the module.
 
-    Parameters
-    ----------
-    grid : Grid
-    kept : (n_x, n_y) ndarray of bool
-        Nodes of the chain; stepping to any other is impossible.
-    leaving : (n_x, n_y) ndarray
-        Rate of leaving the chain for good at each node, 1/time, at least 0. From every node
-        one must be able to get to a place where it is positive.
+    `kept`, (n_x, n_y), tells the nodes of the chain, `leaving` the rate of leaving it for good at
+    each, at least 0: from every node one must be able to get to where it is positive.
     """
 
     def __init__(self, grid, kept, leaving):
@@ -84,16 +73,10 @@ def _bisected(n):
 
 
 def _dissected(kept):
-    """Order in which the nodes are eliminated.
+    """Order of elimination: the place of each kept node in it, (n,).
 
-    Returns
-    -------
-    number : (n,) ndarray of int
-        Place of each kept node in that order.
-    last : (n_parts,) ndarray of int
-        Parts are eliminated one after another: end of each in that order.
-    keys : (n_parts,) ndarray of int
-        The way to each part, two binary digits for each cut; ascending.
+    Parts are eliminated one after another: also where each ends, and the way to it, two binary
+    digits for each cut, ascending.
     """
     along = [_bisected(n) for n in kept.shape]
     key, is_cut = np.zeros(kept.shape, dtype=np.int64), np.zeros(kept.shape, dtype=bool)
@@ -251,7 +234,7 @@ def _eliminate_block(block, n_own, names, excess, total):
         else:
             for i in range(stop, size):
                 for k in range(start, stop):
-                    share, through, target = block[i, k], block[k, stop:], block[i, stop:]
+                    share, through, target = (block[i, k], block[k, stop:], block[i, stop:])
                     for j in range(len(target)):
                         target[j] += share * through[j]
 
@@ -261,7 +244,12 @@ def _add_panel(block, k):
     # Eight rows at a time: the rest of the block passes through the cache once.
     size = len(block)
     stop = k + 8
-    p0, p1, p2, p3 = block[k, stop:], block[k + 1, stop:], block[k + 2, stop:], block[k + 3, stop:]
+    p0, p1, p2, p3 = (
+        block[k, stop:],
+        block[k + 1, stop:],
+        block[k + 2, stop:],
+        block[k + 3, stop:],
+    )
     p4, p5 = block[k + 4, stop:], block[k + 5, stop:]
     p6, p7 = block[k + 6, stop:], block[k + 7, stop:]
     for i in range(stop, size):

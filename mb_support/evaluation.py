@@ -34,18 +34,9 @@ SLICE_STARTS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is classified: a slice of each of the first trajectories of a test set.
+    """What is classified: a slice of each of the first `n` trajectories of a test set.
 
-    Attributes
-    ----------
-    regime : str
-        Key of `simulation.REGIMES`, or "easy_starts".
-    n : int
-        How many trajectories of its test set.
-    start, length : int
-        First frame and number of frames of the slice.
-    is_reversed : bool
-        Whether the model is shown the frames in reverse order.
+    `length` frames from frame `start` on, shown in reverse order if `is_reversed`.
     """
 
     regime: str
@@ -62,9 +53,8 @@ class Task:
 
 def whole(regime, n=None, is_reversed=False):
     """The `Task` of whole trajectories, by default of all `N_TEST`."""
-    return Task(
-        regime, N_TEST if n is None else n, 0, regime_settings(regime).n_frames, is_reversed
-    )
+    n_frames = regime_settings(regime).n_frames
+    return Task(regime, N_TEST if n is None else n, 0, n_frames, is_reversed)
 
 
 def names():
@@ -111,25 +101,13 @@ def settings_of(tasks_there):
     return {regime: regime_settings(regime).to_dict() | seed for regime in regimes}
 
 
-def labels_of(regime, n=N_TEST):
-    """Labels of the first trajectories of a test set, (n,) int64."""
-    return make_dataset(n, "test", FINAL_TEST, regime, n_frames=2).labels
+def labels_of(regime):
+    """Labels of a whole test set, (N_TEST,) int64."""
+    return make_dataset(N_TEST, "test", FINAL_TEST, regime, n_frames=2).labels
 
 
 def classify_set(model, data, task):
-    """Predicted states of a task's slices, kept on disk.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-        The test set of the task, of `task.n` trajectories or more.
-    task : Task
-
-    Returns
-    -------
-    (task.n,) ndarray of int64
-    """
+    """Predicted states of a task's slices, (task.n,) int64, kept on disk."""
 
     def compute():
         return predict_states(model, task.frames(data.trajectories))[0]
@@ -138,23 +116,10 @@ def classify_set(model, data, task):
 
 
 def evaluate(name, folder=paths.RESULTS, chosen=None, report=print):
-    """Classify all `tasks` of a name and keep the states, unless that is done already.
+    """Classify all `tasks` of one of `names`, or those `chosen`, and keep the states.
 
-    Parameters
-    ----------
-    name : str
-        One of `names`.
-    folder : path
-        Where ``classification/<name>.json`` is kept.
-    chosen : sequence of Task, optional
-        In place of `tasks(name)`.
-    report : callable
-        Is told in a line what was done.
-
-    Returns
-    -------
-    bool
-        Whether anything had to be classified.
+    Returns whether anything had to be classified: not what is there already of these weights, and
+    nothing where there are no weights. `report` is told in a line what was done.
     """
     weights = paths.CHECKPOINTS / name if name in SIZES else paths.TRAININGS / name / "model"
     todo = tasks(name) if chosen is None else list(chosen)
@@ -170,7 +135,7 @@ def evaluate(name, folder=paths.RESULTS, chosen=None, report=print):
     }
 
     def make():
-        sets = {regime: make_dataset(N_TEST, "test", FINAL_TEST, regime) for regime in made_for["test_sets"]}
+        sets = {r: make_dataset(N_TEST, "test", FINAL_TEST, r) for r in made_for["test_sets"]}
         states = []
         for number, task in enumerate(todo, start=1):
             states.append(pack(classify_set(model, sets[task.regime], task)))
@@ -186,13 +151,7 @@ def result_path(name, folder=paths.RESULTS):
 
 
 class Predictions:
-    """Kept predictions of one training.
-
-    Parameters
-    ----------
-    record : dict
-        From `evaluate`.
-    """
+    """Kept predictions of one training, from the record that `evaluate` wrote."""
 
     def __init__(self, record):
         self.record = record
@@ -201,20 +160,9 @@ class Predictions:
 
     @classmethod
     def load(cls, name, model=None, folder=paths.RESULTS):
-        """Read the kept predictions of a training or size.
+        """Read the kept predictions of one of `names`, which must be of `model` if it is given.
 
-        Parameters
-        ----------
-        name : str
-            One of `names`.
-        model : TrajectoryTransformer, optional
-            If given, the predictions must be of these weights.
-        folder : path
-
-        Raises
-        ------
-        ValueError
-            If there are none, or they are of other weights or trajectories.
+        Raises `ValueError` if there are none, or they are of other weights or trajectories.
         """
         path = result_path(name, folder)
         command = f"run python -m mb_support.evaluation {name}"
@@ -249,21 +197,8 @@ class Predictions:
     def slice_table(self, regime, length, states):
         """Accuracies from the slices of a length, as `slices.slice_table` gives them.
 
-        Parameters
-        ----------
-        regime : str
-        length : int
-        states : (n, n_frames) ndarray of int
-            State of every frame of the test set; as many trajectories are counted as both have.
-
-        Returns
-        -------
-        DataFrame
-
-        Raises
-        ------
-        ValueError
-            If there are no slices of that length.
+        `states`, (n, n_frames), are those of every frame of the test set; as many trajectories
+        are counted as both have.
         """
         of_length = (t for t in self._states if (t.regime, t.length) == (regime, length))
         found = {t.start: self._states[t] for t in of_length if not t.is_reversed}
@@ -275,51 +210,30 @@ class Predictions:
         return slice_table(predicted, starts, length, states[:n])
 
 
-def trained_with(recipe, n_seeds=None, folder=paths.RESULTS):
-    """States of whole test trajectories, as predicted by all trainings of a recipe.
+def trained_with(recipe, folder=paths.RESULTS):
+    """States of whole test trajectories, as predicted by all trainings of a recipe that are kept.
 
-    Parameters
-    ----------
-    recipe : str
-        Such as "small" or "small-fixed": names of trainings without their seed.
-    n_seeds : int, optional
-        By default as many as there are.
-    folder : path
-
-    Returns
-    -------
-    (n_seeds, N_TEST) ndarray of int64
-        Of the test set of the data that they were trained on; without rows if nothing is kept.
+    A recipe is a name without its seed, such as "small" or "small-fixed". (n_seeds, N_TEST) int64,
+    of the test set of the data that they were trained on; without rows if nothing is kept.
     """
     known = [name for name in trainings() if name.rpartition("-")[0] == recipe]
-    known = [name for name in known[:n_seeds] if result_path(name, folder).exists()]
+    known = [name for name in known if result_path(name, folder).exists()]
     found = [Predictions.load(n, folder=folder).whole(trainings()[n].regime) for n in known]
     return np.array(found, dtype=np.int64).reshape(len(found), len(found[0]) if found else N_TEST)
 
 
+def trained_sizes(kind=""):
+    """`trained_with` of each size, of its recipe or of a kind such as "fixed", if it has some."""
+    found = {size: trained_with(f"{size}-{kind}" if kind else size) for size in SIZES}
+    return {size: states for size, states in found.items() if len(states)}
+
+
 def checked_states(model, data, kept, task, n_live):
-    """Kept states of a test set's first trajectories, some of them predicted again.
+    """Kept states of a task, (task.n,) int64, the first `n_live` of them predicted again.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-        The first trajectories of the test set of the task, `n_live` or more.
-    kept : Predictions
-        Of this model.
-    task : Task
-        One that is kept.
-    n_live : int
-        How many are classified again, the first ones.
-
-    Returns
-    -------
-    (task.n,) ndarray of int64
-
-    Raises
-    ------
-    ValueError
-        If more than one in a hundred of those come out otherwise: rounding may turn a coin on edge.
+    `data` has the first trajectories of its test set, and `kept` are `Predictions` of the model.
+    Raises `ValueError` if more than one in a hundred come out otherwise: rounding may turn a coin
+    on edge.
     """
     stored = kept.states(task)
     n_live = min(n_live, task.n, len(data))

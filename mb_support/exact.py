@@ -1,13 +1,13 @@
 """Tables of exact results for the chapters, kept on disk between runs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from .cache import cached
 from .forecast import (
-    conditional_moments,
     label_posterior,
     last_state_accuracy,
     mean_frame_density,
@@ -31,13 +31,7 @@ PUBLISHED_COMMITTORS = {
 
 
 def stationary_points():
-    """Minima and saddles with their energy and the force that is left there.
-
-    Returns
-    -------
-    DataFrame
-        Columns x, y, energy, force (its length); rows named A, B, C, "A to C", "C to B".
-    """
+    """Minima and saddles with their energy and the length of the force that is left there."""
     points = np.concatenate([MINIMA, SADDLES])
     table = pd.DataFrame(points, columns=["x", "y"], index=["A", "B", "C", "A to C", "C to B"])
     table["energy"] = potential(points)
@@ -46,17 +40,7 @@ def stationary_points():
 
 
 def compare_with_published(grid_step):
-    """The solver's values beside published ones.
-
-    Parameters
-    ----------
-    grid_step : float
-
-    Returns
-    -------
-    DataFrame
-        Columns kT, quantity, published, ours, difference (ours minus published).
-    """
+    """The solver's values beside published ones: kT, quantity, published, ours, difference."""
 
     def compute():
         first = GridSolver(0.1, 10.0, grid_step).transition_path_theory(DISK_A, DISK_B)
@@ -78,70 +62,43 @@ def compare_with_published(grid_step):
 
 
 def kinetics_table(regimes, grid_step, n_timescales=4):
-    """Passage times, rates and implied timescales of several regimes.
+    """Passage times, rates and implied timescales, a column for each regime, reduced units.
 
-    Parameters
-    ----------
-    regimes : dict of str to SimulationConfig
-    grid_step : float
-    n_timescales : int
-
-    Returns
-    -------
-    DataFrame
-        One column for each regime. Rows: passage times from the minima to the other state's
-        disk, rates between the disks, reactive flux, P(last in A), the slowest timescales, and
-        the share of A in equilibrium (the committor below one half). Times in reduced units.
+    Passage times are from the minima to the other state's disk, rates between the disks.
+    `regimes` is a dict of str to SimulationConfig.
     """
 
-    def summary(config):
-        solver = GridSolver(config.beta, config.diffusion, grid_step)
+    def summary(beta, diffusion, grid_step):
+        solver = GridSolver(beta, diffusion, grid_step)
         paths = solver.transition_path_theory(DISK_A, DISK_B)
-        back = paths.flux / paths.probability_last_in_target
+        to_a, to_b = (solver.mean_first_passage_time(disk) for disk in (DISK_A, DISK_B))
         rows = {
-            "mean first passage time A to B": solver.interpolate(
-                solver.mean_first_passage_time(DISK_B), MINIMA[0]
-            ),
-            "mean first passage time B to A": solver.interpolate(
-                solver.mean_first_passage_time(DISK_A), MINIMA[1]
-            ),
+            "mean first passage time A to B": solver.interpolate(to_b, MINIMA[0]),
+            "mean first passage time B to A": solver.interpolate(to_a, MINIMA[1]),
             "rate A to B": paths.rate,
-            "rate B to A": back,
+            "rate B to A": paths.flux / paths.probability_last_in_target,
             "reactive flux": paths.flux,
             "P(last in A)": paths.probability_last_in_source,
         }
         times = solver.implied_timescales(n_timescales)
-        rows |= {f"timescale {k + 1}": time for k, time in enumerate(times)}
-        return pd.Series(rows, dtype=float)
+        return rows | {f"timescale {k}": time for k, time in enumerate(times, start=1)}
 
     columns = {}
     for name, config in regimes.items():
         key = {"beta": config.beta, "diffusion": config.diffusion, "grid_step": grid_step}
-        key["n_timescales"] = n_timescales
-        stored = cached(
-            "kinetics",
-            key,
-            lambda config=config: {k: np.array(v) for k, v in summary(config).items()},
+        compute = partial(summary, **key)
+        columns[name] = cached(
+            "kinetics", key | {"n_timescales": n_timescales}, compute, source=kinetics_table
         )
-        columns[name] = pd.Series({key: float(value) for key, value in stored.items()})
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns).astype(float)
 
 
 def refinement(beta, diffusion, steps):
-    """How much results change when the grid step is halved.
+    """How much results change when the grid step is halved, from step to step.
 
-    Parameters
-    ----------
-    beta, diffusion : float
-    steps : sequence of float
-        Grid steps, each half of the one before; at least three.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by all steps but the last: the relative change from this step to the next of the
-        reactive flux, the passage time from A to B and the slowest timescale, and the root mean
-        square change of the committor over points of the start box.
+    Relative changes of the reactive flux, the passage time from A to B and the slowest timescale,
+    and the root mean square change of the committor over 300 points of the start box. `steps`
+    are at least three, each half of the one before.
     """
     points = np.random.default_rng(0).uniform([-1.3, 0.0], [0.9, 1.8], (300, 2))
 
@@ -172,33 +129,23 @@ def observed_orders(changes):
     return np.log2(changes.iloc[-2] / changes.iloc[-1])
 
 
-def forecast_errors(solver, frames, frame_time, density=None):
-    """Mean squared error of forecasts by how many frames they look ahead.
+def forecast_errors(solver, frames, frame_time):
+    """Mean squared error of forecasts in equilibrium by how many frames they look ahead.
 
-    Parameters
-    ----------
-    solver : GridSolver
-    frames : sequence of int
-        Frames ahead.
-    frame_time : float
-    density : (n_x, n_y) ndarray, optional
-        Density of the frame from which one looks ahead, by default the stationary one.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by frames ahead, reduced length squared, summed over x and y: "exact floor" (the
-        conditional mean), "last frame" (the particle stays) and "mean" (the equilibrium mean,
-        with its own bias if `density` is another).
+    Summed over x and y, reduced length squared: "exact floor" (the conditional mean), "last
+    frame" (the particle stays) and "mean" (the equilibrium mean).
     """
-    position = np.moveaxis(solver.positions, -1, 0)
-    centre = solver.average(position)[:, None, None]
-    rows = []
-    for frame in frames:
-        mean, covariance = conditional_moments(solver, frame * frame_time)
-        floor = covariance[[0, 1], [0, 1]]
-        parts = (floor, floor + (mean - position) ** 2, floor + (mean - centre) ** 2)
-        rows.append([solver.average(part, density).sum() for part in parts])
+    # By detailed balance all of them follow from the autocorrelation of the position at one and
+    # two times the horizon, which costs far less than the conditional moments at every node.
+    density, position = solver.stationary_density(), np.moveaxis(solver.positions, -1, 0)
+    offset = position - solver.average(position)[:, None, None]
+    variance = solver.average(offset**2).sum()
+    now, memory = density * offset, {0: variance}
+    steps = np.unique(np.outer([0, 1, 2], frames))
+    for before, step in zip(steps[:-1], steps[1:], strict=True):
+        now = solver.propagate_density(now, (step - before) * frame_time, settled=True)
+        memory[step] = (now * offset).sum() * solver.cell_area
+    rows = [(variance - memory[2 * k], 2 * (variance - memory[k]), variance) for k in frames]
     return pd.DataFrame(
         rows,
         columns=["exact floor", "last frame", "mean"],
@@ -209,23 +156,9 @@ def forecast_errors(solver, frames, frame_time, density=None):
 def floor_table(solver, config):
     """Noise floor of one frame for several distributions of the frame it starts from.
 
-    Parameters
-    ----------
-    solver : GridSolver
-    config : SimulationConfig
-        Overdamped, of the solver's beta and diffusion, with an even stride.
-
-    Returns
-    -------
-    DataFrame
-        Columns x, y and sum, reduced length squared. Rows: "equilibrium"; "data" (starts uniform
-        over the box, all frames but the last alike); "data, as simulated" (with the error of the
-        simulation's time step).
-
-    Raises
-    ------
-    ValueError
-        If the stride is odd.
+    Columns x, y and sum, reduced length squared. Rows: "equilibrium"; "data" (starts uniform over
+    the box, all frames but the last alike); "data, as simulated" (with the error of the
+    simulation's time step). `config` is overdamped, with the solver's temperature.
     """
     if config.stride % 2:
         raise ValueError(f"stride must be even; got {config.stride}")
@@ -249,24 +182,7 @@ def floor_table(solver, config):
 def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
     """Frames at which curves over a trajectory are worth knowing: the first, many early, few late.
 
-    Parameters
-    ----------
-    n_frames : int
-        Length of the trajectories, at least 2.
-    n_early : int
-        Frames spaced evenly in their logarithm, from 1 to the last.
-    late : sequence of float
-        Places near the end, as shares of the length.
-
-    Returns
-    -------
-    (n,) ndarray of int
-        Ascending, without repetitions, from 0 to n_frames - 1.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two frames.
+    `n_early` frames are spaced evenly in their logarithm; `late` ones are shares of the length.
     """
     if n_frames < 2:
         raise ValueError(f"n_frames must be at least 2; got {n_frames}")
@@ -276,37 +192,11 @@ def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
     return np.unique(np.concatenate([[0], early, late])).astype(int)
 
 
-@dataclass(frozen=True)
-class LabelCurves:
-    """Accuracies of best guesses, by name of the label.
-
-    Attributes
-    ----------
-    exact : dict of str to (n,) ndarray
-    simulated : dict of str to pair of (n,) ndarray
-        Accuracy on simulated trajectories, and two standard errors.
-    """
-
-    exact: dict
-    simulated: dict
-
-
 def label_curves(solver, config, frames, trajectories):
-    """Best accuracy from frame t on for the first and the last state, exact and simulated.
+    """Best accuracy from frame t on for the first and the last state: exact, and simulated.
 
-    Parameters
-    ----------
-    solver : GridSolver
-    config : SimulationConfig
-    frames : (n,) array_like of int
-        Ascending, from 0 to config.n_frames - 1.
-    trajectories : (n_trajectories, n, 2) array_like
-        Simulated trajectories at these frames.
-
-    Returns
-    -------
-    LabelCurves
-        With the names "first frame's state" and "last frame's state"; simulated for the former.
+    Two dicts by name of the label; only the first state is guessed on simulated trajectories,
+    (n_trajectories, n, 2) at these n frames, as a pair of accuracy and two standard errors.
     """
     posterior = label_posterior(solver, frames, config.frame_time)
     last = last_state_accuracy(solver, frames, config.n_frames, config.frame_time)
@@ -318,7 +208,5 @@ def label_curves(solver, config, frames, trajectories):
         guess = states[:, 0] if posterior.frames[k] == 0 else guess
         accuracy[k] = np.mean(guess == states[:, 0])
     error = 2 * np.sqrt(accuracy * (1 - accuracy) / len(states))
-    return LabelCurves(
-        {"first frame's state": posterior.accuracy, "last frame's state": last},
-        {"first frame's state": (accuracy, error)},
-    )
+    exact = {"first frame's state": posterior.accuracy, "last frame's state": last}
+    return exact, {"first frame's state": (accuracy, error)}

@@ -1,8 +1,8 @@
 """What a perfect forecaster knows, from the grid solver: labels, next frames, memory.
 
-All functions take a `reference.GridSolver`. Times are physical: a frame is
-`SimulationConfig.frame_time`. By the Markov property everything that a stretch of trajectory
-tells of what came before it is told by its first frame x_t.
+Times are physical: a frame is `SimulationConfig.frame_time`. By the Markov property everything
+that a stretch of trajectory tells of what came before it is told by its first frame x_t, and
+everything that it tells of what follows by its last one.
 """
 
 from dataclasses import dataclass
@@ -20,17 +20,7 @@ _SUBCELLS = 8  # along each side, to share a cell between the two states
 
 
 def state_share(solver):
-    """Share of each node's cell that belongs to state 0 and to state 1.
-
-    Parameters
-    ----------
-    solver : GridSolver
-
-    Returns
-    -------
-    (2, n_x, n_y) ndarray
-        Between 0 and 1; sums to 1 over the states.
-    """
+    """Share of each node's cell that belongs to state 0 and to state 1, (2, n_x, n_y)."""
     states = assign_states(solver.positions)
     in_b = states.astype(float)
     # Only cells whose neighbours differ are cut by the dividing line.
@@ -45,32 +35,18 @@ def state_share(solver):
     return np.stack([1 - in_b, in_b])
 
 
-def start_density(solver, box=START_BOX):
-    """Uniform density over the box of starts, split by state.
+def start_density(solver):
+    """Uniform density over `START_BOX`, split into starts in state 0 and in 1, (2, n_x, n_y).
 
-    Parameters
-    ----------
-    solver : GridSolver
-    box : (2, 2) array_like
-        Corners (x_min, y_min) and (x_max, y_max).
-
-    Returns
-    -------
-    (2, n_x, n_y) ndarray
-        Density of starts in state 0 and in state 1; together they integrate to 1.
-
-    Raises
-    ------
-    ValueError
-        If the box does not lie within the active region of the solver.
+    Together the two integrate to 1; `ValueError` if the solver leaves out part of the box.
     """
-    box = np.asarray(box, dtype=float)
-    if box.shape != (2, 2) or not np.isfinite(box).all() or (box[0] >= box[1]).any():
-        raise ValueError(f"box must be corners (x_min, y_min), (x_max, y_max); got {box.tolist()}")
-    coverage = box_coverage(solver.x, solver.y, box)
+    coverage = box_coverage(solver.x, solver.y, START_BOX)
     inside = coverage[solver.active].sum() * solver.cell_area
-    if inside < (1 - 1e-9) * np.prod(box[1] - box[0]):
-        raise ValueError(f"box must lie within the active region; got {box.tolist()}")
+    if inside < (1 - 1e-9) * np.prod(START_BOX[1] - START_BOX[0]):
+        raise ValueError(
+            "starts must lie within the active region of the solver; it covers "
+            f"{inside:.4g} of {np.prod(START_BOX[1] - START_BOX[0]):.4g} of their box"
+        )
     return coverage / inside * state_share(solver)
 
 
@@ -78,13 +54,8 @@ def start_density(solver, box=START_BOX):
 class LabelPosterior:
     """What frame t alone, or everything from frame t on, says of the first frame's state.
 
-    Attributes
-    ----------
-    frames : (n,) ndarray of int
-    joint : (n, 2, n_x, n_y) ndarray
-        Density of x_t together with label 0 and label 1.
-    accuracy : (n,) ndarray
-        Share of trajectories the best guess from x_t gets right.
+    `joint` is (n, 2, n_x, n_y), the density of x_t together with label 0 and label 1 at each of the
+    `frames`; `accuracy` (n,) the share of trajectories that the best guess from x_t gets right.
     """
 
     frames: np.ndarray
@@ -99,17 +70,17 @@ class LabelPosterior:
         return np.where(total > 1e-290, np.clip(share, 0, 1), 0.5)
 
 
-def _checked_frames(frames):
+def _checked_frames(frames, name="frames", least=0):
     frames = np.atleast_1d(np.asarray(frames))
-    if frames.ndim != 1 or not np.issubdtype(frames.dtype, np.integer) or (frames < 0).any():
-        raise ValueError(f"frames must be integers of at least 0; got {frames!r}")
+    if frames.ndim != 1 or not np.issubdtype(frames.dtype, np.integer) or (frames < least).any():
+        raise ValueError(f"{name} must be integers of at least {least}; got {frames!r}")
     if (np.diff(frames) <= 0).any():
-        raise ValueError("frames must ascend without repeats")
+        raise ValueError(f"{name} must ascend without repeats; got {frames.tolist()}")
     return frames
 
 
-def label_posterior(solver, frames, frame_time, box=START_BOX):
-    """P(label | x_t) for the state of the first frame, starts being uniform over a box.
+def label_posterior(solver, frames, frame_time):
+    """P(label | x_t) for the state of the first frame, starts being uniform over their box.
 
     The two halves of the start density are carried forward; where they overlap, the label is
     ambiguous: P(y | x_t) = rho_y(x_t) / (rho_0(x_t) + rho_1(x_t)).
@@ -121,27 +92,14 @@ def label_posterior(solver, frames, frame_time, box=START_BOX):
         Frames t, ascending; 0 is the start.
     frame_time : float
         Time between frames.
-    box : (2, 2) array_like
-        Corners of the box of starts.
 
     Returns
     -------
     LabelPosterior
-
-    Raises
-    ------
-    ValueError
-        If frames are not ascending non-negative integers, or `frame_time` is not positive.
     """
     frames = _checked_frames(frames)
-    frame_time = checked_positive("frame_time", frame_time)
-    joint = []
-    now, density = 0, start_density(solver, box)
-    for frame in frames:
-        density = _carried(solver, density, now, frame, frame_time)
-        now = frame
-        joint.append(np.maximum(density, 0))
-    joint = np.array(joint)
+    carried = _carried(solver, start_density(solver), frames, frame_time)
+    joint = np.array([np.maximum(density, 0) for density in carried])
     accuracy = joint.max(axis=1).sum(axis=(1, 2)) * solver.cell_area
     # Cells that the dividing line cuts are told apart at the start.
     if frames[0] == 0:
@@ -149,47 +107,29 @@ def label_posterior(solver, frames, frame_time, box=START_BOX):
     return LabelPosterior(frames, joint, accuracy)
 
 
-def _carried(solver, density, now, frame, frame_time):
-    settled = now * frame_time > slide_time(solver.grid)
-    return solver.propagate_density(density, (frame - now) * frame_time, settled)
+def _carried(solver, density, frames, frame_time):
+    # the density of frame 0 at each of some frames
+    frame_time, now = checked_positive("frame_time", frame_time), 0
+    for frame in frames:
+        settled = now * frame_time > slide_time(solver.grid)
+        density = solver.propagate_density(density, (frame - now) * frame_time, settled)
+        now = frame
+        yield density
 
 
-def last_state_accuracy(solver, frames, n_frames, frame_time, box=START_BOX):
-    """Share of trajectories whose last state the best guess from frame t alone gets right.
+def last_state_accuracy(solver, frames, n_frames, frame_time):
+    """Share of trajectories whose last state the best guess from frame t alone gets right, (n,).
 
-    Parameters
-    ----------
-    solver : GridSolver
-    frames : (n,) array_like of int
-        Frames t, ascending, below `n_frames`.
-    n_frames : int
-        Frames of a trajectory; the label is the state of frame n_frames - 1.
-    frame_time : float
-        Time between frames.
-    box : (2, 2) array_like
-        Corners of the box of starts.
-
-    Returns
-    -------
-    (n,) ndarray
-
-    Raises
-    ------
-    ValueError
-        If frames are not ascending integers from 0 to n_frames - 1.
+    `frames` are those t, ascending from 0 to n_frames - 1; the label is the state of the last.
     """
     frames = _checked_frames(frames)
     n_frames = checked_count("n_frames", n_frames)
-    frame_time = checked_positive("frame_time", frame_time)
     if frames[-1] >= n_frames:
         raise ValueError(f"frames must lie below n_frames = {n_frames}; got {frames[-1]}")
-    in_b = state_share(solver)[1]
-    accuracy = np.empty(len(frames))
-    now, density = 0, start_density(solver, box).sum(axis=0)
-    for k, frame in enumerate(frames):
-        density = _carried(solver, density, now, frame, frame_time)
-        now = frame
-        ends_in_b = solver.propagate(in_b, (n_frames - 1 - frame) * frame_time)
+    in_b, accuracy = state_share(solver)[1], np.empty(len(frames))
+    carried = _carried(solver, start_density(solver).sum(axis=0), frames, frame_time)
+    for k, density in enumerate(carried):
+        ends_in_b = solver.propagate(in_b, (n_frames - 1 - frames[k]) * frame_time)
         accuracy[k] = solver.average(np.maximum(ends_in_b, 1 - ends_in_b), density)
     if frames[-1] == n_frames - 1:
         accuracy[-1] = 1.0
@@ -197,26 +137,9 @@ def last_state_accuracy(solver, frames, n_frames, frame_time, box=START_BOX):
 
 
 def mean_frame_density(solver, n_frames, frame_time, density=None):
-    """Density of a frame picked at random from trajectories of n_frames frames.
+    """Density of a frame picked at random from trajectories of n_frames frames, (n_x, n_y).
 
-    Parameters
-    ----------
-    solver : GridSolver
-    n_frames : int
-    frame_time : float
-        Time between frames.
-    density : (n_x, n_y) ndarray, optional
-        Density of the first frame; by default uniform over the box of starts.
-
-    Returns
-    -------
-    (n_x, n_y) ndarray
-        Average of the densities of frames 0 to n_frames - 1.
-
-    Raises
-    ------
-    ValueError
-        If `n_frames` is not a positive integer or `frame_time` not positive.
+    `density` is that of the first frame, by default uniform over the box of starts.
     """
     n_frames = checked_count("n_frames", n_frames)
     frame_time = checked_positive("frame_time", frame_time)
@@ -235,108 +158,61 @@ def mean_frame_density(solver, n_frames, frame_time, density=None):
 def conditional_moments(solver, time):
     """Mean and covariance of the position after a time, given the position now.
 
-    The mean is the best forecast in the sense of squared distance.
-
-    Parameters
-    ----------
-    solver : GridSolver
-    time : float
-
-    Returns
-    -------
-    mean : (2, n_x, n_y) ndarray
-        E[x_t | x_0], reduced length.
-    covariance : (2, 2, n_x, n_y) ndarray
-        Covariance of x_t given x_0, reduced length squared.
-
-    Raises
-    ------
-    ValueError
-        If `time` is negative or not finite.
+    The mean E[x_t | x_0], (2, n_x, n_y), is the best forecast in the sense of squared distance; the
+    covariance of x_t given x_0 is (2, 2, n_x, n_y). Reduced length, and its square.
     """
+    return _central(solver.propagate(np.stack(_powers(solver)), time))
+
+
+def _powers(solver):
     x, y = np.moveaxis(solver.positions, -1, 0)
-    return _central(solver.propagate(np.stack([x, y, x * x, x * y, y * y]), time))
+    return x, y, x * x, x * y, y * y
 
 
-def noise_floor(solver, times, density=None):
-    """Mean squared error of the best forecast, for each coordinate.
+def _central(powers):
+    mean_x, mean_y, xx, xy, yy = powers
+    mean = np.stack([mean_x, mean_y])
+    return mean, np.array([[xx, xy], [xy, yy]]) - mean[:, None] * mean
 
-    E |x_{s+t} - E[x_{s+t} | x_s]|^2: no forecaster that does not see the future can have less.
 
-    Parameters
-    ----------
-    solver : GridSolver
-    times : float or (n,) array_like
-        How far ahead the forecast looks; one `frame_time` for the next frame.
-    density : (n_x, n_y) ndarray, optional
-        Density of x_s, by default the stationary one; `mean_frame_density` for the data.
+def exact_forecast(solver, points, frame_time, horizons):
+    """The best possible forecasts of the frames that follow (n, 2) points.
 
-    Returns
-    -------
-    (2,) or (n, 2) ndarray
-        For x and y, reduced length squared. The poster's loss sums over them.
-
-    Raises
-    ------
-    ValueError
-        If a time is negative or not finite.
+    `horizons`, (n_horizons,) integers that ascend from 1 or more, tell how many frames ahead.
+    Returns the conditional means E[x_{t+h} | x_t] and the variances of x and y, both (n,
+    n_horizons, 2): no forecast has a smaller expected squared distance than the sum of the latter.
     """
-    floors = []
-    for time in np.atleast_1d(times):
-        _, covariance = conditional_moments(solver, float(time))
-        floors.append(solver.average(covariance[[0, 1], [0, 1]], density))
-    return np.array(floors) if np.ndim(times) else floors[0]
+    horizons = _checked_frames(horizons, "horizons", 1)
+    x, y = np.moveaxis(solver.positions, -1, 0)
+    fields, values = np.stack([x, y, x**2, y**2]), []
+    for n_frames in np.diff(horizons, prepend=0):
+        fields = solver.propagate(fields, n_frames * frame_time)
+        values.append(solver.interpolate(fields, points))
+    moments = np.array(values).transpose(2, 0, 1)  # (n, n_horizons, 4)
+    means = moments[..., :2]
+    return means, np.maximum(moments[..., 2:] - means**2, 0.0)
+
+
+def noise_floor(solver, time, density=None):
+    """Mean squared error of the best forecast for x and y, (2,), reduced length squared.
+
+    E |x_{s+t} - E[x_{s+t} | x_s]|^2 after a `time` t: no forecaster that does not see the future
+    can have less. The poster's loss sums over x and y. `density` is that of x_s, by default the
+    stationary one; `mean_frame_density` for the data.
+    """
+    _, covariance = conditional_moments(solver, time)
+    return solver.average(covariance[[0, 1], [0, 1]], density)
 
 
 def simulated_moments(solver, config):
     """Mean and covariance of the next frame as simulated, time step error included.
 
-    Parameters
-    ----------
-    solver : GridSolver
-        Of the same beta and diffusion; gives the nodes.
-    config : SimulationConfig
-        With the integrator "overdamped".
+    As `conditional_moments`, which holds for continuous time. Euler-Maruyama steps of finite dt
+    spread a frame slightly more; here one such step, f(x) -> E f(x + b dt + sqrt(2 D dt) xi), is
+    applied `stride` times to x, y and their products, with quintic interpolation between the
+    nodes. Within a few grid steps of the outermost nodes the results mean nothing.
 
-    Returns
-    -------
-    mean : (2, n_x, n_y) ndarray
-    covariance : (2, 2, n_x, n_y) ndarray
-        As `conditional_moments` for one frame.
-
-    Raises
-    ------
-    ValueError
-        As `simulated_expectations`.
-    """
-    x, y = np.moveaxis(solver.positions, -1, 0)
-    return _central(simulated_expectations(solver, config, [x, y, x * x, x * y, y * y]))
-
-
-def simulated_expectations(solver, config, fields):
-    """E[f(next frame) | this frame] of the simulated chain, for smooth f.
-
-    `GridSolver.propagate` holds for continuous time. Euler-Maruyama steps of finite dt spread a
-    frame slightly more; here one such step, f(x) -> E f(x + b dt + sqrt(2 D dt) xi), is applied
-    `stride` times with quintic interpolation between the nodes.
-
-    Parameters
-    ----------
-    solver : GridSolver
-        Of the same beta and diffusion; gives the nodes.
-    config : SimulationConfig
-        With the integrator "overdamped".
-    fields : sequence of (n_x, n_y) ndarray
-
-    Returns
-    -------
-    list of (n_x, n_y) ndarray
-        Within a few grid steps of the outermost nodes they mean nothing.
-
-    Raises
-    ------
-    ValueError
-        If the integrator is another, or beta or diffusion differ from the solver's.
+    `config` must have the integrator "overdamped", and beta and diffusion of the solver.
     """
     if config.integrator != "overdamped":
         raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")
@@ -358,43 +234,20 @@ def simulated_expectations(solver, config, fields):
     outer = (3 * spread**2 - spread) / 24
     inner = (spread - 8 * outer) / 2
     kernel = np.array([outer, inner, 1 - 2 * inner - 2 * outer, inner, outer])
-    results = []
-    for field in fields:
+    powers = []
+    for field in _powers(solver):
         for _ in range(config.stride):
             for axis in (0, 1) * n_passes:
                 field = ndimage.convolve1d(field, kernel, axis=axis, mode="nearest")
             field = ndimage.map_coordinates(field, places, order=5, mode="nearest")
-        results.append(field)
-    return results
-
-
-def _central(fields):
-    mean_x, mean_y, xx, xy, yy = fields
-    mean = np.stack([mean_x, mean_y])
-    return mean, np.array([[xx, xy], [xy, yy]]) - mean[:, None] * mean
+        powers.append(field)
+    return _central(powers)
 
 
 def autocorrelation(solver, values, times):
-    """Normalised equilibrium autocorrelation function of fields.
+    """Normalised equilibrium autocorrelation of fields, (..., n_x, n_y) to (..., n); 1 at time 0.
 
-    C(t) = <(f(0) - <f>) (f(t) - <f>)> / <(f - <f>)^2>
-
-    Parameters
-    ----------
-    solver : GridSolver
-    values : (..., n_x, n_y) ndarray
-    times : (n,) array_like
-        Ascending, at least 0.
-
-    Returns
-    -------
-    (..., n) ndarray
-        1 at time 0.
-
-    Raises
-    ------
-    ValueError
-        If times do not ascend, or shapes do not fit.
+    C(t) = <(f(0) - <f>) (f(t) - <f>)> / <(f - <f>)^2>, at `times` that ascend from 0 or more.
     """
     times = np.atleast_1d(np.asarray(times, dtype=float))
     if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < 0).any():

@@ -1,4 +1,4 @@
-"""Trajectories continued by the model, one window after another, and how far off they are.
+"""Trajectories continued by the model, one window after another, and what becomes of them.
 
 The poster's three steps: feed the model a window of frames, append what it predicts to the
 trajectory, move the window on by as many frames, and begin again.
@@ -9,12 +9,17 @@ import torch
 from tqdm import tqdm
 
 from .inference import as_trajectories, evaluating, rows_per_batch
+from .potential import MINIMA
 
 #: Standard deviation of a coordinate, in reduced length, below which a generator stands still: a
 #: tenth of that of a particle in a valley.
 STANDSTILL = 0.015
+#: Frames at the end of a continuation over which that is measured.
+N_LAST = 20
 #: What a window may be standardised by.
 STATISTICS = ("window", "prompt")
+#: How a continuation may end: on the map at rest or moving, or off it, by how it left.
+ENDS = ("at rest", "moving", "drifted off", "jumped off")
 
 
 def checked_integer(name, value, least, most=None):
@@ -69,8 +74,7 @@ def generate(
     Raises
     ------
     ValueError
-        If the prompt has the wrong shape, a constant coordinate or values that are not finite,
-        or a number is out of range, or there are no such `statistics`.
+        If the prompt or a setting is out of range.
 
     Notes
     -----
@@ -151,25 +155,9 @@ def _outputs(model, window, location=None):
 
 
 def one_step_forecasts(model, trajectories, last_frame, lengths):
-    """Forecasts of one frame from windows of several lengths that end in the same frame.
+    """Forecasts of frame `last_frame` + 1 from windows of several lengths that end just before it.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) ndarray
-    last_frame : int
-        Frame in which every window ends; the one after it is forecast.
-    lengths : sequence of int
-        Frames of a window, at most `last_frame` + 1.
-
-    Returns
-    -------
-    (n_lengths, n, 2) ndarray of float32
-
-    Raises
-    ------
-    ValueError
-        If a window does not fit, or as `generate`.
+    Returns (n_lengths, n, 2) of trajectories (n, n_frames, 2).
     """
     forecasts = []
     for length in lengths:
@@ -180,32 +168,14 @@ def one_step_forecasts(model, trajectories, last_frame, lengths):
 
 
 def echo(generated, n_prompt, frames_per_step, shift=0):
-    """How far an appended block repeats frames that the model was shown.
+    """How far appended blocks repeat frames that the model was shown, as (n,) correlations.
 
-    The k outputs appended at once sit on the last k frames of the prompt and were asked for the
-    frames after these, of which all but the last are in the window too.
-
-    Parameters
-    ----------
-    generated : (n, n_frames, 2) ndarray
-        From `generate`.
-    n_prompt : int
-        Frames of the prompt.
-    frames_per_step : int
-        Frames k of a block, at least 3.
-    shift : {0, 1}
-        0 to compare with the frames the outputs sit on, 1 with the frames they were asked for.
-
-    Returns
-    -------
-    (n,) ndarray
-        For each trajectory the correlation between the first k - `shift` frames appended and the
-        last k - `shift` frames of the prompt, both less their means, over frames and coordinates.
-
-    Raises
-    ------
-    ValueError
-        If a block has fewer than three frames or is not inside the trajectory.
+    The k = `frames_per_step` outputs appended at once sit on the last k frames of the prompt and
+    were asked for the frames after these, of which all but the last are in the window too.
+    Correlated are the first k - `shift` frames appended with the last k - `shift` frames of the
+    prompt, both less their means, over frames and coordinates: shift 0 compares with the frames
+    that the outputs sit on, 1 with those they were asked for. `generated` is what `generate`
+    gives; k is at least 3.
     """
     n_generated = generated.shape[1] - n_prompt
     k = checked_integer("frames_per_step", frames_per_step, 3, min(n_prompt, n_generated))
@@ -219,16 +189,39 @@ def echo(generated, n_prompt, frames_per_step, shift=0):
 
 
 def is_standing_still(generated, n_frames):
-    """Which trajectories have stopped: hardly any spread over their last `n_frames` frames.
-
-    Parameters
-    ----------
-    generated : (n, n_frames, 2) ndarray
-    n_frames : int
-
-    Returns
-    -------
-    (n,) ndarray of bool
-        True where both coordinates spread less than `STANDSTILL`.
-    """
+    """Which of (n, ..., 2) spread less than `STANDSTILL` in x and y over the last `n_frames`."""
     return (generated[:, -n_frames:].std(axis=1) < STANDSTILL).all(axis=-1)
+
+
+def is_off_the_map(solver, frames):
+    """Which frames lie outside the rectangle of the solver's nodes, (..., 2) to (...) of bool."""
+    inside = (frames >= [solver.x[0], solver.y[0]]) & (frames <= [solver.x[-1], solver.y[-1]])
+    return ~inside.all(axis=-1)
+
+
+def how_they_end(solver, generated, n_prompt, largest_step):
+    """How each continuation ends, and how it left the map if it did, as {name: (n,) ndarray}.
+
+    `generated` is what `generate` gives, prompts included; the rectangle of the solver is the map;
+    `largest_step` is the largest distance of neighbouring frames of actual trajectories.
+
+    "end": one of `ENDS`. Whoever leaves the map with a step that the particle never makes jumped
+    off; with smaller ones, drifted off. "left": frames generated before that, -1 for never. "off":
+    share of generated frames off the map. "from_minimum": distance of the last frame from the
+    nearest minimum.
+    """
+    n_prompt = checked_integer("n_prompt", n_prompt, 1, generated.shape[1] - 1)
+    off = is_off_the_map(solver, generated[:, n_prompt:])
+    left = np.where(off.any(axis=1), off.argmax(axis=1), -1)
+    here = n_prompt + np.maximum(left, 0)
+    rows = np.arange(len(generated))
+    step = np.linalg.norm(generated[rows, here] - generated[rows, here - 1], axis=-1)
+    off_by = np.where(step > largest_step, ENDS[3], ENDS[2])
+    still = np.where(is_standing_still(generated, N_LAST), ENDS[0], ENDS[1])
+    apart = np.linalg.norm(generated[:, -1, None] - MINIMA, axis=-1)
+    return {
+        "end": np.where(left >= 0, off_by, still),
+        "left": left,
+        "off": off.mean(axis=1),
+        "from_minimum": apart.min(axis=1),
+    }

@@ -11,14 +11,9 @@ import numpy as np
 
 from . import paths
 from .datasets import make_dataset
-from .forecast_scores import (
-    baseline_forecasts,
-    exact_forecast,
-    forecast_horizons,
-    how_they_end,
-    squared_errors,
-)
-from .generation import echo, generate, one_step_forecasts
+from .forecast import exact_forecast
+from .generation import echo, generate, how_they_end, one_step_forecasts
+from .inference import weights_digest
 from .measured import load_measured, load_part, load_training, trained_names
 from .records import keep, rounded, run_study
 from .reference import GridSolver
@@ -33,49 +28,28 @@ N_DIGITS = 4
 
 @dataclass(frozen=True)
 class GenerationMeasurement:
-    """What is forecast and continued. Numbers of trajectories are (small, medium, large).
+    """What is forecast and continued; numbers of trajectories are (small, medium, large)."""
 
-    Parameters
-    ----------
-    windows : tuple of int
-        Frames from which a next one is forecast. All windows end with the same frame.
-    n_windows : tuple of int
-        Trajectories of that.
-    slices, slice_length : tuple of int, int
-        Last frames of later and later slices of one length, from which the next is forecast; on
-        the same trajectories.
-    prompts : tuple of int
-        Frames of a prompt, which is also the window: a short one, and as in training.
-    n_prompts : tuple of int
-        Trajectories continued from each.
-    n_steps : int
-        Frames generated.
-    n_horizons : int
-        Numbers of frames ahead at which errors are kept.
-    blocks : tuple of int
-        Frames per step besides one.
-    n_long, n_long_steps : tuple of int, int
-        Continuations of the shorter prompt that are followed further, and how far.
-    n_drawn : int
-        Of these, how many are kept as they are.
-    grid_step : float
-        Of the solver; its rectangle is the map.
-    family, index : str, int
-        Seed of the trajectories.
-    """
-
+    #: Frames from which a next one is forecast; all windows end with the same frame.
     windows: tuple = (16, 32, 64, 100, 127, 255, 511)
     n_windows: tuple = (600, 400, 200)
+    #: Last frames of later and later slices of one length, on the same trajectories.
     slices: tuple = (99, 199, 299, 399, 499)
     slice_length: int = 100
+    #: Frames of a prompt, which is also the window: a short one, and as in training.
     prompts: tuple = (100, 511)
     n_prompts: tuple = (64, 32, 24)
     n_steps: int = 60
+    #: Numbers of frames ahead at which errors are kept.
     n_horizons: int = 12
+    #: Frames per step besides one.
     blocks: tuple = (10, 50)
+    #: Continuations of the shorter prompt that are followed further, and how far.
     n_long: tuple = (32, 16, 8)
     n_long_steps: int = 400
+    #: Of these, how many are kept as they are.
     n_drawn: int = 4
+    #: Of the solver; its rectangle is the map.
     grid_step: float = 0.02
     family: str = "test"
     index: int = 40
@@ -87,41 +61,37 @@ class GenerationMeasurement:
             n or max(self.n_windows), self.family, self.index, n_frames=n_frames
         ).trajectories
 
-    def of_size(self, name):
-        """Numbers of trajectories for one size, as (n_windows, n_prompts, n_long)."""
-        number = ("small", "medium", "large").index(name)
-        return self.n_windows[number], self.n_prompts[number], self.n_long[number]
-
     def solver(self):
         """The exact solver of the dynamics."""
         config = REGIMES["metastable"]
         return GridSolver(config.beta, config.diffusion, self.grid_step)
 
 
+def forecast_horizons(n_steps, n_horizons):
+    """At most `n_horizons` numbers of frames ahead, from 1 to `n_steps`, evenly in logarithm."""
+    return np.unique(np.geomspace(1, n_steps, n_horizons).round().astype(int))
+
+
+def squared_errors(forecast, actual):
+    """Squared distance between forecast and actual frames, (..., 2) to (...), length^2."""
+    return (np.subtract(forecast, actual, dtype=float) ** 2).sum(axis=-1)
+
+
 def study_model(model, size, settings, trajectories, solver):
-    """All that is measured of one training.
+    """All that is measured of one training, on trajectories of `settings`.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    size : str
-    settings : GenerationMeasurement
-    trajectories : (n, n_frames, 2) ndarray
-        From `settings.trajectories`.
-    solver : GridSolver
-
-    Returns
-    -------
-    dict
-        "windows" and "slices": squared errors of one-step forecasts, a list for each, in the order
-        of the settings. "growth": a list of dictionaries with "n_prompt", "frames_per_step",
-        "horizons", "errors" (by horizon, then trajectory), "echo" (of several frames per step)
-        and "ends" from `forecast_scores.how_they_end`. "long": "ends", and "drawn" continuations
-        without their prompts.
+    Returns a dict. "windows" and "slices": squared errors of one-step forecasts, a list for each,
+    in the order of the settings. "growth": a list of dictionaries with "n_prompt",
+    "frames_per_step", "horizons", "errors" (by horizon, then trajectory), "echo" (of several
+    frames per step) and "ends" from `generation.how_they_end`. "long": "ends", and "drawn"
+    continuations without their prompts.
     """
-    n_windows, n_prompts, n_long = settings.of_size(size)
+    number = ("small", "medium", "large").index(size)
+    n_windows, n_prompts, n_long = (
+        n[number] for n in (settings.n_windows, settings.n_prompts, settings.n_long)
+    )
     shown, last = trajectories[:n_windows], max(settings.prompts) - 1
-    found = {"windows": [], "slices": [], "growth": []}
+    found = {"slices": [], "growth": []}
     forecasts = one_step_forecasts(model, shown, last, settings.windows)
     found["windows"] = [squared_errors(f, shown[:, last + 1]) for f in forecasts]
     for end in settings.slices:
@@ -152,56 +122,43 @@ def study_model(model, size, settings, trajectories, solver):
 
 
 def study_exact(settings, trajectories, solver):
-    """Exact and cheap forecasts of the same frames.
+    """Squared errors of exact and cheap forecasts of the same frames.
 
-    Parameters
-    ----------
-    settings : GenerationMeasurement
-    trajectories : (n, n_frames, 2) ndarray
-    solver : GridSolver
-
-    Returns
-    -------
-    dict
-        "windows": squared errors of "exact" mean and "last frame"; "slices": a list of the same;
-        "growth": "horizons", and by horizon, then trajectory, those of "exact" mean, "last
-        frame" and the mean of each prompt; "drawn": what the particle did instead.
+    Returns a dict. "windows": of the "exact" mean and the "last frame"; "slices": a list of the
+    same; "growth": "horizons", and by horizon, then trajectory, those of "exact" mean, "last
+    frame" and the mean of each prompt; "drawn": what the particle did.
     """
     time, last = REGIMES["metastable"].frame_time, max(settings.prompts) - 1
 
     def one_step(end):
         now, later = trajectories[:, end], trajectories[:, end + 1]
-        best = exact_forecast(solver, now, time, [1]).means[:, 0]
+        best = exact_forecast(solver, now, time, [1])[0][:, 0]
         return {"exact": squared_errors(best, later), "last frame": squared_errors(now, later)}
 
     n = max(settings.n_prompts)
     horizons = forecast_horizons(settings.n_steps, settings.n_horizons)
-    best = exact_forecast(solver, trajectories[:n, last], time, horizons)
-    future = trajectories[:n, last + 1 : last + 1 + settings.n_steps]
-    errors = squared_errors(best.means, future[:, horizons - 1])
-    growth = {"horizons": horizons, "exact": errors.T}
+    future = trajectories[:n, last + horizons]
+    forecasts = {
+        "exact": exact_forecast(solver, trajectories[:n, last], time, horizons)[0],
+        "last frame": trajectories[:n, last : last + 1],
+    }
     for n_prompt in settings.prompts:
         prompt = trajectories[:n, last + 1 - n_prompt : last + 1]
-        for name, forecast in baseline_forecasts(prompt, settings.n_steps).items():
-            name = f"{name} of {n_prompt}" if name.startswith("mean") else name
-            growth[name] = squared_errors(forecast, future)[:, horizons - 1].T
-    drawn = trajectories[: settings.n_drawn, last + 1 : last + 1 + settings.n_long_steps]
-    slices = [one_step(end) for end in settings.slices]
-    found = {"windows": one_step(last), "slices": slices, "growth": growth, "drawn": drawn}
+        forecasts[f"mean of the prompt of {n_prompt}"] = prompt.mean(axis=1, keepdims=True)
+    growth = {name: squared_errors(forecast, future).T for name, forecast in forecasts.items()}
+    found = {
+        "windows": one_step(last),
+        "slices": [one_step(end) for end in settings.slices],
+        "growth": {"horizons": horizons} | growth,
+        "drawn": trajectories[: settings.n_drawn, last + 1 : last + 1 + settings.n_long_steps],
+    }
     return rounded(found, N_DIGITS)
 
 
 def make_part(part, folder=RESULTS, report=print, settings=None):
     """Make one file of the results, unless it is there and up to date.
 
-    Parameters
-    ----------
-    part : str
-        "exact", or one of `measured.trained_names`.
-    folder : path
-    report : callable
-        Is told what was done, in a line.
-    settings : GenerationMeasurement, optional
+    `part` is "exact" or one of `measured.trained_names`; `report` is told what was done.
     """
     settings = settings or GenerationMeasurement()
     made_for = {"settings": asdict(settings)}
@@ -220,28 +177,52 @@ def make_part(part, folder=RESULTS, report=print, settings=None):
 
 
 def load(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
-    """What was kept of the trainings of some sizes, and the exact answers.
+    """What was kept of the trainings of some sizes, {size: {seed: content}}, and the exact answers.
 
-    Parameters
-    ----------
-    sizes : sequence of str
-    folder, checkpoints : path
-        Where results and committed weights lie.
-
-    Returns
-    -------
-    trainings : dict of str to dict of int to dict
-        By size, then by seed.
-    exact : dict
-
-    Raises
-    ------
-    ValueError
-        If the exact answers are missing, or the committed weights of a size are not among those
-        that were measured.
+    `ValueError` if the latter are missing, or the committed weights were not measured.
     """
     exact = load_part(EXACT, folder, MODULE)
     return load_measured(sizes, folder, MODULE, checkpoints), exact
+
+
+def of_committed(trainings, models):
+    """What was kept of the committed model of each size, as {size: content}."""
+    digests = {size: weights_digest(model) for size, model in models.items()}
+    return {
+        size: next(c for c in trainings[size].values() if c["weights"] == digest)
+        for size, digest in digests.items()
+    }
+
+
+def continuations(models, trajectory, settings, n_steps, n_shown):
+    """One trajectory, (n_frames, 2), continued by each model from prompts of both lengths.
+
+    Returns {size: {"from N frames": (n_shown + n_steps, 2)}}, the end of the prompt included.
+    """
+    last = max(settings.prompts) - 1
+    return {
+        size: {
+            f"from {n_prompt} frames": generate(
+                model, trajectory[None, last + 1 - n_prompt : last + 1], n_steps, progress=False
+            )[0, -(n_shown + n_steps) :]
+            for n_prompt in sorted(settings.prompts, reverse=True)
+        }
+        for size, model in models.items()
+    }
+
+
+def repeated(models, kept, trajectories, settings, n):
+    """Largest difference of kept errors from those made now, for the longest window, by size.
+
+    `kept` is from `of_committed`; `n` are numbers of trajectories in the order of the models.
+    """
+    last, found = max(settings.prompts) - 1, {}
+    for (size, model), count in zip(models.items(), n, strict=False):
+        shown = trajectories[:count]
+        (live,) = one_step_forecasts(model, shown, last, [max(settings.windows)])
+        errors = squared_errors(live, shown[:, last + 1])
+        found[size] = np.abs(errors - kept[size]["windows"][-1][:count]).max()
+    return found
 
 
 def main(arguments=None):

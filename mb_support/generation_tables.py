@@ -1,47 +1,71 @@
 """What the kept forecasts and continuations say: tables for the chapter, and the verdict.
 
 A training is judged by its bootstrap interval over trajectories. A size is judged by its
-trainings: a verdict is theirs if they agree, and "undecided" if not.
+trainings: a verdict is theirs if they agree, and "undecided" if not. Arrays of intervals have
+shape (n_trainings, n_columns, 3) and hold (value, low, high).
 """
 
 import numpy as np
 import pandas as pd
 
-from .attention_verdicts import together
-from .classification import verdict
-from .forecast_scores import ENDS, error_saved, mean_with_band
+from .attention_measures import bootstrap
+from .attention_verdicts import label, together
+from .classification import verdict, verdicts_in_words, wilson_interval
+from .generation import ENDS
 
 
-def interval_spread_text(intervals, digits=2):
-    """Mean of (value, low, high) over trainings, as text.
+def in_words(verdicts, trainings):
+    """Verdicts by size in one line, each size with its number of seeds; "no size" if none."""
+    named = {label(size, trainings[size]): found for size, found in verdicts.items()}
+    return verdicts_in_words(named) if named else "no size"
 
-    Returns
-    -------
-    str
-        "mean [low, high] (lowest to highest training)"; the interval is the mean of theirs.
+
+def with_range(text, values, digits=2):
+    """A text, and after it the range of `values` over trainings, if there are several."""
+    low, high = min(values), max(values)
+    return text if low == high else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def interval_text(intervals, digits=2):
+    """ "mean [low, high] (lowest to highest training)" of the (value, low, high) of trainings.
+
+    The interval is the mean of theirs.
     """
     intervals = np.array(intervals, float)
     mean, low, high = (f"{value:.{digits}f}" for value in intervals.mean(axis=0))
-    text = f"{mean} [{low}, {high}]"
-    if len(intervals) > 1:
-        lowest, highest = intervals[:, 0].min(), intervals[:, 0].max()
-        text += f" ({lowest:.{digits}f} to {highest:.{digits}f})"
-    return text
+    return with_range(f"{mean} [{low}, {high}]", intervals[:, 0], digits)
+
+
+def error_saved(errors, reference):
+    """By how much a forecast beats a reference, as a share of the reference's error.
+
+    1 - (mean error) / (mean error of the reference) of squared errors (n,) on the same
+    trajectories, with a 95% bootstrap interval over them: (value, low, high). 1 is perfect, below
+    0 is worse.
+    """
+    both = np.stack([errors, reference], axis=1).astype(float)
+    n, rng = len(both), np.random.default_rng(0)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=2000) @ both
+    low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    return float(1 - both[:, 0].sum() / both[:, 1].sum()), float(low), float(high)
+
+
+def _first(seeds):
+    return next(iter(seeds.values()))
+
+
+def _interval_table(intervals, columns, n_trajectories):
+    # of {size: intervals}: one row a size
+    rows = {}
+    for size, found in intervals.items():
+        rows[size] = {"trajectories": n_trajectories[size], "trainings": len(found)}
+        for number, column in enumerate(columns):
+            rows[size][column] = interval_text(found[:, number])
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def saved(trainings, exact):
-    """Error that one-step forecasts save against the last frame, by length of the window.
-
-    Parameters
-    ----------
-    trainings, exact
-        From `generation_study.load`.
-
-    Returns
-    -------
-    dict of str to (n_trainings, n_windows, 3) ndarray
-        Value, low, high, by size.
-    """
+    """Error that one-step forecasts save against the last frame: {size: intervals by window}."""
     last = np.array(exact["windows"]["last frame"])
     return {
         size: np.array(
@@ -60,60 +84,22 @@ def exact_saved(exact):
 
 
 def saved_table(trainings, exact):
-    """`saved` as text, a row for each size and a column for each window.
-
-    Returns
-    -------
-    DataFrame of str
-        As `interval_spread_text`, with numbers of trajectories and trainings; last, the exact
-        mean.
-    """
-    rows, found = {}, saved(trainings, exact)
-    for size, seeds in trainings.items():
-        content = next(iter(seeds.values()))
-        row = {"trajectories": len(content["windows"][0]), "trainings": len(seeds)}
-        for number, n_frames in enumerate(content["settings"]["windows"]):
-            row[f"{n_frames} frames"] = interval_spread_text(found[size][:, number])
-        rows[size] = row
-    best = interval_spread_text([exact_saved(exact)])
-    rows["exact mean"] = {"trajectories": len(exact["windows"]["exact"]), "trainings": ""}
-    rows["exact mean"] |= {column: best for column in row if column.endswith("frames")}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    """`saved` as text, a row for each size and a column for each window; last, the exact mean."""
+    windows = _first(_first(trainings))["settings"]["windows"]
+    columns = [f"{n_frames} frames" for n_frames in windows]
+    n = {size: len(_first(seeds)["windows"][0]) for size, seeds in trainings.items()}
+    table = _interval_table(saved(trainings, exact), columns, n).astype(object)
+    best = interval_text([exact_saved(exact)])
+    table.loc["exact mean"] = [len(exact["windows"]["exact"]), "", *[best] * len(columns)]
+    return table
 
 
-def growth(trainings, exact, n_prompt, frames_per_step=1):
-    """Error over that of the exact mean on the same trajectories, by number of frames ahead.
-
-    Parameters
-    ----------
-    trainings, exact
-        From `generation_study.load`.
-    n_prompt, frames_per_step : int
-
-    Returns
-    -------
-    horizons : (n_horizons,) ndarray of int
-    models : dict of str to (mean, low, high)
-        By size, over trainings: mean and range of their ratios.
-    baselines : dict of str to (n_horizons,) ndarray
-        Of the last frame, and of the mean of that prompt.
-    """
-    best, models = np.array(exact["growth"]["exact"]), {}
-    for size, seeds in trainings.items():
-        ratios = []
-        for content in seeds.values():
-            errors = np.array(_continued(content, n_prompt, frames_per_step)["errors"])
-            ratios.append(errors.mean(axis=1) / best[:, : errors.shape[1]].mean(axis=1))
-        ratios = np.array(ratios)
-        models[size] = ratios.mean(axis=0), ratios.min(axis=0), ratios.max(axis=0)
-    baselines = {
-        label: np.mean(exact["growth"][name], axis=1) / best.mean(axis=1)
-        for label, name in (
-            ("last frame", "last frame"),
-            ("mean of the prompt", f"mean of the prompt of {n_prompt}"),
-        )
-    }
-    return np.array(exact["growth"]["horizons"]), models, baselines
+def saved_in_words(trainings, exact):
+    """What forecasts from the longest window save, size by size, in one line."""
+    return "; ".join(
+        f"{label(size, trainings[size])} {interval_text(found[:, -1])}"
+        for size, found in saved(trainings, exact).items()
+    )
 
 
 def _continued(content, n_prompt, frames_per_step):
@@ -124,184 +110,156 @@ def _continued(content, n_prompt, frames_per_step):
     )
 
 
-def growth_table(trainings, exact, n_prompt, frames_per_step=1):
-    """Error over that of the exact mean at the first, the middle and the last horizon, as text.
+def growth(trainings, exact, n_prompt, frames_per_step=1):
+    """Error over that of the exact mean on the same trajectories, by number of frames ahead.
 
-    Returns
-    -------
-    DataFrame of str
-        One row a size: numbers of trajectories and trainings; then the ratio with its bootstrap
-        interval over trajectories and its range over trainings, as `interval_spread_text`.
+    Returns the horizons; intervals by size, {size: (n_trainings, n_horizons, 3)}; and the same
+    ratio for two forecasts without a model, {name: (n_horizons,)}.
     """
-    best, horizons = np.array(exact["growth"]["exact"]), exact["growth"]["horizons"]
-    rows = {}
+    best, models = np.array(exact["growth"]["exact"]), {}
     for size, seeds in trainings.items():
-        found = [
-            np.array(_continued(content, n_prompt, frames_per_step)["errors"])
-            for content in seeds.values()
-        ]
-        n = found[0].shape[1]
-        rows[size] = {"trajectories": n, "trainings": len(found)}
-        for at in (0, len(horizons) // 2, len(horizons) - 1):
-            saved_here = np.array([error_saved(errors[at], best[at, :n]) for errors in found])
-            ratios = 1 - saved_here[:, [0, 2, 1]]  # an upper end of what is saved is a lower one
-            rows[size][f"{horizons[at]} ahead"] = interval_spread_text(ratios)
-    return pd.DataFrame.from_dict(rows, orient="index")
+        models[size] = []
+        for content in seeds.values():
+            rows = _continued(content, n_prompt, frames_per_step)["errors"]
+            pairs = zip(rows, best, strict=True)
+            less = np.array([error_saved(errors, b[: len(errors)]) for errors, b in pairs])
+            models[size].append(1 - less[:, [0, 2, 1]])  # the most that is saved is the least error
+        models[size] = np.array(models[size])
+    names = {"last frame": "last frame", "mean of the prompt": f"mean of the prompt of {n_prompt}"}
+    baselines = {
+        word: np.mean(exact["growth"][name], axis=1) / best.mean(axis=1)
+        for word, name in names.items()
+    }
+    return np.array(exact["growth"]["horizons"]), models, baselines
+
+
+def growth_table(trainings, exact, n_prompt, frames_per_step=1):
+    """`growth` of each size at the first, the middle and the last horizon, as text."""
+    horizons, models, _ = growth(trainings, exact, n_prompt, frames_per_step)
+    chosen = [0, len(horizons) // 2, len(horizons) - 1]
+    n = {
+        size: len(_continued(_first(seeds), n_prompt, frames_per_step)["errors"][0])
+        for size, seeds in trainings.items()
+    }
+    columns = [f"{h} ahead" for h in horizons[chosen]]
+    return _interval_table({size: m[:, chosen] for size, m in models.items()}, columns, n)
+
+
+def _share_text(is_so):
+    # of (n_trainings, n) booleans: share of trajectories with Wilson intervals
+    n = is_so.shape[1]
+    return interval_text([(found.mean(), *wilson_interval(found.sum(), n)) for found in is_so])
 
 
 def ends_table(trainings):
-    """How continuations end, as shares over all trajectories and trainings of a size.
+    """How continuations with one frame per step end, by size, prompt and length.
 
-    Parameters
-    ----------
-    trainings : dict of str to dict of int to dict
-
-    Returns
-    -------
-    DataFrame
-        One row for each size and kind of continuation, one frame per step. Columns: numbers of
-        trainings and trajectories; shares of `ENDS`, with the range over trainings for those that
-        leave the map; frames off the map; the median frame at which they left; median distance
-        from a minimum of the potential, of those at rest.
+    Shares of `ENDS` and of frames off the map as `interval_text`; then the median frame at which
+    they left, and the median distance from a minimum of the potential of those at rest.
     """
     rows = []
     for size, seeds in trainings.items():
         contents = list(seeds.values())
         kinds = [
-            (row["n_prompt"], max(row["horizons"]), [_continued(c, row["n_prompt"], 1)["ends"]
-             for c in contents])
+            (
+                row["n_prompt"],
+                max(row["horizons"]),
+                [_continued(c, row["n_prompt"], 1)["ends"] for c in contents],
+            )
             for row in contents[0]["growth"]
             if row["frames_per_step"] == 1
-        ]  # fmt: skip
+        ]
         n_long = contents[0]["settings"]["n_long_steps"]
         kinds.append(
             (contents[0]["long"]["n_prompt"], n_long, [c["long"]["ends"] for c in contents])
         )
         for n_prompt, n_steps, ends in kinds:
-            rows.append(
-                {"model": size, "prompt": n_prompt, "frames": n_steps, "trainings": len(ends)}
-                | _shares(ends)
-            )
+            key = {"model": size, "prompt": n_prompt, "frames": n_steps, "trainings": len(ends)}
+            rows.append(key | _ends_row(ends))
     return pd.DataFrame(rows).set_index(["model", "prompt", "frames"])
 
 
-def _shares(ends):
+def _ends_row(ends):
     # of a list with the `how_they_end` of each training
-    end = np.array([found["end"] for found in ends])  # (training, trajectory)
-    left = np.array([found["left"] for found in ends])
-    apart = np.array([found["from_minimum"] for found in ends])
-    row = {"trajectories": end.shape[1]}
-    row |= {kind: _share_text(end == kind) for kind in ENDS}
-    row["frames off the map"] = _share_text(np.array([found["off"] for found in ends]))
-    row["left after"] = f"{np.median(left[left >= 0]):.0f}" if (left >= 0).any() else ""
-    at_rest = apart[end == ENDS[0]]
-    row["from a minimum"] = f"{np.median(at_rest):.2f}" if len(at_rest) else ""
-    return row
-
-
-def _share_text(values):
-    shares = np.asarray(values, float).mean(axis=1)
-    text = f"{shares.mean():.2f}"
-    return (
-        text
-        if shares.min() == shares.max()
-        else f"{text} ({shares.min():.2f} to {shares.max():.2f})"
-    )
+    names = ("end", "left", "off", "from_minimum")
+    end, left, off, apart = (np.array([found[name] for found in ends]) for name in names)
+    left, at_rest = left[left >= 0], apart[end == ENDS[0]]
+    off_the_map = interval_text([bootstrap(shares) for shares in off]) if off.any() else "0.00"
+    return {
+        "trajectories": end.shape[1],
+        **{kind: _share_text(end == kind) for kind in ENDS},
+        "frames off the map": off_the_map,
+        "left after": f"{np.median(left):.0f}" if len(left) else "",
+        "from a minimum": f"{np.median(at_rest):.2f}" if len(at_rest) else "",
+    }
 
 
 def left_the_map(trainings):
     """Share of the long continuations that leave the map, by size, in words."""
     words = []
     for size, seeds in trainings.items():
-        ends = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
-        words.append(f"{size} {_share_text(ends)}")
+        left = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
+        words.append(f"{label(size, seeds)} {_share_text(left)}")
     return "; ".join(words)
 
 
 def echo_table(trainings):
     """Correlation of appended blocks with frames of the prompt, by size and block.
 
-    Returns
-    -------
-    DataFrame of str
-        Mean over trainings and trajectories, with the range over trainings.
+    Means over trajectories and trainings, with the range over trainings.
     """
     rows = []
     for size, seeds in trainings.items():
-        for row in next(iter(seeds.values()))["growth"]:
-            key = (row["n_prompt"], row["frames_per_step"])
+        for row in _first(seeds)["growth"]:
             if "echo" not in row:
                 continue
+            key = (row["n_prompt"], row["frames_per_step"])
             found = np.array([_continued(c, *key)["echo"] for c in seeds.values()])
             rows.append(
                 {
                     "model": size,
                     "prompt": key[0],
                     "frames per step": key[1],
-                    "frames they sit on": _share_text(found[:, :1]),
-                    "frames asked for": _share_text(found[:, 1:]),
+                    "trainings": len(found),
+                    "trajectories": len(row["errors"][0]),
+                    "frames they sit on": with_range(f"{found[:, 0].mean():.2f}", found[:, 0]),
+                    "frames asked for": with_range(f"{found[:, 1].mean():.2f}", found[:, 1]),
                 }
             )
     return pd.DataFrame(rows).set_index(["model", "prompt", "frames per step"])
 
 
-def excess_by_slice(content, exact):
-    """Squared error beyond that of the exact mean on the same frames, (n_slices, n)."""
-    return np.array(
-        [
-            np.array(errors) - np.array(best["exact"][: len(errors)])
-            for errors, best in zip(content["slices"], exact["slices"], strict=True)
-        ]
-    )
+def _exact_by_slice(content, exact):
+    # errors of the exact mean on the frames of a training, (n_slices, n)
+    n = len(content["slices"][0])
+    return np.array([best["exact"][:n] for best in exact["slices"]])
 
 
 def slices_table(trainings, exact):
-    """Excess error of one-step forecasts from later and later slices, in units of the exact error.
-
-    Returns
-    -------
-    DataFrame of str
-        One row a size, one column for each slice, named by its first frame; as
-        `interval_spread_text`.
-    """
-    rows = {}
+    """Excess error from later and later slices, in units of the exact error, by size as text."""
+    settings = _first(_first(trainings))["settings"]
+    columns = [f"from frame {end + 1 - settings['slice_length']}" for end in settings["slices"]]
+    found, n = {}, {}
     for size, seeds in trainings.items():
-        contents = list(seeds.values())
-        settings = contents[0]["settings"]
-        n = len(contents[0]["slices"][0])
-        unit = np.array([np.mean(best["exact"][:n]) for best in exact["slices"]])
-        found = []
-        for content in contents:
-            scaled = excess_by_slice(content, exact) / unit[:, None]
-            found.append(np.transpose(mean_with_band(scaled.T)))
-        row = {"trajectories": n, "trainings": len(contents)}
-        for number, end in enumerate(settings["slices"]):
-            begin = end + 1 - settings["slice_length"]
-            row[f"from frame {begin}"] = interval_spread_text(np.array(found)[:, number])
-        rows[size] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
+        best = _exact_by_slice(_first(seeds), exact)
+        n[size], unit = best.shape[1], best.mean(axis=1, keepdims=True)
+        excess = [(np.array(content["slices"]) - best) / unit for content in seeds.values()]
+        found[size] = np.array([np.transpose(bootstrap(values.T)) for values in excess])
+    return _interval_table(found, columns, n)
 
 
 def deteriorates(trainings, exact):
-    """Whether forecasts from the last slice are worse than from the first, for each size.
+    """Whether forecasts from the last slice are worse than from the first, as {size: verdict}.
 
-    Parameters
-    ----------
-    trainings, exact
-        From `generation_study.load`.
-
-    Returns
-    -------
-    dict of str to {"confirmed", "refuted", "undecided"}
-        By the excess over the exact error on the same trajectories: how hard the frames are does
-        not count. Confirmed if it grows in every training.
+    By the excess over the exact error on the same trajectories: how hard the frames are does not
+    count. "confirmed" if it grows in every training.
     """
     found = {}
     for size, seeds in trainings.items():
         judged = []
         for content in seeds.values():
-            excess = excess_by_slice(content, exact)
-            _, low, high = mean_with_band(excess[-1] - excess[0])
+            excess = np.array(content["slices"]) - _exact_by_slice(content, exact)
+            _, low, high = bootstrap(excess[-1] - excess[0])
             judged.append(verdict((float(low), float(high)), (0.0, 0.0)))
         found[size] = together(judged)
     return found

@@ -13,78 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .checks import (
+    checked_count,  # noqa: F401  (for those who take it from here)
+    checked_disk,
+    checked_positions,
+    checked_positive,
+)
 from .potential import MINIMA, SADDLES, force, potential
 from .simulation import START_BOX
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
-_KEPT_ABOVE_MINIMUM = 30.0  # default energy cut-off, in kT above the global minimum
+_KEPT_ABOVE_MINIMUM = 30.0  # energy cut-off, in kT above the global minimum
 _KEPT_ABOVE_SADDLE = 15.0  # and at least this many kT above the higher saddle
 _MARGIN = 0.05  # kept around START_BOX, reduced length
 _MAX_CELLS = 3_000_000
 _WIDEST_STEP = 2.5  # in widths of the narrowest well, at which rates err by one per cent
 
 
-def checked_positive(name, value):
-    """Return `value` as a float; `ValueError` unless it is one positive finite number."""
-    if isinstance(value, (bool, str)) or np.ndim(value) != 0:
-        raise ValueError(f"{name} must be one positive number; got {value!r}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be one positive number; got {value!r}") from None
-    if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be positive and finite; got {value!r}")
-    return number
-
-
-def checked_count(name, value, smallest=1):
-    """Return `value` as an int; `ValueError` unless it is an integer of at least `smallest`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < smallest:
-        raise ValueError(f"{name} must be an integer of at least {smallest}; got {value!r}")
-    return int(value)
-
-
-def checked_disk(name, disk):
-    """Return a (centre, radius) disk as a (2,) array and a float; `ValueError` if it is not one."""
-    try:
-        centre, radius = disk
-        centre = np.asarray(centre, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a pair (centre, radius); got {disk!r}") from None
-    if centre.shape != (2,) or not np.isfinite(centre).all():
-        raise ValueError(f"{name} must have a finite centre (x, y); got {disk[0]!r}")
-    return centre, checked_positive(f"{name} radius", radius)
-
-
-def checked_positions(positions):
-    """Return `positions` as a (..., 2) float64 array; `ValueError` for other shapes or NaN."""
-    positions = np.asarray(positions, dtype=float)
-    if positions.ndim == 0 or positions.shape[-1] != 2:
-        raise ValueError(f"positions must have shape (..., 2); got {positions.shape}")
-    if not np.isfinite(positions).all():
-        raise ValueError("positions must be finite; got NaN or infinity")
-    return positions
-
-
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Nodes, energies and jump rates of a rectangular grid.
+    """Nodes `x`, (n_x,), and `y`, (n_y,), `step` apart, their energies and jump rates.
 
-    The outermost ring of nodes is never active, so loops over neighbours need no bounds check.
-
-    Attributes
-    ----------
-    x : (n_x,) ndarray
-    y : (n_y,) ndarray
-        Node coordinates, reduced length, `step` apart.
-    energy : (n_x, n_y) ndarray
-        Potential at the nodes, reduced energy.
-    active : (n_x, n_y) ndarray of bool
-        Nodes the particle can reach.
-    rates : (4, n_x, n_y) ndarray
-        Jump rates to the neighbours in `DIRECTIONS`, 1/time; zero towards inactive nodes.
+    `energy` and `active`, the nodes that the particle can reach, are (n_x, n_y); `rates`,
+    (4, n_x, n_y), lead to the neighbours in `DIRECTIONS`, 1/time, and are zero towards inactive
+    nodes. The outermost ring is never active: loops over neighbours need no bounds check.
     """
 
     x: np.ndarray
@@ -105,14 +59,9 @@ class Grid:
 def edge_rate(start, end, beta):
     """Jump rate over an edge in units of D / h^2, from the energies at its ends.
 
-    The exponentially fitted rate u / (exp(u) - 1), u = beta (end - start), of Scharfetter and
-    Gummel [1]_. It obeys detailed balance exactly, exp(-beta start) rate(start, end) =
-    exp(-beta end) rate(end, start), and gives the exact drift on a uniform slope however steep, so
-    the far, high walls of the potential do no harm.
-
-    References
-    ----------
-    .. [1] D. L. Scharfetter and H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969).
+    The exponentially fitted rate u / (exp(u) - 1), u = beta (end - start), of D. L. Scharfetter and
+    H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969). It obeys detailed balance exactly and
+    gives the exact drift on a uniform slope however steep, so the far, high walls do no harm.
     """
     difference = beta * (np.asarray(end) - start)
     nearly_flat = np.abs(difference) < 1e-6
@@ -121,16 +70,9 @@ def edge_rate(start, end, beta):
     return np.where(difference < -700, -difference, rate)
 
 
-def _default_energy(beta, energy_cutoff):
-    lowest = potential(MINIMA).min()
-    if energy_cutoff is not None:
-        return lowest + checked_positive("energy_cutoff", energy_cutoff)
-    above_saddle = potential(SADDLES).max() + _KEPT_ABOVE_SADDLE / beta
-    return max(lowest + _KEPT_ABOVE_MINIMUM / beta, above_saddle)
-
-
-def _default_bounds(highest):
-    # The sublevel set is bounded by the rising fourth term; a coarse look is enough.
+def _bounds(highest):
+    # x_min, x_max, y_min, y_max. The sublevel set is bounded by the rising fourth term; a coarse
+    # look is enough.
     side = np.arange(-6.0, 6.0, 0.02)
     below = potential(np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)) <= highest
     in_x, in_y = side[below.any(axis=1)], side[below.any(axis=0)]
@@ -142,32 +84,25 @@ def _default_bounds(highest):
     )
 
 
-def _checked_bounds(bounds, step):
-    try:
-        x_min, x_max, y_min, y_max = (float(bound) for bound in bounds)
-    except (TypeError, ValueError):
-        raise ValueError(f"bounds must be (x_min, x_max, y_min, y_max); got {bounds!r}") from None
-    if not np.isfinite([x_min, x_max, y_min, y_max]).all():
-        raise ValueError(f"bounds must be finite; got {bounds!r}")
-    if x_max - x_min < 4 * step or y_max - y_min < 4 * step:
-        raise ValueError(f"bounds must span at least four grid steps of {step}; got {bounds!r}")
-    return x_min, x_max, y_min, y_max
-
-
-def build_grid(beta, diffusion, grid_step, bounds=None, energy_cutoff=None):
+def build_grid(beta, diffusion, grid_step, energy_cutoff=None):
     """Lay a grid over the region the particle can reach; see `reference.GridSolver`."""
     beta = checked_positive("beta", beta)
     diffusion = checked_positive("diffusion", diffusion)
     step = checked_positive("grid_step", grid_step)
-    highest = _default_energy(beta, energy_cutoff)
-    limits = _checked_bounds(_default_bounds(highest) if bounds is None else bounds, step)
+    lowest = potential(MINIMA).min()
+    if energy_cutoff is not None:
+        highest = lowest + checked_positive("energy_cutoff", energy_cutoff)
+    else:
+        above_saddle = potential(SADDLES).max() + _KEPT_ABOVE_SADDLE / beta
+        highest = max(lowest + _KEPT_ABOVE_MINIMUM / beta, above_saddle)
+    limits = _bounds(highest)
     first = np.floor(np.array([limits[0], limits[2]]) / step) - 1
     last = np.ceil(np.array([limits[1], limits[3]]) / step) + 1
     n_x, n_y = (last - first + 1).astype(int)
-    if n_x * n_y > _MAX_CELLS:
+    if n_x * n_y > _MAX_CELLS or min(n_x, n_y) < 8:
         raise ValueError(
-            f"grid_step = {step} needs {n_x} x {n_y} nodes over {limits}; at most {_MAX_CELLS} "
-            "are allowed: choose a larger grid_step or narrower bounds"
+            f"grid_step = {step} needs {n_x} x {n_y} nodes; from 8 x 8 to {_MAX_CELLS} in all are "
+            "allowed: choose another grid_step"
         )
     # Nodes sit at whole multiples of the step, so that grids of different extent agree.
     x = (first[0] + np.arange(n_x)) * step
@@ -236,28 +171,13 @@ def thinned(grid, step):
 
 def _largest_component(active, energy):
     # An energy cut-off may leave islands; the particle lives on the one with the lowest energy.
-    pieces, n_pieces = ndimage.label(active)
-    if n_pieces == 0:
-        raise ValueError("bounds and energy_cutoff leave no grid node")
+    pieces, _ = ndimage.label(active)
     lowest = np.argmin(np.where(active, energy, np.inf))
     return pieces == pieces.ravel()[lowest]
 
 
 def box_coverage(x, y, box):
-    """Share of each node's cell that lies inside a rectangle.
-
-    Parameters
-    ----------
-    x, y : (n_x,) and (n_y,) ndarray
-        Evenly spaced node coordinates.
-    box : (2, 2) array_like
-        Corners (x_min, y_min) and (x_max, y_max).
-
-    Returns
-    -------
-    (n_x, n_y) ndarray
-        Between 0 and 1.
-    """
+    """Share of each node's cell, (n_x, n_y), inside a box ((x_min, y_min), (x_max, y_max))."""
 
     def along(nodes, low, high):
         step = nodes[1] - nodes[0]
@@ -269,16 +189,9 @@ def box_coverage(x, y, box):
 
 
 def inside_disk(grid, name, disk):
-    """Nodes inside a (centre, radius) disk.
+    """Nodes inside a (centre, radius) disk, (n_x, n_y) of bool.
 
-    Returns
-    -------
-    (n_x, n_y) ndarray of bool
-
-    Raises
-    ------
-    ValueError
-        If the disk reaches outside the active region, or is too small to hold a node.
+    `ValueError` if the disk reaches outside the active region, or is too small to hold a node.
     """
     centre, radius = checked_disk(name, disk)
     offset_x, offset_y = grid.x - centre[0], grid.y - centre[1]
@@ -304,25 +217,11 @@ def inside_disk(grid, name, disk):
 def cut_edges(grid, disk, inside):
     """Edges that cross the boundary of a disk, with their rates shortened to the crossing.
 
-    A staircase of cells would make every result first order in the grid step. Instead an edge
-    that enters the disk ends on the circle: its length falls from h to theta h, so its rate grows
-    by 1 / theta (Gibou et al. [1]_). This keeps the generator symmetric and restores second order.
-
-    Parameters
-    ----------
-    grid : Grid
-    disk : (centre, radius)
-    inside : (n_x, n_y) ndarray of bool
-        From `inside_disk`.
-
-    Returns
-    -------
-    (4, n_x, n_y) ndarray
-        Rate of stepping onto the circle, in the order of `DIRECTIONS`; zero elsewhere.
-
-    References
-    ----------
-    .. [1] F. Gibou, R. P. Fedkiw, L.-T. Cheng and M. Kang, J. Comput. Phys. 176, 205 (2002).
+    A staircase of cells would make every result first order in the grid step. Instead an edge that
+    enters the disk ends on the circle: its length falls from h to theta h, so its rate grows by
+    1 / theta (F. Gibou, R. P. Fedkiw, L.-T. Cheng and M. Kang, J. Comput. Phys. 176, 205 (2002)).
+    This keeps the generator symmetric and restores second order. Returns the rates of stepping onto
+    the circle, (4, n_x, n_y), zero elsewhere.
     """
     centre, radius = checked_disk("disk", disk)
     positions = grid.positions
@@ -342,11 +241,8 @@ def cut_edges(grid, disk, inside):
 
 
 def cubic_interpolation(grid, values, positions, fill_value=None):
-    """Interpolate fields by Lagrange cubics over the 4 x 4 nodes around each point.
-
-    Parameters and errors are those of `reference.GridSolver.interpolate`.
-    """
-    positions = checked_positions(positions)
+    """Fields by Lagrange cubics over 4 x 4 nodes; see `reference.GridSolver.interpolate`."""
+    positions = checked_positions(positions).astype(float)
     place_x = (positions[..., 0] - grid.x[0]) / grid.step
     place_y = (positions[..., 1] - grid.y[0]) / grid.step
     slack = 1e-9

@@ -28,14 +28,9 @@ _users_lock = threading.RLock()
 def evaluating(model, fastest=True):
     """Put a model into evaluation mode without gradients, with the fastest exact attention.
 
-    Modes and attention implementation are as before when the block is left, also by an error;
-    when several threads use the model, as before the first of them came, once the last has left.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    fastest : bool
-        If False, the attention implementation stays as it is.
+    Modes and attention implementation are as before when the block is left, also by an error; when
+    several threads use the model, as before the first of them came, once the last has left. With
+    `fastest` False the attention implementation stays as it is.
     """
     with _users_lock:
         if model not in _users:
@@ -144,23 +139,7 @@ def checkpoint_sizes(folder=paths.CHECKPOINTS):
 
 
 def load_checkpoint(size, folder=paths.CHECKPOINTS):
-    """The trained model of a size.
-
-    Parameters
-    ----------
-    size : {"small", "medium", "large"}
-    folder : path
-
-    Returns
-    -------
-    TrajectoryTransformer
-        In evaluation mode.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no weights of that size.
-    """
+    """The trained model of a size, in evaluation mode; `ValueError` if there is none."""
     if size not in checkpoint_sizes(folder):
         raise ValueError(
             f"no trained model of size {size!r} in {folder}; there are "
@@ -180,22 +159,9 @@ def weights_digest(model):
 
 
 def cached_predictions(kind, model, data, compute, **settings):
-    """Return `compute()`, from disk if this model has been asked the same of this data before.
+    """Return `compute()`, an ndarray, from disk if this model was asked the same of this data.
 
-    Parameters
-    ----------
-    kind : str
-        What is computed; begins the file name.
-    model : TrajectoryTransformer
-    data : TrajectorySet
-    compute : callable
-        Takes nothing, returns an ndarray.
-    **settings
-        Everything else that the result depends on; must be writable as JSON.
-
-    Returns
-    -------
-    ndarray
+    `kind` begins the file name; `settings` are everything else that the result depends on.
     """
     parameters = {
         "weights": weights_digest(model),
@@ -204,11 +170,6 @@ def cached_predictions(kind, model, data, compute, **settings):
         "n_trajectories": len(data),
         "settings": settings,
     }
-    found = cached(
-        kind,
-        parameters,
-        lambda: {"result": compute()},
-        source=compute,
-        folder=paths.CACHE / "predictions",
-    )
+    folder = paths.CACHE / "predictions"
+    found = cached(kind, parameters, lambda: {"result": compute()}, source=compute, folder=folder)
     return found["result"]

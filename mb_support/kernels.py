@@ -1,17 +1,11 @@
 """Compiled inner loops of the simulator: integrators, and blocks of trajectories.
 
-Read `run_block` last: it is the one entry from `simulation`; everything above serves it, and
-`random_numbers` and `forces` do.
+A block of `LANES` trajectories advances together, and every innermost loop runs over them, so that
+the compiler turns it into vector instructions; logarithm, exponential, sine and cosine are short
+polynomials, because a call into a library would stop that. Noise is drawn `BATCH` steps at a time.
 
-How it is fast. A block of `LANES` trajectories advances together, and the innermost loop of every
-function runs over them, so that the compiler turns it into vector instructions. Logarithm,
-exponential, sine and cosine are short polynomials, because a call into the mathematical library
-would stop that. Noise is drawn for `BATCH` steps at a time, in loops of its own.
-
-How it is reproducible. Every deviate is addressed by (seed, trajectory, step) through a
-counter-based generator, and every multiply-add that should be fused is written as `fma`; nothing
-is left to the compiler's licence to reorder. A trajectory's bytes therefore depend on neither
-threads, block size, chunking nor vector width.
+Every deviate is addressed by (seed, trajectory, step), and every multiply-add that should be fused
+is written as `fma`: a trajectory's bytes depend on neither threads, block size nor vector width.
 
 The integrators: B. Leimkuhler and C. Matthews, Appl. Math. Res. Express 2013, 34 (2013), BAOAB and
 its overdamped limit.
@@ -81,7 +75,7 @@ def baoab(state, normals, width, first, last, field, c):
             x, y = fma(c.half_step, vx, x), fma(c.half_step, vy, y)
             fx, fy = scaled_force(x, y, field)
             state[i], state[i + 2 * LANES], state[i + 4 * LANES] = x, vx + fx, fx
-            state[i + LANES], state[i + 3 * LANES], state[i + 5 * LANES] = y, vy + fy, fy
+            state[i + LANES], state[i + 3 * LANES], state[i + 5 * LANES] = (y, vy + fy, fy)
 
 
 class Coefficients(NamedTuple):
@@ -158,39 +152,12 @@ def draw_normals(work, width, seed, trajectory, batch):
 def run_block(
     scheme, field, c, seed, trajectory, step, stride, n_frames, state, work, out, target, hits
 ):  # fmt: skip
-    """Advance one block by `n_frames` frames, each `stride` steps after the last.
+    """Advance a block by `n_frames` frames of `stride` steps; the frame of an escape, or -1.
 
-    Parameters
-    ----------
-    scheme : int
-        EULER, LEIMKUHLER_MATTHEWS or BAOAB.
-    field : MuellerBrown or Well
-        Constants of the force, scaled for the integrator.
-    c : Coefficients
-        Noise amplitude and, for BAOAB, half the time step and the velocity's memory.
-    seed, trajectory : uint64
-        Address of the first lane's random numbers.
-    step : int
-        Number of steps taken before; addresses the random numbers too.
-    stride, n_frames : int
-        Steps from one frame to the next, and number of frames.
-    state : (6 * LANES,) ndarray of float32 or float64
-        Positions, and velocities for BAOAB, at `step`; advanced in place.
-    work : Workspace
-        Buffers.
-    out : (n_lanes, n_frames) or (n_lanes, 0) ndarray of uint64
-        Frames are written here, each element the bytes of a point (x, y) in float32; with no
-        room for any, first hits are looked for instead.
-    target : (3,) ndarray of float64
-        Disk (x, y, radius) that a trajectory may hit.
-    hits : (n_lanes,) ndarray of int64
-        Frame of each lane's first hit; lanes that have none hold -1. The run ends early when
-        all have one.
-
-    Returns
-    -------
-    frame : int
-        The first frame in which a trajectory had escaped, or -1.
+    `state`, (6 * LANES,), holds positions and velocities at `step` and is advanced in place. Frames
+    go to `out`, (n_lanes, n_frames) uint64, each the bytes of a point in float32. Where it has no
+    room for any, first hits on the disk `target`, (x, y, radius), are written to `hits`, -1 for
+    none, and the run ends when all lanes have one.
     """
     n_lanes = len(out)
     width = (n_lanes + VECTOR - 1) // VECTOR * VECTOR

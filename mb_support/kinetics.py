@@ -1,4 +1,4 @@
-"""What a set of trajectories says of densities, first passage times, rates and autocorrelations.
+"""What a set of trajectories says of densities, passage times, rates and autocorrelations.
 
 Everything is counted trajectory by trajectory, so that bootstrap intervals come from resampling
 whole trajectories, which are independent, and not frames, which are not. Exact values for
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import rel_entr
 
 from .grid import checked_disk, checked_positive
 from .potential import MINIMA, potential
@@ -26,62 +27,36 @@ _BLOCK = 2_000_000  # frames looked at together, which bounds the memory for tem
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its uncertainty.
-
-    Attributes
-    ----------
-    value : float
-    standard_error : float
-        Standard deviation over bootstrap samples.
-    low, high : float
-        Bootstrap percentiles at 2.5 % and 97.5 %.
-    """
+    """A number, its standard error, and percentiles 2.5 and 97.5, by bootstrap."""
 
     value: float
     standard_error: float
     low: float
     high: float
 
-    def agrees(self, exact, relative=0.1, n_errors=2.0):
-        """Whether `exact` is within a relative distance, or within some standard errors."""
-        allowed = max(relative * abs(exact), n_errors * self.standard_error)
-        return bool(abs(self.value - exact) <= allowed)
-
 
 def bootstrap(statistic, n_units, n_samples=200, seed=0):
-    """Estimate of a statistic of independent units, with its uncertainty by resampling them.
+    """`Estimate` of a statistic of independent units, with its uncertainty by resampling them.
 
-    Parameters
-    ----------
-    statistic : callable
-        From (n_units,) weights, how often each unit counts, to a float.
-    n_units : int
-        Trajectories, or groups of them.
-    n_samples, seed : int
-
-    Returns
-    -------
-    Estimate
-        `value` is the statistic with all weights one. Samples in which the statistic is not
-        finite are left out; without a finite one the interval is all NaN.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two units.
+    `statistic` takes (n_units,) weights, how often each trajectory or group of them counts; the
+    value is that with all weights one. Samples in which it is not finite are left out; without a
+    finite one the interval is all NaN.
     """
     if n_units < 2:
         raise ValueError(f"n_units must be at least 2 to resample; got {n_units}")
-    random = np.random.default_rng(seed)
-    weights = random.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_samples)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(np.ones(n_units)))
-        samples = np.array([statistic(w) for w in weights], dtype=float)
+        samples = np.array([statistic(w) for w in _resampled(n_units, n_samples, seed)], float)
     samples = samples[np.isfinite(samples)]
     if len(samples) < 2:
         return Estimate(value, np.nan, np.nan, np.nan)
     low, high = np.percentile(samples, [2.5, 97.5])
     return Estimate(value, float(samples.std(ddof=1)), float(low), float(high))
+
+
+def _resampled(n_units, n_samples, seed):
+    random = np.random.default_rng(seed)
+    return random.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_samples)
 
 
 def checked_set(trajectories):
@@ -97,8 +72,9 @@ def checked_set(trajectories):
     return trajectories
 
 
-def parts(n, n_frames):
+def parts(trajectories):
     """Slices of trajectories that can be looked at together without much memory."""
+    n, n_frames = trajectories.shape[:2]
     step = max(1, _BLOCK // n_frames)
     return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
@@ -114,20 +90,13 @@ def box_edges(width=BOX_WIDTH):
     )
 
 
+def box_number(edges):
+    """How many boxes a grid has, with the one for everywhere else."""
+    return (len(edges[0]) - 1) * (len(edges[1]) - 1) + 1
+
+
 def assign_boxes(positions, edges):
-    """Number of the box in which each point lies.
-
-    Parameters
-    ----------
-    positions : (..., 2) ndarray
-    edges : (x_edges, y_edges)
-        As `box_edges` gives them: equally spaced.
-
-    Returns
-    -------
-    (...) ndarray of int32
-        Row by row, y fastest; the last number stands for everywhere else.
-    """
+    """Number of the box of each of (..., 2) positions: y fastest, the last one for elsewhere."""
     x_edges, y_edges = edges
     n_x, n_y = len(x_edges) - 1, len(y_edges) - 1
     i = np.floor((positions[..., 0] - x_edges[0]) / (x_edges[1] - x_edges[0])).astype(np.int32)
@@ -139,9 +108,9 @@ def assign_boxes(positions, edges):
 def count_boxes(trajectories, edges):
     """Frames of each trajectory in each box, (n_trajectories, n_boxes + 1) ndarray of int64."""
     trajectories = checked_set(trajectories)
-    n_boxes = (len(edges[0]) - 1) * (len(edges[1]) - 1) + 1
+    n_boxes = box_number(edges)
     counts = np.empty((len(trajectories), n_boxes), np.int64)
-    for part in parts(*trajectories.shape[:2]):
+    for part in parts(trajectories):
         boxes = assign_boxes(trajectories[part], edges)
         number = boxes + n_boxes * np.arange(len(boxes))[:, None]
         counts[part] = np.bincount(number.ravel(), minlength=counts[part].size).reshape(-1, n_boxes)
@@ -149,21 +118,7 @@ def count_boxes(trajectories, edges):
 
 
 def boltzmann_boxes(beta, edges, n_points=20):
-    """Exact stationary probability of each box, by quadrature.
-
-    Parameters
-    ----------
-    beta : float
-        Inverse temperature, 1/energy.
-    edges : (x_edges, y_edges)
-    n_points : int
-        Midpoints along each side of a box.
-
-    Returns
-    -------
-    (n_boxes + 1,) ndarray
-        Sums to one; the last entry is everywhere else.
-    """
+    """Exact stationary probability of each box and of everywhere else, by quadrature."""
     padded, shape = [], []
     for e in edges:
         step = e[1] - e[0]
@@ -180,22 +135,9 @@ def boltzmann_boxes(beta, edges, n_points=20):
 
 
 def jensen_shannon_divergence(p, q):
-    """Jensen-Shannon divergence of two discrete distributions, in nats.
+    """Jensen-Shannon divergence of two discrete distributions, in nats: from 0 to ln 2.
 
-    Parameters
-    ----------
-    p, q : (n,) array_like
-        Non-negative; each is normalised.
-
-    Returns
-    -------
-    float
-        Between 0 and ln 2. `scipy.spatial.distance.jensenshannon` is its square root.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, a value is negative or not finite, or all are zero.
+    The square of `scipy.spatial.distance.jensenshannon`. Each of p and q, (n,), is normalised.
     """
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     if p.shape != q.shape or p.ndim != 1:
@@ -205,58 +147,41 @@ def jensen_shannon_divergence(p, q):
             raise ValueError(f"{name} must be finite, non-negative and not all zero")
     p, q = p / p.sum(), q / q.sum()
     middle = (p + q) / 2
-    seen_p, seen_q = p > 0, q > 0
-    return float(
-        0.5 * (p[seen_p] * np.log(p[seen_p] / middle[seen_p])).sum()
-        + 0.5 * (q[seen_q] * np.log(q[seen_q] / middle[seen_q])).sum()
-    )
+    return float(0.5 * rel_entr(p, middle).sum() + 0.5 * rel_entr(q, middle).sum())
 
 
 # ---- passages ----------------------------------------------------------------------------------
 
 
 def last_visited(trajectories, disks=DISKS):
-    """Which disk each frame, or the frames before it, visited last.
-
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) ndarray
-    disks : pair of (centre, radius)
-
-    Returns
-    -------
-    (n, n_frames) ndarray of int8
-        0 or 1; -1 before the first visit.
-    """
+    """Disk, 0 or 1, that each frame or those before it visited last; -1 before the first visit."""
     trajectories = checked_set(trajectories)
-    visited = np.full(trajectories.shape[:2], -1, np.int8)
+    visited = np.empty(trajectories.shape[:2], np.int8)
     disks = [checked_disk("disk", disk) for disk in disks]
-    for part in parts(*trajectories.shape[:2]):
-        frames = trajectories[part]
-        for number, (centre, radius) in enumerate(disks):
-            offset = frames - centre.astype(frames.dtype)
-            visited[part][(offset**2).sum(axis=-1) < radius**2] = number
-        frame = np.arange(frames.shape[1], dtype=np.int32)
-        latest = np.where(visited[part] >= 0, frame, 0)
+    frame = np.arange(trajectories.shape[1], dtype=np.int32)
+    for part in parts(trajectories):
+        inside = inside_disks(trajectories[part], disks)
+        latest = np.where(inside >= 0, frame, 0)
         np.maximum.accumulate(latest, axis=1, out=latest)
-        visited[part] = np.take_along_axis(visited[part], latest, axis=1)
+        visited[part] = np.take_along_axis(inside, latest, axis=1)
     return visited
+
+
+def inside_disks(frames, disks):
+    """Number of the disk in which each frame lies, or -1, (n, n_frames) ndarray of int8."""
+    found = np.full(frames.shape[:2], -1, np.int8)
+    for number, (centre, radius) in enumerate(disks):
+        offset = frames - np.asarray(centre, frames.dtype)
+        found[(offset**2).sum(axis=-1) < radius**2] = number
+    return found
 
 
 @dataclass(frozen=True)
 class Passages:
-    """Passages between two disks, trajectory by trajectory.
+    """Passages between two disks: (n, 2) arrays of a number for each trajectory and disk."""
 
-    Attributes
-    ----------
-    time_after : (n, 2) ndarray
-        Time spent with A, or B, as the disk visited last.
-    count : (n, 2) ndarray of int
-        Arrivals in B coming from A, and in A coming from B.
-    """
-
-    time_after: np.ndarray
-    count: np.ndarray
+    time_after: np.ndarray  # time spent with A, or B, as the disk visited last
+    count: np.ndarray  # arrivals in B coming from A, and in A coming from B
 
     def mean_time(self, source, weights=None):
         """Mean time from an arrival in disk 0 or 1 to the next arrival in the other.
@@ -270,48 +195,21 @@ class Passages:
 
 
 def count_passages(trajectories, frame_time, disks=DISKS):
-    """Passages from disk to disk as seen at frames.
-
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) ndarray
-    frame_time : float
-        Time between frames.
-    disks : pair of (centre, radius)
-
-    Returns
-    -------
-    Passages
-    """
+    """`Passages` from disk to disk, as seen at frames that are `frame_time` apart."""
     frame_time = checked_positive("frame_time", frame_time)
     visited = last_visited(trajectories, disks)
-    time_after = np.stack([(visited[:, :-1] == k).sum(axis=1) for k in (0, 1)], axis=-1)
-    arrivals = [((visited[:, :-1] == k) & (visited[:, 1:] == 1 - k)).sum(axis=1) for k in (0, 1)]
+    before, after = visited[:, :-1], visited[:, 1:]
+    time_after = np.stack([(before == k).sum(axis=1) for k in (0, 1)], axis=-1)
+    arrivals = [((before == k) & (after == 1 - k)).sum(axis=1) for k in (0, 1)]
     return Passages(frame_time * time_after, np.stack(arrivals, axis=-1))
 
 
 def frame_passage_time(solver, target, frame_time):
-    """Exact mean first passage time when the target is looked at in frames only.
+    """Exact mean first passage time when the target is looked at in frames only, at each node.
 
-    A trajectory can enter a small disk and leave it again between two frames, so that at frames
-    passages take longer. With P = exp(frame_time L), solves m = frame_time + P (m outside).
-
-    Parameters
-    ----------
-    solver : GridSolver
-    target : (centre, radius)
-        Disk, reduced length.
-    frame_time : float
-
-    Returns
-    -------
-    (n_x, n_y) ndarray
-        For a start at each node; inside the target, the time to the next frame there.
-
-    Raises
-    ------
-    ValueError
-        If the disk is malformed or `frame_time` not positive.
+    A trajectory can enter a small disk (centre, radius) and leave it again between two frames, so
+    that at frames passages take longer. With P = exp(frame_time L), solves
+    m = frame_time + P (m outside); inside the target it is the time to the next frame there.
     """
     centre, radius = checked_disk("target", target)
     frame_time = checked_positive("frame_time", frame_time)
@@ -337,9 +235,8 @@ def frame_passage_time(solver, target, frame_time):
 
     operator = LinearOperator((outside.size, outside.size), matvec=one_step, dtype=float)
     first = (solver.mean_first_passage_time((centre, radius)) + frame_time) * root * share
-    scaled, failed = cg(
-        operator, (frame_time * root * share).ravel(), x0=first.ravel(), rtol=1e-9, maxiter=500
-    )
+    right = (frame_time * root * share).ravel()
+    scaled, failed = cg(operator, right, x0=first.ravel(), rtol=1e-9, maxiter=500)
     if failed:
         raise RuntimeError(f"the passage time to {target} did not converge")
     times = scaled.reshape(solver.shape) * share * inverse
@@ -349,33 +246,14 @@ def frame_passage_time(solver, target, frame_time):
 # ---- autocorrelation ---------------------------------------------------------------------------
 
 
-def autocorrelation(trajectories, lags, coordinate=1, n_samples=200, seed=0):
-    """Normalised autocorrelation function of a coordinate, with its uncertainty.
+def autocorrelation(trajectories, lags, n_samples=200, seed=0):
+    """Normalised autocorrelation function of the coordinate y, with its uncertainty.
 
-    C(lag) = <(f(t) - <f>) (f(t + lag) - <f>)> / <(f - <f>)^2>, averaged over frames and
-    trajectories.
-
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) ndarray
-        Taken as stationary.
-    lags : (n_lags,) array_like of int
-        Frames, 0 to n_frames - 1.
-    coordinate : {0, 1}
-        x or y.
-    n_samples, seed : int
-        Of the bootstrap over trajectories.
-
-    Returns
-    -------
-    values, standard_errors : (n_lags,) ndarray
-
-    Raises
-    ------
-    ValueError
-        If a lag is out of range.
+    C(lag) = <(y(t) - <y>) (y(t + lag) - <y>)> / <(y - <y>)^2>, averaged over frames and
+    trajectories, which are taken as stationary. Lags are in frames; returns values and standard
+    errors, (n_lags,) each, the latter from a bootstrap over trajectories.
     """
-    values = checked_set(trajectories)[..., coordinate].astype(float)
+    values = checked_set(trajectories)[..., 1].astype(float)
     lags = np.asarray(lags)
     if (lags < 0).any() or (lags >= values.shape[1]).any():
         raise ValueError(f"lags must be from 0 to {values.shape[1] - 1}; got {lags.tolist()}")
@@ -392,7 +270,5 @@ def autocorrelation(trajectories, lags, coordinate=1, n_samples=200, seed=0):
         variance = weights @ second - mean**2
         return (weights @ products - mean**2) / variance if variance > 0 else np.nan * lags
 
-    random = np.random.default_rng(seed)
-    weights = random.multinomial(len(values), np.full(len(values), 1 / len(values)), n_samples)
-    samples = np.array([curve(w) for w in weights])
+    samples = np.array([curve(w) for w in _resampled(len(values), n_samples, seed)])
     return curve(np.ones(len(values))), samples.std(axis=0, ddof=1)

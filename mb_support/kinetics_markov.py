@@ -5,56 +5,40 @@ from deeptime.markov import TransitionCountModel
 from deeptime.markov.msm import MaximumLikelihoodMSM
 from scipy.sparse import coo_matrix
 
-from .kinetics import DISKS, assign_boxes, box_edges, checked_set, parts
+from .kinetics import (
+    DISKS,
+    assign_boxes,
+    box_edges,
+    box_number,
+    checked_set,
+    inside_disks,
+    parts,
+)
 
 
-def assign_cells(trajectories, width=0.2, disks=DISKS):
-    """Cells of a Markov state model: the two disks first, then square boxes around them.
+def assign_cells(trajectories, width=0.2):
+    """Cells of a Markov state model, (n, n_frames) ndarray of int16.
 
-    Returns
-    -------
-    (n, n_frames) ndarray of int16
-        0 and 1 for the disks, 2 and more for boxes.
+    0 and 1 for the disks, 2 and more for square boxes of a width around them.
     """
     trajectories = checked_set(trajectories)
-    cells = np.empty(trajectories.shape[:2], np.int16)
-    edges = box_edges(width)
-    for part in parts(*trajectories.shape[:2]):
-        frames = trajectories[part]
-        cells[part] = assign_boxes(frames, edges) + 2
-        for number, (centre, radius) in enumerate(disks):
-            offset = frames - np.asarray(centre, frames.dtype)
-            cells[part][(offset**2).sum(axis=-1) < radius**2] = number
+    cells, edges = np.empty(trajectories.shape[:2], np.int16), box_edges(width)
+    for part in parts(trajectories):
+        inside = inside_disks(trajectories[part], DISKS)
+        boxes = assign_boxes(trajectories[part], edges)
+        cells[part] = np.where(inside >= 0, inside, boxes + 2)
     return cells
 
 
 def count_cells(width=0.2):
     """Number of cells that `assign_cells` tells apart."""
-    x_edges, y_edges = box_edges(width)
-    return (len(x_edges) - 1) * (len(y_edges) - 1) + 3
+    return box_number(box_edges(width)) + 2
 
 
 def transition_counts(cells, lag, n_cells, n_groups=50):
-    """Transition counts between cells, in groups of trajectories for the bootstrap.
+    """Transition counts over `lag` frames, in at most `n_groups` groups of trajectories.
 
-    Parameters
-    ----------
-    cells : (n, n_frames) ndarray of int
-    lag : int
-        Frames between the two ends of a transition.
-    n_cells : int
-    n_groups : int
-        At most as many as there are trajectories.
-
-    Returns
-    -------
-    list of (n_cells, n_cells) sparse matrices
-        One for each group: all pairs (t, t + lag).
-
-    Raises
-    ------
-    ValueError
-        If the lag is out of range.
+    A list of sparse (n_cells, n_cells) matrices, one for each group, of all pairs (t, t + lag).
     """
     if not 1 <= lag < cells.shape[1]:
         raise ValueError(f"lag must be from 1 to {cells.shape[1] - 1} frames; got {lag!r}")
@@ -70,24 +54,9 @@ def transition_counts(cells, lag, n_cells, n_groups=50):
 def markov_model(counts, weights=None, reversible=True):
     """Maximum-likelihood Markov state model (`deeptime`) of grouped counts.
 
-    Parameters
-    ----------
-    counts : list of sparse matrices
-        From `transition_counts`.
-    weights : (n_groups,) ndarray, optional
-        How often each group counts.
-    reversible : bool
-        Impose detailed balance, which the exact dynamics obeys.
-
-    Returns
-    -------
-    MarkovStateModel
-        On the largest connected set; `model.count_model.state_symbols` are its cells.
-
-    Raises
-    ------
-    ValueError
-        If no two cells are connected both ways.
+    `weights` say how often each group counts; `reversible` imposes detailed balance, which the
+    exact dynamics obeys. The model is that of the largest connected set, whose cells are
+    `model.count_model.state_symbols`; `ValueError` if it has one cell only.
     """
     weights = np.ones(len(counts)) if weights is None else weights
     total = sum(weight * matrix for weight, matrix in zip(weights, counts, strict=True) if weight)
@@ -109,18 +78,9 @@ def slowest_timescale(counts, lag_time, weights=None):
 def markov_kinetics(counts, lag_time, weights=None):
     """What a Markov state model on the cells of `assign_cells` says, from its matrix alone.
 
-    Parameters
-    ----------
-    counts : list of sparse matrices
-    lag_time : float
-        Time of a step of the model; targets are looked at once in a step.
-    weights : (n_groups,) ndarray, optional
-
-    Returns
-    -------
-    dict
-        "passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b" (share of time
-        since the last visit of disk B rather than A); NaN where the counts do not connect.
+    A dict of "passage_time_ab", "passage_time_ba", "slowest_timescale" and "population_b" (share
+    of time since the last visit of disk B rather than A); NaN where the counts do not connect.
+    Targets are looked at once in a step of the model, which takes `lag_time`.
     """
     nothing = ("passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b")
     try:

@@ -11,18 +11,9 @@ _SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 def value_and_slope(log_posterior, point):
-    """A log posterior and its gradient at a point.
+    """A log posterior and its gradient, (n_dimensions,), at a point.
 
-    Parameters
-    ----------
-    log_posterior : callable
-        Takes (n, n_dimensions) points, gives (n,) values.
-    point : (n_dimensions,) ndarray of float
-
-    Returns
-    -------
-    value : float
-    slope : (n_dimensions,) ndarray of float
+    `log_posterior` takes (n, n_dimensions) points and gives (n,) values.
     """
     probes = _PROBE_STEP * np.eye(len(point))
     values = log_posterior(point + np.concatenate([np.zeros_like(probes[:1]), probes, -probes]))
@@ -33,18 +24,8 @@ def value_and_slope(log_posterior, point):
 def covariance(log_posterior, mode, widest):
     """Inverse of the curvature of a log posterior: its covariance, were it normal.
 
-    Parameters
-    ----------
-    log_posterior : callable
-        As for `value_and_slope`.
-    mode : (n_dimensions,) ndarray of float
-    widest : float
-        Standard deviation along directions that are flat or rise.
-
-    Returns
-    -------
-    (n_dimensions, n_dimensions) ndarray of float
-        Positive definite.
+    Positive definite, (n_dimensions, n_dimensions); directions that are flat or rise get the
+    standard deviation `widest`.
     """
     probes = _PROBE_STEP * np.eye(len(mode))
     pairs = [(i, j) for i in range(len(mode)) for j in range(i + 1)]

@@ -11,7 +11,7 @@ error is at least |n|^2. How much of n is in f is therefore the measure of the l
 next frame anew tells by which path n came into f: see `noise_by_path`.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -19,9 +19,8 @@ import torch
 from .cache import cached
 from .forecast import simulated_moments
 from .inference import as_trajectories, evaluating, rows_per_batch
-from .model import TrajectoryTransformer
 from .reference import GridSolver
-from .simulation import REGIMES, START_BOX, simulate
+from .simulation import REGIMES, simulate
 
 #: First positions left out of the interior: there trajectories still slide down the walls.
 N_RELAX = 5
@@ -29,41 +28,14 @@ N_RELAX = 5
 DISTANCES = (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45)
 
 
-class FixedScaleTransformer(TrajectoryTransformer):
-    """The model with frames standardised by constants instead of by their own statistics.
-
-    The constants are mean and standard deviation of the uniform distribution over
-    `simulation.START_BOX`. A trajectory's own mean and standard deviation are computed from all of
-    its frames and so tell every position something of what comes later; constants do not.
-    """
-
-    def standardise(self, frames, attention_mask=None):
-        """As `TrajectoryTransformer.standardise`, with the same constants for all trajectories."""
-        shape = (len(frames), 1, 2)
-        mean = frames.new_tensor(START_BOX.mean(axis=0)).expand(shape)
-        std = frames.new_tensor((START_BOX[1] - START_BOX[0]) / np.sqrt(12)).expand(shape)
-        return (frames - mean) / std, mean, std
-
-
 class ExactNextFrame:
-    """Exact mean and variance of the next simulated frame, at any point.
+    """Exact mean and variance of the next simulated frame of the regime "metastable", at any point.
 
-    Parameters
-    ----------
-    regime : str
-        Key of `simulation.REGIMES`; overdamped.
-    grid_step : float
-        Distance between the nodes of the solver, reduced length.
-
-    Attributes
-    ----------
-    solver : GridSolver
-    config : SimulationConfig
-        Of two frames.
+    `grid_step` is the distance between the nodes of the `solver`; `config` is of two frames.
     """
 
-    def __init__(self, regime="metastable", grid_step=0.02):
-        self.config = config = replace(REGIMES[regime], n_frames=2)
+    def __init__(self, grid_step=0.02):
+        self.config = config = replace(REGIMES["metastable"], n_frames=2)
         self.solver = GridSolver(config.beta, config.diffusion, grid_step)
         moments = cached(
             "next_frame",
@@ -75,41 +47,24 @@ class ExactNextFrame:
         self._fields = np.concatenate([moments["mean"], moments["covariance"][[0, 1], [0, 1]]])
 
     def moments(self, frames):
-        """Conditional mean and variance of the next frame.
-
-        Parameters
-        ----------
-        frames : (..., 2) ndarray
-
-        Returns
-        -------
-        mean, variance : (..., 2) ndarray
-        """
+        """Conditional mean and variance of the frames that follow `frames`, each (..., 2)."""
         values = np.moveaxis(self.solver.interpolate(self._fields, frames), 0, -1)
         return values[..., :2], values[..., 2:]
 
 
 @dataclass(frozen=True)
 class FrameErrors:
-    """Squared errors of next-frame predictions, trajectory by trajectory and frame by frame.
+    """Squared errors of next-frame predictions, trajectory by trajectory, (n, n_frames - 1).
+
+    `model`, |f - x'|^2; `exact`, |m - x'|^2, the error of the exact conditional mean on the same
+    frames; `floor`, its expectation, the conditional variance; `copy`, |x - x'|^2, the error of
+    repeating the frame before; `overlap`, (f - m) . (x' - m), zero on average for every honest
+    forecast.
 
     Position t is the output that is compared with frame t + 1; the last one is the only one
     whose frame the encoder was not shown. In length^2, summed over the two coordinates, or as in
     the poster's loss in units of the trajectory's own standard deviation over the frames shown.
     Those units depend on the noise themselves, so only in length^2 is the floor exactly one.
-
-    Attributes
-    ----------
-    model : (n, n_frames - 1) ndarray
-        |f - x'|^2.
-    exact : (n, n_frames - 1) ndarray
-        |m - x'|^2, the error of the exact conditional mean on the same frames.
-    floor : (n, n_frames - 1) ndarray
-        Its expectation, the conditional variance.
-    copy : (n, n_frames - 1) ndarray
-        |x - x'|^2, the error of repeating the frame before.
-    overlap : (n, n_frames - 1) ndarray
-        (f - m) . (x' - m): zero on average for every honest forecast.
     """
 
     model: np.ndarray
@@ -120,28 +75,14 @@ class FrameErrors:
 
     def over(self, positions):
         """The same for a selection of positions (slice or array of indices)."""
-        return FrameErrors(
-            *(
-                getattr(self, name)[:, positions]
-                for name in ("model", "exact", "floor", "copy", "overlap")
-            )
-        )
+        return FrameErrors(*(getattr(self, field.name)[:, positions] for field in fields(self)))
 
 
 def predict_next_frames(model, trajectories, statistics_of=None):
     """Predictions of every frame but the first, the last frame being withheld from the encoder.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) array_like
-    statistics_of : (n, n_frames, 2) array_like, optional
-        Trajectories whose mean and standard deviation standardise, in place of their own.
-
-    Returns
-    -------
-    (n, n_frames - 1, 2) ndarray of float32
-        Raw coordinates.
+    Of (n, n_frames, 2) trajectories; returns (n, n_frames - 1, 2) of float32, raw coordinates.
+    `statistics_of` are others whose mean and standard deviation standardise, in place of their own.
     """
     shown = [
         as_trajectories("trajectories", frames)[:, :-1]
@@ -157,25 +98,11 @@ def predict_next_frames(model, trajectories, statistics_of=None):
 
 
 def frame_errors(predicted, trajectories, exact, standardised=False):
-    """Errors of predictions beside those of the exact conditional mean.
+    """`FrameErrors` of predictions beside those of the exact conditional mean.
 
-    Parameters
-    ----------
-    predicted : (n, n_frames - 1, 2) ndarray
-        As `predict_next_frames` gives them.
-    trajectories : (n, n_frames, 2) ndarray
-    exact : ExactNextFrame
-    standardised : bool
-        In units of each trajectory's standard deviation instead of length^2.
-
-    Returns
-    -------
-    FrameErrors
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
+    `predicted`, (n, n_frames - 1, 2), is what `predict_next_frames` gives for the (n, n_frames, 2)
+    trajectories, and `exact` an `ExactNextFrame`. If `standardised`, errors are in units of each
+    trajectory's standard deviation instead of length^2.
     """
     trajectories = np.asarray(trajectories, dtype=float)
     shown, target = trajectories[:, :-1], trajectories[:, 1:]
@@ -192,92 +119,60 @@ def frame_errors(predicted, trajectories, exact, standardised=False):
     return FrameErrors(model, best, (variance / unit**2).sum(axis=-1), copy, overlap)
 
 
-@dataclass(frozen=True)
-class LeakSummary:
-    """Mean errors with standard errors over trajectories, and the two ratios that matter.
-
-    Attributes
-    ----------
-    model, exact, floor, copy : (value, standard error)
-        As in `FrameErrors`.
-    ratio : (value, standard error)
-        model / exact: below one means that the future was seen.
-    noise_seen : (value, standard error)
-        Regression of the prediction on the noise of the frame it predicts, 0 for a forecast and 1
-        for a copy of the answer.
-    """
-
-    model: tuple
-    exact: tuple
-    floor: tuple
-    copy: tuple
-    ratio: tuple
-    noise_seen: tuple
-
-
 def summarise(errors):
-    """`LeakSummary` of `FrameErrors`, over all their positions and trajectories."""
-    means = {
-        name: getattr(errors, name).mean(axis=1)
-        for name in ("model", "exact", "floor", "copy", "overlap")
-    }
-    return LeakSummary(
+    """Means of `FrameErrors` over positions and trajectories: {name: (value, standard error)}.
+
+    "model", "exact", "floor" and "copy"; "ratio", model / exact: below one means that the future
+    was seen; "noise_seen", the regression of the prediction on the noise of the frame it predicts:
+    0 for a forecast and 1 for a copy of the answer. Standard errors are over trajectories.
+    """
+    means = {field.name: getattr(errors, field.name).mean(axis=1) for field in fields(errors)}
+    return {
         **{name: _mean(means[name]) for name in ("model", "exact", "floor", "copy")},
-        ratio=_ratio(means["model"], means["exact"]),
-        noise_seen=_ratio(means["overlap"], means["exact"]),
-    )
+        "ratio": _ratio(means["model"], means["exact"]),
+        "noise_seen": _ratio(means["overlap"], means["exact"]),
+    }
 
 
-def measure(model, trajectories, exact, n_relax=N_RELAX, distances=DISTANCES):
-    """Errors in the interior, at the last position, and at distances from the end.
+def _mean(values):
+    # of (n,) values, with its standard error
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) ndarray
-    exact : ExactNextFrame
-    n_relax : int
-        First positions that are not in the interior (of short windows at most half of them).
-    distances : tuple of int
-        Those that lie in the interior are given.
 
-    Returns
-    -------
-    dict
-        "n_frames" and "n"; "interior" and "last": `LeakSummary` as a dictionary; "by_distance": a
-        list of them, each with its "distance".
+def _ratio(numerator, denominator):
+    # value and first-order standard error of a ratio of means over the same trajectories
+    ratio = numerator.mean() / denominator.mean()
+    spread = (numerator - ratio * denominator).std(ddof=1) / np.sqrt(len(numerator))
+    return float(ratio), float(spread / denominator.mean())
+
+
+def measure(model, trajectories, exact):
+    """Errors in the interior, at the last position, and at `DISTANCES` from the end.
+
+    The first `N_RELAX` positions, of short windows at most half of all, are not in the interior.
+    Returns a dict: "n_frames" and "n"; "interior" and "last": from `summarise`; "by_distance": a
+    list of the same, each with its "distance".
     """
     errors = frame_errors(predict_next_frames(model, trajectories), trajectories, exact)
     n = errors.model.shape[1]
-    first = min(n_relax, n // 2)
+    first = min(N_RELAX, n // 2)
     return {
         "n_frames": trajectories.shape[1],
         "n": len(trajectories),
-        "interior": asdict(summarise(errors.over(slice(first, n - 1)))),
-        "last": asdict(summarise(errors.over(slice(n - 1, n)))),
+        "interior": summarise(errors.over(slice(first, n - 1))),
+        "last": summarise(errors.over(slice(n - 1, n))),
         "by_distance": [
-            {"distance": d} | asdict(summarise(errors.over(slice(n - d, n - d + 1))))
-            for d in distances
+            {"distance": d} | summarise(errors.over(slice(n - d, n - d + 1)))
+            for d in DISTANCES
             if d <= n - first
         ],
     }
 
 
 def drawn_again(trajectories, frames, exact, seed):
-    """Trajectories in which some frames are replaced by other successors of the frame before.
+    """Trajectories in which some `frames` are replaced by other successors of the frame before.
 
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) ndarray
-    frames : (k,) ndarray of int
-        Frames to draw again, no two of them neighbours; not the first.
-    exact : ExactNextFrame
-        Whose dynamics draws.
-    seed : int
-
-    Returns
-    -------
-    (n, n_frames, 2) ndarray of float32
+    No two of them may be neighbours, none the first. Returns float32 of the same shape.
     """
     changed = np.array(trajectories, np.float32)
     before = changed[:, np.asarray(frames) - 1]
@@ -286,43 +181,20 @@ def drawn_again(trajectories, frames, exact, seed):
     return changed
 
 
-def noise_by_path(model, trajectories, exact, spacing=8, seed=0, n_relax=N_RELAX):
+def noise_by_path(model, trajectories, exact, seed=0):
     """By which path the noise of a next frame comes into its prediction.
 
     The next frame is drawn again, given the frame before, in the encoder's input alone, then in
     the mean and standard deviation too. What the prediction loses of the noise with each was seen
     on that path. What is left was seen in later frames, which follow from the true next frame.
+    Every eighth frame is drawn again, all in one pass.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) ndarray
-    exact : ExactNextFrame
-    spacing : int
-        Every so many frames one is drawn again, all in one pass; at least 2.
-    seed : int
-    n_relax : int
-        First positions left out.
-
-    Returns
-    -------
-    dict of str to (value, standard error)
-        "frame", "statistics" and "later": shares of the noise seen, which sum to "total", the
-        `noise_seen` of these positions; "ratio", "ratio_redrawn" and "ratio_unseen": error over
-        exact error as it is, with the frame drawn again, and with the statistics too.
-
-    Raises
-    ------
-    ValueError
-        If no position is left, or `spacing` is below 2.
+    Returns {name: (value, standard error)}. "frame", "statistics" and "later": shares of the noise
+    seen, which sum to "total", the "noise_seen" of these positions; "ratio", "ratio_redrawn" and
+    "ratio_unseen": error over exact error as it is, with the frame drawn again, and with the
+    statistics too.
     """
-    n_shown = trajectories.shape[1] - 1
-    positions = np.arange(n_relax, n_shown - 1, spacing) if spacing >= 2 else np.array([], int)
-    if len(positions) == 0:
-        raise ValueError(
-            f"spacing must be at least 2 and trajectories longer than {n_relax + 2} frames; got "
-            f"{spacing} and {n_shown + 1}"
-        )
+    positions = np.arange(N_RELAX, trajectories.shape[1] - 2, 8)
     other = drawn_again(trajectories, positions + 1, exact, seed)
     inputs = {"": (trajectories, None), "_redrawn": (other, trajectories), "_unseen": (other, None)}
     errors = {
@@ -342,29 +214,11 @@ def noise_by_path(model, trajectories, exact, spacing=8, seed=0, n_relax=N_RELAX
 
 
 def by_position(errors):
-    """Error over floor at each position.
+    """Error over floor at each position and its standard error, both (n_positions,).
 
-    Parameters
-    ----------
-    errors : FrameErrors
-
-    Returns
-    -------
-    ratio, standard_error : (n_positions,) ndarray
-        The floor is the mean of the conditional variance over trajectories: it has hardly any
-        scatter, unlike the exact error of single frames.
+    The floor is the mean of the conditional variance over trajectories: it has hardly any
+    scatter, unlike the exact error of single frames.
     """
     floor = errors.floor.mean(axis=0)
     scatter = errors.model.std(axis=0, ddof=1) / np.sqrt(len(errors.model))
     return errors.model.mean(axis=0) / floor, scatter / floor
-
-
-def _mean(values):
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _ratio(numerator, denominator):
-    # value and first-order standard error of a ratio of means over the same trajectories
-    ratio = numerator.mean() / denominator.mean()
-    spread = (numerator - ratio * denominator).std(ddof=1) / np.sqrt(len(numerator))
-    return float(ratio), float(spread / denominator.mean())

@@ -1,4 +1,7 @@
-"""Which attention heads fetch the next frame: where they look, and what is lost without them."""
+"""Which attention heads fetch the next frame: where they look, and what is lost without them.
+
+A head is a pair (layer, head), both counted from 0.
+"""
 
 import numpy as np
 import torch
@@ -15,19 +18,9 @@ NEXT = OFFSETS.index(1)
 def attention_near(model, trajectories, batch_size=4):
     """Attention of every head on the frames beside the one that attends.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) array_like
-        The last frame is withheld, as in training.
-    batch_size : int
-        Trajectories whose attention is in memory together.
-
-    Returns
-    -------
-    (n_layers, n_heads, len(OFFSETS), n_frames - 1) ndarray
-        Mean over trajectories of the weight that frame i gives to frame i + offset; NaN where
-        there is no such frame.
+    Of (n, n_frames, 2) trajectories, whose last frame is withheld, as in training. Returns
+    (n_layers, n_heads, len(OFFSETS), n_frames - 1): the mean weight that frame i gives to frame
+    i + offset; NaN where there is no such frame.
     """
     frames = as_trajectories("trajectories", trajectories)[:, :-1].float()
     n, n_shown = frames.shape[:2]
@@ -44,27 +37,15 @@ def attention_near(model, trajectories, batch_size=4):
     with torch.no_grad(), attention_implementation(model, "eager"), on_layers(model, add):
         for part in frames.split(batch_size):
             model.encode(model.standardise(part)[0])
-    for number, offset in enumerate(OFFSETS):
-        if offset > 0:
-            total[:, :, number, n_shown - offset :] = np.nan
-        elif offset < 0:
-            total[:, :, number, :-offset] = np.nan
-    return total / n
+    at = np.arange(n_shown) + np.array(OFFSETS)[:, None]
+    return np.where((at >= 0) & (at < n_shown), total / n, np.nan)
 
 
 def finders(attention):
-    """Heads in the order of the weight that they give to the next frame, mean over positions.
+    """Heads in the order of the weight that they give to the next frame, most first.
 
-    Parameters
-    ----------
-    attention : (n_layers, n_heads, len(OFFSETS), n_positions) ndarray
-        From `attention_near`.
-
-    Returns
-    -------
-    list of (layer, head)
-        Most weight first.
-    weights : (n_layers, n_heads) ndarray
+    From what `attention_near` gives; returns them and the weights, (n_layers, n_heads), which are
+    means over positions.
     """
     weights = np.nanmean(attention[:, :, NEXT], axis=-1)
     order = np.argsort(-weights, axis=None, kind="stable")
@@ -73,19 +54,9 @@ def finders(attention):
 
 
 def others(heads, n):
-    """The last `n` of some heads, those in the layers of the first `n` first: a control for them.
+    """As many heads of each layer as the first `n` of `finders` hold: a control for them.
 
-    Parameters
-    ----------
-    heads : list of (layer, head)
-        From `finders`.
-    n : int
-
-    Returns
-    -------
-    list of (layer, head)
-        As many of each layer as the first `n` hold, where it has so many more; the ones that look
-        at the next frame least.
+    Those that look at the next frame least; of another layer where one has not so many more.
     """
     chosen, rest = [], list(reversed(heads[n:]))
     for layer, _ in heads[:n]:
@@ -99,28 +70,13 @@ def others(heads, n):
 def without_heads(model, heads):
     """While the block runs, some heads give every frame of a trajectory the same.
 
-    Their output is replaced by its mean over the frames: what it says of single frames is gone,
-    its level, which later layers rely on, is not.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    heads : sequence of (layer, head)
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer or head.
+    Their output is replaced by its mean over the frames: what it says of single frames is gone, its
+    level, which later layers rely on, is not.
     """
-    config, of_layer = model.config, {}
+    of_layer = {}
     for layer, head in heads:
-        if not (0 <= layer < config.num_hidden_layers and 0 <= head < config.num_attention_heads):
-            raise ValueError(
-                f"layer must lie in 0..{config.num_hidden_layers - 1} and head in "
-                f"0..{config.num_attention_heads - 1}; got {(layer, head)}"
-            )
         of_layer.setdefault(layer, []).append(head)
-    size = config.hidden_size // config.num_attention_heads
+    size = model.config.hidden_size // model.config.num_attention_heads
 
     def flatten(layer, module, inputs, output):
         context = output[0].clone()  # (batch, n_frames, hidden_size)
@@ -132,33 +88,18 @@ def without_heads(model, heads):
     return on_layers(model, flatten, layers=list(of_layer))
 
 
-def ablation(model, trajectories, exact, heads, numbers=(1, 2, 4, 8), n_relax=N_RELAX):
-    """Error inside while the heads that look at the next frame most are flattened, and others.
+def ablation(model, trajectories, exact, heads, numbers):
+    """Error inside while the first heads of `finders` are flattened, and `others` instead.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n, n_frames, 2) ndarray
-    exact : ExactNextFrame
-    heads : list of (layer, head)
-        From `finders`.
-    numbers : tuple of int
-        How many of the first are flattened at a time; `others` as a control.
-    n_relax : int
-        First positions left out.
-
-    Returns
-    -------
-    list of dict
-        "n_heads", from 0 for the whole model, and "finders" and "others", (value, standard
-        error) of error over exact error.
+    Returns a list of dict: "n_heads", from 0 for the whole model and then as in `numbers`;
+    "finders" and "others", (value, standard error) of error over exact error.
     """
 
     def ratio(chosen):
         with without_heads(model, chosen):
             predicted = predict_next_frames(model, trajectories)
         errors = frame_errors(predicted, trajectories, exact)
-        return summarise(errors.over(slice(n_relax, -1))).ratio
+        return summarise(errors.over(slice(N_RELAX, -1)))["ratio"]
 
     whole = ratio([])
     rows = [{"n_heads": 0, "finders": whole, "others": whole}]

@@ -28,21 +28,11 @@ def ahead(field, direction):
 
 
 def boundary_solver(grid, held, onto_boundary):
-    """Factorise -L over the active nodes outside `held`.
+    """Factorise -L over the active nodes outside `held`, where values are given.
 
-    Parameters
-    ----------
-    grid : Grid
-    held : (n_x, n_y) ndarray of bool
-        Nodes whose value is given.
-    onto_boundary : (n_x, n_y) ndarray
-        Rate at which each free node steps onto the boundary of the held region, 1/time.
-
-    Returns
-    -------
-    callable
-        Takes a right-hand side of numbers that are at least 0, (n_x, n_y), and gives the
-        solution on the free nodes, 0 elsewhere. Raises `ValueError` if it is not one.
+    `onto_boundary`, (n_x, n_y), is the rate at which a free node steps onto the boundary of what is
+    held. Returns a function from a right side of numbers that are at least 0, (n_x, n_y), to the
+    solution on the free nodes, 0 elsewhere; it raises `ValueError` if that is none.
     """
     free = grid.active & ~held
     factors = Elimination(grid, free, onto_boundary)
@@ -67,22 +57,9 @@ def boundary_solver(grid, held, onto_boundary):
 
 
 def require_agreement(grid, name, first, second, scale=None):
-    """Raise unless two routes to a number agree to `TOLERANCE` of it.
+    """Raise unless two routes to a number agree to `TOLERANCE` of it, or of `scale`.
 
-    Parameters
-    ----------
-    grid : Grid
-        Named in the message.
-    name : str
-        What is compared.
-    first, second : float or ndarray
-    scale : float or ndarray, optional
-        What a difference is compared with, by default `second`.
-
-    Raises
-    ------
-    ValueError
-        If they do not agree, or are too small to tell: the answer lies beyond double precision.
+    Also where they are too small to tell: the answer lies beyond double precision.
     """
     with np.errstate(all="ignore"):
         scale = np.abs(second if scale is None else scale)
@@ -101,24 +78,9 @@ def require_agreement(grid, name, first, second, scale=None):
 def slowest_modes(grid, weight, n):
     """The n eigenpairs of the generator nearest zero, without the stationary one.
 
-    Parameters
-    ----------
-    grid : Grid
-    weight : (n_x, n_y) ndarray
-        Stationary probability of each node.
-    n : int
-
-    Returns
-    -------
-    rates : (n,) ndarray
-        Minus the eigenvalues, ascending.
-    vectors : (n, n_active) ndarray
-        Right eigenfunctions on the active nodes, orthonormal under `weight`.
-
-    Raises
-    ------
-    ValueError
-        If a rate does not agree with the flow it stands for.
+    Returns minus the eigenvalues, (n,) ascending, and the right eigenfunctions on the active nodes,
+    (n, n_active), orthonormal under `weight`, the stationary probability of each node. `ValueError`
+    if a rate does not agree with the flow that it stands for.
     """
     root = np.sqrt(np.maximum(weight[grid.active], 1e-290))
     stationary = root / np.linalg.norm(root)
@@ -143,7 +105,9 @@ def slowest_modes(grid, weight, n):
     is_minimum = (grid.energy <= lowest_around)[grid.active]
     start = np.where(is_minimum, 0.1 * root.max(), root)
     start *= 1 + grid.positions[grid.active].sum(axis=-1)
-    values, vectors = eigsh(operator, k=n, which="LM", v0=start, ncv=min(2 * n + 4, len(root)))
+    # All modes between wells may be lost in the shift together: they are only found together.
+    k = max(n, is_minimum.sum() - 1)
+    values, vectors = eigsh(operator, k=k, which="LM", v0=start, ncv=min(2 * k + 4, len(root)))
     order = np.argsort(-values)
     rates, vectors = 1 / values[order] - shift, vectors[:, order].T
     # What is far slower than the shift is lost in it. A smaller one shows it, because factors of
@@ -159,7 +123,7 @@ def slowest_modes(grid, weight, n):
         rates[slow] = 1 / values[::-1] - shift
         vectors[slow] = (mixing.T @ images)[::-1] / values[::-1, None]
         vectors[slow] /= np.linalg.norm(vectors[slow], axis=1, keepdims=True)
-    fields = vectors / root
+    rates, fields = rates[:n], vectors[:n] / root
     for rate, field in zip(rates, fields, strict=True):
         by_flow = _rate_by_flow(grid, weight, field)
         require_agreement(grid, "a mode's rate and the flow that it causes", by_flow, rate)

@@ -20,11 +20,6 @@ def trajectory_loss(predicted, target):
     () Tensor
         Mean over trajectories and t of `|f_t - x_{t+1}|^2`. The norm *sums* over the two
         coordinates: this is twice what `torch.nn.functional.mse_loss` returns.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or the last axis does not have length 2.
     """
     if predicted.shape != target.shape or predicted.shape[-1] != 2:
         raise ValueError(
@@ -52,11 +47,6 @@ def total_loss(predicted, target, state_logits, labels, gamma=1.0, lambda_=1.0):
     -------
     total, trajectory, classification : () Tensor
         The weighted sum, and the two terms without their weights.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, or a label is not a state.
     """
     labels = checked_labels(labels, state_logits)
     trajectory = trajectory_loss(predicted, target)

@@ -3,9 +3,32 @@
 import json
 
 from . import paths
-from .attention_study import available, training_names
-from .inference import load_checkpoint, weights_digest
-from .model import TrajectoryTransformer
+from .inference import checkpoint_sizes, load_checkpoint, weights_digest
+from .model import SIZES, TrajectoryTransformer
+from .training.recipes import N_SEEDS
+
+
+def training_names(size):
+    """Names of the trainings of a size with the book's recipe, by seed."""
+    return [f"{size}-{seed}" for seed in range(N_SEEDS[size])]
+
+
+def checkpoint_training(size, checkpoints=paths.CHECKPOINTS):
+    """Name of the training whose weights are the committed checkpoint of a size."""
+    record = json.loads((checkpoints / size / "training.json").read_text())
+    return f"{size}-{record['config']['seed']}"
+
+
+def available(folder=paths.TRAININGS, checkpoints=paths.CHECKPOINTS):
+    """{name: folder of the weights} of those trainings whose weights are there."""
+    committed = {checkpoint_training(s, checkpoints): s for s in checkpoint_sizes(checkpoints)}
+    found = {}
+    for name in (name for size in SIZES for name in training_names(size)):
+        if (folder / name / "model" / "training.json").exists():
+            found[name] = folder / name / "model"
+        elif name in committed:
+            found[name] = checkpoints / committed[name]
+    return found
 
 
 def trained_names():
@@ -20,27 +43,10 @@ def load_training(name):
 
 
 def load_measured(sizes, folder, module, checkpoints=paths.CHECKPOINTS):
-    """What a study kept of the trainings of some sizes.
+    """What a study kept of the trainings of some sizes: {size: {seed: content}}.
 
-    Parameters
-    ----------
-    sizes : sequence of str
-    folder : path
-        Where the study keeps a file for each training.
-    module : str
-        Its name, for the error message.
-    checkpoints : path
-        Where the committed weights lie.
-
-    Returns
-    -------
-    dict of str to dict of int to dict
-        By size, then by seed.
-
-    Raises
-    ------
-    ValueError
-        If the committed weights of a size are not among those that were measured.
+    The study keeps a file for each training in `folder`; `module` is its name, for the message of
+    the `ValueError` raised if the committed weights of a size are not among those measured.
     """
     found = {}
     for size in sizes:

@@ -6,15 +6,10 @@ _DEGREES = 5.0  # of freedom
 
 
 class Mixture:
-    """Mixture of t distributions in a space, each with a centre and a scale factor.
+    """Mixture of n t distributions in d dimensions.
 
-    Parameters
-    ----------
-    centres : (n, d) ndarray of float
-    factors : (n, d, d) or (1, d, d) ndarray of float
-        Cholesky factors of the scale matrices.
-    log_shares : (n,) ndarray of float
-        Logarithms of the shares, up to a constant.
+    (n, d) centres; (n, d, d) or (1, d, d) Cholesky factors of the scale matrices; logarithms of
+    the shares, (n,), up to a constant.
     """
 
     def __init__(self, centres, factors, log_shares):
@@ -34,7 +29,8 @@ class Mixture:
     @classmethod
     def kernels(cls, points, weights, n, width, rng):
         """n kernels around points picked by weight; their covariance is `width` of the points'."""
-        spread = _covariance(points, weights, floor=1e-7)
+        offset = points - weights @ points
+        spread = (weights[:, None] * offset).T @ offset + 1e-7 * np.eye(points.shape[1])
         picked = points[rng.choice(len(points), n, p=weights)]
         return cls(picked, np.linalg.cholesky(width * spread)[None], np.zeros(n))
 
@@ -55,8 +51,3 @@ class Mixture:
         )
         log_size = np.log(np.diagonal(self.factors, axis1=1, axis2=2)).sum(axis=1)
         return np.logaddexp.reduce(log_t + (self.log_shares - log_size)[:, None], axis=0)
-
-
-def _covariance(samples, weights, floor):
-    offset = samples - weights @ samples
-    return (weights[:, None] * offset).T @ offset + floor * np.eye(samples.shape[1])

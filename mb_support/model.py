@@ -16,12 +16,7 @@ from . import (
     gpu_attention,  # noqa: F401  (and "gpu_padded")
 )
 from .losses import total_loss
-from .model_inputs import (
-    check_shape,
-    check_values,
-    checked_mask,
-    standardised,
-)
+from .model_inputs import check_shape, check_values, checked_mask, standardised
 from .model_settings import SIZES, TrajectoryConfig  # noqa: F401
 
 
@@ -146,46 +141,25 @@ class TrajectoryTransformer(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, folder, *args, config=None, **kwargs):
-        """Load a checkpoint, after a check of every file that is read.
+        """Load a checkpoint from a local folder, after a check of every file that is read.
 
-        Parameters
-        ----------
-        folder : path
-            Local folder with ``config.json`` and ``model.safetensors``.
-        config : TrajectoryConfig, optional
-            Used instead of ``config.json``.
-        *args, **kwargs
-            As for `transformers.PreTrainedModel.from_pretrained`; `variant` and `subfolder` too.
-
-        Raises
-        ------
-        CheckpointError
-            A `ValueError` that says which file is missing, damaged, unreadable or foreign.
+        Other arguments are those of `transformers.PreTrainedModel.from_pretrained`. A
+        `checkpoints.CheckpointError` says which file is missing, damaged, unreadable or foreign.
         """
         folder = Path(folder, kwargs.pop("subfolder", ""))
-        folder = checkpoints.check_checkpoint(folder, cls, config, kwargs.get("variant"))
+        folder = checkpoints.check_checkpoint(folder, cls, config)
         return super().from_pretrained(folder, *args, config=config, **kwargs)
 
     def save_pretrained(self, save_directory, *args, **kwargs):
         """As in `transformers`, and with checksums that `from_pretrained` verifies."""
         super().save_pretrained(save_directory, *args, **kwargs)
-        files, _ = checkpoints.weight_files(Path(save_directory), kwargs.get("variant"))
-        checkpoints.write_manifest(save_directory, files)
+        checkpoints.write_manifest(save_directory, checkpoints.weight_files(save_directory))
 
     def standardise(self, frames, attention_mask=None):
         """Shift and scale each trajectory to mean 0 and standard deviation 1 over its frames.
 
-        Parameters
-        ----------
-        frames : (batch, n_frames, 2) Tensor
-        attention_mask : (batch, n_frames) array_like or Tensor, optional
-            1 where a frame counts, 0 where it is padding.
-
-        Returns
-        -------
-        standardised, mean, std : Tensor
-            Shapes (batch, n_frames, 2), (batch, 1, 2) and (batch, 1, 2). float32, or higher
-            with weights, or for mean and std also with frames, of higher precision.
+        Returns the result, (batch, n_frames, 2), and mean and standard deviation, (batch, 1, 2), in
+        float32, or higher with weights, or for these two also with frames, of higher precision.
         """
         mask = checked_mask(attention_mask, frames)
         result, mean, std = standardised(frames, mask)
@@ -194,18 +168,9 @@ class TrajectoryTransformer(PreTrainedModel):
         return result.to(dtype), mean.to(raw), std.to(raw)
 
     def encode(self, standardised, attention_mask=None):
-        """Encodings of standardised frames.
+        """Encodings of standardised frames, (batch, n_frames, hidden_size).
 
-        Parameters
-        ----------
-        standardised : (batch, n_frames, 2) Tensor
-        attention_mask : (batch, n_frames) array_like or Tensor, optional
-            1 for frames, 0 for padding, wherever it is: frames get the positions that they
-            would have without it.
-
-        Returns
-        -------
-        (batch, n_frames, hidden_size) Tensor
+        Padding (0 in the mask) may be anywhere: frames get the positions they would have without.
         """
         mask = checked_mask(attention_mask, standardised)
         if mask is not None:
@@ -240,14 +205,9 @@ class TrajectoryTransformer(PreTrainedModel):
         return self.state_classifier(total / mask.sum(dim=1, keepdim=True))
 
     def forward(
-        self,
-        trajectories,
-        labels=None,
-        attention_mask=None,
-        output_attentions=None,
-        output_hidden_states=None,
-        return_dict=None,
-    ):
+        self, trajectories, labels=None, attention_mask=None, output_attentions=None,
+        output_hidden_states=None, return_dict=None,
+    ):  # fmt: skip
         """Predict next frames and states; with labels, the loss too.
 
         Parameters
@@ -275,9 +235,7 @@ class TrajectoryTransformer(PreTrainedModel):
         Raises
         ------
         ValueError
-            If a shape is wrong, coordinates are not finite, a trajectory is constant, there
-            are more frames than positions, a mask or label is none, trajectories with labels
-            have padding, or attentions are asked of an implementation that never forms them.
+            If a shape, a value, a mask or a label is impossible; the message says which.
         """
         output_attentions, output_hidden_states, return_dict = (
             default if asked is None else asked
@@ -302,7 +260,7 @@ class TrajectoryTransformer(PreTrainedModel):
                 output.encodings = self.encode(shown, mask)
             output.next_frames = mean + std * self.feature_predictor(output.encodings)
             output.state_logits = self.classify(output.encodings, mask)
-            output.attentions, output.hidden_states = recorded.attentions, recorded.hidden_states
+            output.attentions, output.hidden_states = (recorded.attentions, recorded.hidden_states)
         output = TrajectoryOutput(**output)  # fields in their documented order: the loss first
         return output if return_dict else output.to_tuple()
 
@@ -330,12 +288,7 @@ class TrajectoryTransformer(PreTrainedModel):
             output.state_logits = self.classify(self.encode(self.standardise(trajectories)[0]))
         output.next_frames = mean + std * predicted
         output.loss, output.trajectory_loss, output.classification_loss = total_loss(
-            predicted,
-            target,
-            output.state_logits,
-            labels,
-            self.config.gamma,
-            self.config.lambda_,
+            predicted, target, output.state_logits, labels, self.config.gamma, self.config.lambda_
         )
 
 

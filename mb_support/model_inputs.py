@@ -12,21 +12,14 @@ def resolution(dtype):
     return RESOLUTION * torch.finfo(dtype).eps
 
 
-def check_trajectories(trajectories, max_frames=None, mask=None):
+def check_trajectories(trajectories, max_frames=None):
     """Raise a `ValueError` that says what is wrong with a batch of trajectories, if anything.
 
-    Parameters
-    ----------
-    trajectories : Tensor
-        Should be (batch, n_frames, 2), floating point, finite, of two frames or more, and
-        move in each coordinate by more than the rounding of its values.
-    max_frames : int, optional
-        Largest number of frames allowed.
-    mask : (batch, n_frames) Tensor of bool, optional
-        False for padding, whose content does not matter.
+    They should be (batch, n_frames, 2), floating point, finite, of two frames or more and at most
+    `max_frames`, and move in each coordinate by more than the rounding of its values.
     """
     check_shape(trajectories, max_frames)
-    check_values(trajectories, mask)
+    check_values(trajectories)
 
 
 def check_shape(trajectories, max_frames=None):
@@ -58,13 +51,7 @@ def check_shape(trajectories, max_frames=None):
 def check_values(trajectories, mask=None, n_shown=None):
     """Refuse coordinates that are not finite, and trajectories that cannot be standardised.
 
-    Parameters
-    ----------
-    trajectories : (batch, n_frames, 2) Tensor
-    mask : (batch, n_frames) Tensor of bool, optional
-        False for padding.
-    n_shown : int, optional
-        Frames that are standardised, the first ones; all by default.
+    `mask` is False for padding; of the frames, the first `n_shown` are standardised.
     """
     if is_training_on_gpu(trajectories):
         return  # a look at values would make the processor wait at each step
@@ -93,23 +80,10 @@ def is_training_on_gpu(tensor):
 
 
 def checked_mask(attention_mask, trajectories):
-    """Attention mask as a boolean Tensor beside the trajectories.
+    """Attention mask, 1 for frames and 0 for padding, as a boolean Tensor; None without padding.
 
-    Parameters
-    ----------
-    attention_mask : (batch, n_frames) array_like or Tensor of any dtype, or None
-        1 for frames, 0 for padding.
-    trajectories : (batch, n_frames, ...) Tensor
-
-    Returns
-    -------
-    (batch, n_frames) Tensor of bool, or None
-        None if there is no padding.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, a value is neither 0 nor 1, or a row has fewer than two frames.
+    `ValueError` if the shape is wrong, a value is neither 0 nor 1, or a row has fewer than two
+    frames.
     """
     if attention_mask is None:
         return None
@@ -146,22 +120,9 @@ def checked_mask(attention_mask, trajectories):
 
 
 def checked_labels(labels, state_logits):
-    """Labels as an int64 Tensor beside the logits of a classifier.
+    """Labels as an int64 Tensor, (batch,), beside a classifier's logits, (batch, n_states).
 
-    Parameters
-    ----------
-    labels : (batch,) array_like or Tensor of int
-        State of each trajectory.
-    state_logits : (batch, n_states) Tensor
-
-    Returns
-    -------
-    (batch,) Tensor of int64
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, or a label is not a state.
+    `ValueError` if the shape is wrong, or a label is not a state.
     """
     n, n_states = state_logits.shape
     given = labels
@@ -182,23 +143,11 @@ def checked_labels(labels, state_logits):
 
 
 def standardised(frames, mask=None):
-    """Frames by the mean and standard deviation of their own trajectory.
+    """Frames by the mean and standard deviation of their own trajectory; and these two.
 
-    Parameters
-    ----------
-    frames : (batch, n_frames, 2) Tensor
-    mask : (batch, n_frames) Tensor of bool, optional
-        False for padding, which becomes zero whatever it held.
-
-    Returns
-    -------
-    standardised, mean, std : Tensor of float64
-        Shapes (batch, n_frames, 2), (batch, 1, 2) and (batch, 1, 2).
-
-    Notes
-    -----
-    Computed in float64 and relative to the largest coordinate, so that neither an offset nor the
-    unit matters. A generator may run into a fixed point: the standard deviation is held at the
+    Shapes (batch, n_frames, 2), (batch, 1, 2) and (batch, 1, 2); padding (False in `mask`) becomes
+    zero. Computed in float64 and relative to the largest coordinate, so that neither an offset nor
+    the unit matters. A generator may run into a fixed point: the standard deviation is held at the
     rounding of the coordinates.
     """
     smallest = resolution(frames.dtype)

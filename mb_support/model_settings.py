@@ -8,6 +8,8 @@ from types import MappingProxyType
 import numpy as np
 from transformers import BertConfig
 
+from .checks import checked_count
+
 #: The three sizes of the poster's table. Head and layer counts are those of the author's script.
 SIZES = MappingProxyType(
     {
@@ -23,14 +25,8 @@ SIZES = MappingProxyType(
     }
 )
 #: Settings that are whole numbers, and the smallest value of each.
-COUNTS = dict(
-    n_features=1,
-    n_states=2,
-    max_position_embeddings=2,
-    hidden_size=1,
-    num_hidden_layers=1,
-    num_attention_heads=1,
-    intermediate_size=1,
+COUNTS = dict(n_states=2, max_position_embeddings=2) | dict.fromkeys(
+    "n_features hidden_size num_hidden_layers num_attention_heads intermediate_size".split(), 1
 )
 #: Settings that are finite numbers of at least zero.
 WEIGHTS = ("gamma", "lambda_", "initializer_range", "layer_norm_eps")
@@ -73,14 +69,9 @@ class TrajectoryConfig(BertConfig):
 
     model_type = "trajectory_transformer"
     #: Of the fields of an output, `Trainer` keeps the loss and the state logits as predictions.
-    keys_to_ignore_at_inference = [
-        "trajectory_loss",
-        "classification_loss",
-        "next_frames",
-        "encodings",
-        "hidden_states",
-        "attentions",
-    ]
+    keys_to_ignore_at_inference = (
+        "trajectory_loss classification_loss next_frames encodings hidden_states attentions".split()
+    )
 
     vocab_size: int = 1  # there are no words
     max_position_embeddings: int = 1024
@@ -99,19 +90,7 @@ class TrajectoryConfig(BertConfig):
 
     @classmethod
     def of_size(cls, size, **overrides):
-        """Return the configuration of a size of the poster's table.
-
-        Parameters
-        ----------
-        size : {"small", "medium", "large"}
-        **overrides
-            Settings that replace those of the size.
-
-        Raises
-        ------
-        ValueError
-            If there is no such size.
-        """
+        """The configuration of a size of the poster's table; `overrides` replace settings of it."""
         if size not in SIZES:
             raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
         overrides = {k: v.item() if isinstance(v, np.generic) else v for k, v in overrides.items()}
@@ -121,19 +100,8 @@ class TrajectoryConfig(BertConfig):
 def check_settings(config, others):
     """Refuse settings of a `TrajectoryConfig` that do not exist or make no sense.
 
-    Numbers of NumPy become those of Python, as a ``config.json`` cannot hold others.
-
-    Parameters
-    ----------
-    config : TrajectoryConfig
-        Its declared settings are set.
-    others : dict
-        Settings given that are not declared.
-
-    Raises
-    ------
-    ValueError
-        Names the setting, what it may be and what was given.
+    `others` are settings given that are not declared. Numbers of NumPy become those of Python, as
+    a ``config.json`` cannot hold others.
     """
     unknown = sorted(set(others) - OF_THE_LIBRARY)
     if unknown:
@@ -142,10 +110,7 @@ def check_settings(config, others):
         meant = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"there is no setting {', '.join(map(repr, unknown))}{meant}")
     for name, least in COUNTS.items():
-        value = getattr(config, name)
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
-        setattr(config, name, int(value))
+        setattr(config, name, checked_count(name, getattr(config, name), least))
     for name in (*WEIGHTS, *DROPOUTS):
         value, limit = getattr(config, name), 1 if name in DROPOUTS else math.inf
         is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

@@ -14,49 +14,20 @@ from .model import SIZES, TrajectoryConfig, TrajectoryTransformer
 SAME_WAY = 0.9
 #: Share of a loss up to which a change of it is said to decide nothing.
 NEGLIGIBLE = 0.02
+_PARTS = ("inputs_to_hidden_dim", "embeddings", "encoder", "feature_predictor", "state_classifier")
 #: Parameters behind the figures of the poster's table, part by part. It prints them abbreviated,
 #: as `abbreviated` does.
 POSTER_COUNTS = MappingProxyType(
     {
-        "small": dict(
-            inputs_to_hidden_dim=48,
-            embeddings=16_416,
-            encoder=21_568,
-            feature_predictor=338,
-            state_classifier=338,
-        ),
-        "medium": dict(
-            inputs_to_hidden_dim=192,
-            embeddings=65_664,
-            encoder=399_872,
-            feature_predictor=4_418,
-            state_classifier=4_418,
-        ),
-        "large": dict(
-            inputs_to_hidden_dim=360,
-            embeddings=123_120,
-            encoder=2_184_864,
-            feature_predictor=15_002,
-            state_classifier=15_002,
-        ),
+        "small": dict(zip(_PARTS, (48, 16_416, 21_568, 338, 338), strict=True)),
+        "medium": dict(zip(_PARTS, (192, 65_664, 399_872, 4_418, 4_418), strict=True)),
+        "large": dict(zip(_PARTS, (360, 123_120, 2_184_864, 15_002, 15_002), strict=True)),
     }
 )
 
 
 def abbreviated(count):
-    """A count as PyTorch Lightning's summary prints it.
-
-    Parameters
-    ----------
-    count : int
-        Not negative.
-
-    Returns
-    -------
-    str
-        Thousands K, millions M: one decimal below 100 of the unit, cut off to an integer from
-        there on ("16.4 K", "399 K").
-    """
+    """A count as PyTorch Lightning's summary prints it: "16.4 K", and "399 K" from 100 on."""
     if count < 0:
         raise ValueError(f"count must not be negative; got {count}")
     units = ["", "K", "M", "B", "T"]
@@ -67,50 +38,30 @@ def abbreviated(count):
     return f"{number:.1f} {units[level]}"
 
 
-def count_parameters(model):
-    """Parameters of each part of a model, and their total, as {name: int}."""
-    counts = {
-        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
-    }
-    return counts | {"total": sum(p.numel() for p in model.parameters())}
-
-
 def parameter_table():
-    """Counts of freshly built models beside the poster's.
+    """Counts of freshly built models beside the poster's, by (size, part).
 
-    Returns
-    -------
-    pandas.DataFrame
-        Index (size, part); columns ours (int), printed (ours, abbreviated), poster (abbreviated)
-        and equal (bool, of the counts).
+    Columns ours, printed (ours, abbreviated), poster (abbreviated), equal (of the counts).
     """
     rows = []
     for size in SIZES:
         model = TrajectoryTransformer(TrajectoryConfig.of_size(size))
+        parts = dict(model.named_children()) | {"total": model}
         poster = POSTER_COUNTS[size] | {"total": sum(POSTER_COUNTS[size].values())}
-        for part, count in count_parameters(model).items():
-            rows.append((size, part, count, abbreviated(count), abbreviated(poster[part]),
-                         count == poster[part]))  # fmt: skip
+        for part, module in parts.items():
+            count = sum(p.numel() for p in module.parameters())
+            words = abbreviated(count), abbreviated(poster[part])
+            rows.append((size, part, count, *words, count == poster[part]))
     columns = ["size", "part", "ours", "printed", "poster", "equal"]
     return pd.DataFrame(rows, columns=columns).set_index(["size", "part"])
 
 
 def both_readings(model, data):
-    """Both readings of the loss for each trajectory: one pass, or two.
+    """Both readings of the loss, one pass or two, in a row for each trajectory of a set.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-        In evaluation mode.
-    data : TrajectorySet
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each trajectory. Columns: trajectory (L_traj, the same in both readings), mse
-        (the library's), one, two (cross-entropies), one_right, two_right (bool), unbiased
-        (L_traj if the statistics are those of all frames with the unbiased deviation, as in the
-        author's script).
+    Columns: trajectory (L_traj, the same in both readings), mse (the library's), one, two
+    (cross-entropies), one_right, two_right (bool), unbiased (L_traj if the statistics are those
+    of all frames with the unbiased deviation, as in the author's script).
     """
     x = torch.from_numpy(data.trajectories)
     labels = torch.from_numpy(data.labels)
@@ -140,17 +91,7 @@ def both_readings(model, data):
 def gradient_of_reading(model, trajectories, labels, passes):
     """Gradient of the total loss with respect to all parameters, flattened.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-        Without dropout; its mode and gradients are left as they were.
-    trajectories : (n, n_frames, 2) ndarray of float32
-    labels : (n,) ndarray of int64
-    passes : {"one", "two"}
-
-    Returns
-    -------
-    (n_parameters,) ndarray of float32
+    `passes` is "one" or "two"; the model's mode and gradients are left as they were.
     """
     before, was_training = model.config.passes, model.training
     model.config.passes = passes
@@ -169,19 +110,7 @@ def gradient_of_reading(model, trajectories, labels, passes):
 
 
 def compare_gradients(model, data, batch=4):
-    """Cosine of the angle between the gradients of the two readings, batch by batch.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    data : TrajectorySet
-    batch : int
-        Trajectories in a batch.
-
-    Returns
-    -------
-    (n_batches,) ndarray of float
-    """
+    """Cosine of the angle between the gradients of the two readings, batch by batch."""
     cosines = []
     for start in range(0, len(data) - batch + 1, batch):
         part = slice(start, start + batch)
@@ -194,23 +123,9 @@ def compare_gradients(model, data, batch=4):
 
 
 def readings_in_words(cosines):
-    """What the gradients of the two readings say: "lead the same way", mostly, or not.
+    """What gradients say: "lead the same way" if every cosine is at least `SAME_WAY`.
 
-    Parameters
-    ----------
-    cosines : (n_batches,) array_like of float
-        From `compare_gradients`.
-
-    Returns
-    -------
-    str
-        "lead the same way" if every cosine is at least `SAME_WAY`, "mostly lead the same way" if
-        their mean is, else "lead different ways".
-
-    Raises
-    ------
-    ValueError
-        If there are no cosines, or they are not cosines.
+    "mostly lead the same way" if their mean is, else "lead different ways".
     """
     cosines = np.asarray(cosines, dtype=float)
     if cosines.size == 0 or not (np.abs(cosines) <= 1 + 1e-5).all():
@@ -221,35 +136,15 @@ def readings_in_words(cosines):
 
 
 def change_in_words(change, whole):
-    """Whether a change of a loss matters: "does not decide anything" up to `NEGLIGIBLE` of it.
-
-    Parameters
-    ----------
-    change, whole : float
-        Mean change, and the loss itself.
-
-    Returns
-    -------
-    str
-        "does not decide anything" or "is not to be neglected".
-    """
+    """Whether a change of a loss matters: "does not decide anything" up to `NEGLIGIBLE` of it."""
     small = abs(change) <= NEGLIGIBLE * abs(whole)
     return "does not decide anything" if small else "is not to be neglected"
 
 
 def implementation_errors(model, trajectories):
-    """Attention implementations against the same model in float64.
+    """Largest errors of encodings and log-odds by attention implementation.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-        In evaluation mode; left as it was.
-    trajectories : (n, n_frames, 2) ndarray of float32
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index: implementation. Columns: encodings, log_odds (largest absolute errors).
+    Against the same model in float64.
     """
     exact = TrajectoryTransformer(model.config).double().eval()
     exact.load_state_dict({k: v.double() for k, v in model.state_dict().items()})

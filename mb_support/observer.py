@@ -34,6 +34,7 @@ from .simulation import START_BOX, sample_starts, simulate
 from .states import assign_states
 from .transition_density import log_density_of_step, transition_density
 
+_SEED = 40_000  # of the candidates' simulation and of the samples
 _N_TRANSITIONS = 100  # looked at when candidates are ranked
 _N_KEPT = (100, 400)  # candidates ranked again by all transitions: least and most
 _N_CLIMBS = 8  # starts from which modes are sought
@@ -47,45 +48,20 @@ _WIDEST = 0.3  # of a mode along a direction that is flat, or rises at the edge 
 
 @dataclass(frozen=True)
 class Observation:
-    """What the ideal observer concludes from trajectories.
+    """What the ideal observer concludes from n trajectories.
 
-    Attributes
-    ----------
-    first : (n,) ndarray
-        P(label = 1), the label being the state of frame 0 of the whole trajectory.
-    last : (n,) ndarray
-        P(state of the last frame shown = 1).
-    effective_samples : (n,) ndarray
-        (sum w)^2 / sum w^2 of the importance weights.
-    location : (n, 4) ndarray
-        Posterior mean of m_x, m_y, log s_x, log s_y.
+    `first` is P(label = 1), (n,), the label being the state of frame 0 of the whole trajectory;
+    `last` the same of the last frame shown; `location` the posterior mean, (n, 4), of m_x, m_y,
+    log s_x, log s_y.
     """
 
     first: np.ndarray
     last: np.ndarray
-    effective_samples: np.ndarray
     location: np.ndarray
 
 
-def standardise(trajectories):
-    """Subtract each trajectory's mean and divide by its standard deviation, by coordinate.
-
-    Parameters
-    ----------
-    trajectories : (n, n_frames, 2) array_like
-
-    Returns
-    -------
-    standardised : (n, n_frames, 2) ndarray
-    location : (n, 4) ndarray
-        m_x, m_y, log s_x, log s_y.
-
-    Raises
-    ------
-    ValueError
-        If the shape is another, there are fewer than three frames, a value is not finite or a
-        coordinate does not move.
-    """
+def checked_frames(trajectories):
+    """(n, n_frames, 2) float64 frames; `ValueError` if not so, fewer than three, or not finite."""
     trajectories = np.asarray(trajectories, dtype=float)
     if trajectories.ndim != 3 or trajectories.shape[2] != 2 or trajectories.shape[1] < 3:
         raise ValueError(
@@ -94,6 +70,16 @@ def standardise(trajectories):
         )
     if not np.isfinite(trajectories).all():
         raise ValueError("trajectories must be finite; got NaN or infinity")
+    return trajectories
+
+
+def standardise(trajectories):
+    """Subtract each trajectory's mean and divide by its standard deviation, by coordinate.
+
+    Of (n, n_frames, 2) trajectories gives these standardised, and their (n, 4) location: m_x, m_y,
+    log s_x, log s_y. Raises `ValueError` as `checked_frames`, or if a coordinate does not move.
+    """
+    trajectories = checked_frames(trajectories)
     mean, spread = trajectories.mean(axis=1), trajectories.std(axis=1)
     if not (spread > 1e-12).all():
         raise ValueError("trajectories must move along both coordinates; one stands still")
@@ -102,17 +88,9 @@ def standardise(trajectories):
 
 
 def start_wall(positions, highest_start=None):
-    """Minus the log density of starts, up to a constant: zero where one may lie, steep beyond.
+    """Minus the log density of starts at (..., 2) positions, up to a constant.
 
-    Parameters
-    ----------
-    positions : (..., 2) ndarray of float
-    highest_start : float, optional
-        Energy below which starts lie; by default anywhere in the box of starts.
-
-    Returns
-    -------
-    (...) ndarray of float
+    Zero where a start may lie, in the box and below the energy `highest_start`; steep beyond.
     """
     (low_x, low_y), (high_x, high_y) = START_BOX
     x, y = positions[..., 0], positions[..., 1]
@@ -131,27 +109,16 @@ class IdealObserver:
     ----------
     config : SimulationConfig
         What made the trajectories; integrator "overdamped".
-    first_frame : int
-        Frame of the whole trajectory with which the frames shown begin.
-    n_frames : int, optional
-        Number of frames shown; by default all from `first_frame` on.
+    first_frame, n_frames : int
+        Which frames of the whole trajectory are shown, three or more; by default all.
     n_candidates : int
         Simulated trajectories from which candidates for (m, s) are taken.
     n_samples : int, optional
         Importance samples for each trajectory; by default 400, and more for short windows, whose
         posterior is broad.
-    seed : int
-        Of the candidates' simulation and of the samples.
     highest_start : float, optional
-        Energy below which trajectories start; by default they start anywhere in the box.
-    grid_step : float
-        Of the solver that knows what is left of the label after frame 0.
-
-    Raises
-    ------
-    ValueError
-        If the frames shown are not at least three frames of the trajectory, or do not begin with
-        it where `highest_start` is given.
+        Energy below which trajectories start, by default anywhere in the box; all frames are shown
+        then.
     """
 
     def __init__(
@@ -161,9 +128,7 @@ class IdealObserver:
         n_frames=None,
         n_candidates=2000,
         n_samples=None,
-        seed=40_000,
         highest_start=None,
-        grid_step=0.04,
     ):
         self.first_frame = checked_count("first_frame", first_frame, smallest=0)
         longest = config.n_frames - self.first_frame
@@ -176,7 +141,6 @@ class IdealObserver:
         usual = max(400, _N_FRAMES_SAMPLED // self.n_frames)
         self.n_samples = checked_count("n_samples", usual if n_samples is None else n_samples, 10)
         n_candidates = checked_count("n_candidates", n_candidates, smallest=10)
-        self.seed = seed
         if config.integrator != "overdamped":
             raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")
         if highest_start is not None and self.first_frame > 0:
@@ -184,34 +148,22 @@ class IdealObserver:
         self.highest_start = highest_start
         self._table = transition_density(config).table
         if self.first_frame > 0:
-            self._solver = GridSolver(config.beta, config.diffusion, grid_step)
+            self._solver = GridSolver(config.beta, config.diffusion, grid_step=0.04)
             known = label_posterior(self._solver, [self.first_frame], config.frame_time)
             self._share_of_b = known.probability[0]
             density = known.joint[0].sum(axis=0)
             self._log_density = np.maximum(np.log(np.maximum(density, 1e-280)), _LOG_FLOOR)
-        starts = sample_starts(n_candidates, self.seed)
+        starts = sample_starts(n_candidates, _SEED)
         if highest_start is not None:
-            starts = sample_starts(_TRIES * n_candidates, self.seed)
+            starts = sample_starts(_TRIES * n_candidates, _SEED)
             starts = starts[potential(starts) < highest_start][:n_candidates]
         shown = slice(self.first_frame, self.first_frame + self.n_frames)
-        self._candidates = standardise(simulate(config, starts, self.seed)[:, shown])[1]
+        self._candidates = standardise(simulate(config, starts, _SEED)[:, shown])[1]
 
     def observe(self, trajectories):
-        """Posterior of the label for each trajectory.
+        """The `Observation` of (n, n_frames, 2) trajectories, raw or standardised.
 
-        Parameters
-        ----------
-        trajectories : (n, n_frames, 2) array_like
-            Raw or standardised frames; only the standardised ones are used.
-
-        Returns
-        -------
-        Observation
-
-        Raises
-        ------
-        ValueError
-            If the shape is not (n, n_frames, 2) with the number of frames announced.
+        Only standardised frames are used. Raises `ValueError` if they are not as many as announced.
         """
         frames, _ = standardise(trajectories)
         if frames.shape[1] != self.n_frames:
@@ -219,41 +171,28 @@ class IdealObserver:
                 f"trajectories must have {self.n_frames} frames; got {frames.shape[1]}"
             )
         seen = [self._observe_one(z, k) for k, z in enumerate(frames)]
-        first, last, effective, location = (np.array(part) for part in zip(*seen, strict=True))
-        return Observation(first, last, effective, location)
-
-    # ---- one trajectory --------------------------------------------------------------------
+        first, last, location = (np.array(part) for part in zip(*seen, strict=True))
+        return Observation(first, last, location)
 
     def sample_posterior(self, standardised, number=0):
-        """Where a trajectory may have been: samples of the shift and scale taken from it.
+        """Where one (n_frames, 2) standardised trajectory may have been.
 
-        Parameters
-        ----------
-        standardised : (n_frames, 2) ndarray
-            Frames of one trajectory, from `standardise`.
-        number : int
-            Of the trajectory; with the observer's seed it decides the samples.
-
-        Returns
-        -------
-        locations : (n, 4) ndarray
-            m_x, m_y, log s_x, log s_y.
-        weights : (n,) ndarray
-            Importance weights; they sum to one.
+        Gives (n, 4) samples of m_x, m_y, log s_x, log s_y and their (n,) importance weights, which
+        sum to one. The trajectory's `number` decides which.
         """
-        rng = np.random.default_rng([self.seed, number])
+        rng = np.random.default_rng([_SEED, number])
         locations, log_weights = self._sample(standardised, rng)
         return locations, _normalised(log_weights)
 
     def _log_posterior(self, locations, z, window_step=1):
-        """Log posterior up to a constant at (k, 4) locations, from every n-th transition."""
+        # up to a constant, at (k, 4) locations, from every n-th transition
         begin = locations[:, :2] + np.exp(locations[:, 2:]) * z[0]
-        return self._log_start(begin) + _log_posteriors(
+        return self._log_start(begin) + log_posteriors(
             np.ascontiguousarray(locations), z, window_step, self._table
         )
 
     def _log_start(self, positions):
-        """Log density of the first frame shown, up to a constant."""
+        # log density of the first frame shown, up to a constant
         if self.first_frame == 0:
             return -start_wall(positions, self.highest_start)
         corner = self._solver.x[0], self._solver.y[0]
@@ -262,8 +201,8 @@ class IdealObserver:
 
     def _observe_one(self, z, number):
         samples, weights = self.sample_posterior(z, number)
-        begin = samples[:, :2] + np.exp(samples[:, 2:]) * z[0]
-        end = samples[:, :2] + np.exp(samples[:, 2:]) * z[-1]
+        scale = np.exp(samples[:, 2:])
+        begin, end = samples[:, :2] + scale * z[0], samples[:, :2] + scale * z[-1]
         if self.first_frame == 0:
             first = assign_states(begin)
         else:
@@ -271,12 +210,11 @@ class IdealObserver:
         return (
             float(np.clip(weights @ first, 0, 1)),
             float(weights @ assign_states(end)),
-            1 / (weights**2).sum(),
             weights @ samples,
         )
 
     def _sample(self, z, rng):
-        """Samples of the posterior and their log weights."""
+        # samples of the posterior and their log weights
         window_step = max(1, len(z) // _N_TRANSITIONS)
         ranking = self._log_posterior(self._candidates, z, window_step)
         n_kept = int(np.clip(40_000 // len(z), *_N_KEPT))
@@ -338,7 +276,7 @@ class IdealObserver:
         return found.x, -found.fun
 
     def _spread(self, mode, z):
-        """Cholesky factor of the inverse Hessian of minus the log posterior."""
+        # Cholesky factor of the inverse Hessian of minus the log posterior
         covariance = laplace.covariance(partial(self._log_posterior, z=z), mode, _WIDEST)
         return np.linalg.cholesky(covariance)
 
@@ -353,7 +291,8 @@ def _normalised(log_weights):
 
 
 @compiled
-def _log_posteriors(locations, z, window_step, table):
+def log_posteriors(locations, z, window_step, table):
+    """Log posterior, (n,), of (n, 4) locations, but for the start; from every n-th transition."""
     work = np.empty((5, 6))
     n_frames = len(z)
     result = np.empty(len(locations))

@@ -4,75 +4,47 @@ import math
 
 import numpy as np
 
+from .checks import checked_count, checked_disk, checked_positive
 from .forces import mueller_brown_field
-from .regimes import require_integer, require_number
-from .simulation import (
-    MAX_SEED,
-    check_starts,
-    default_threads,
-    prepare_state,
-    run_blocks,
-)
+from .simulation import MAX_SEED, check_starts, checked_threads, prepare_state, run_blocks
 
 _PIECE = 50_000  # frames between two times at which those that have arrived are taken out
 
 
 def first_passage_times(
-    config,
-    starts,
-    seed,
-    centre,
-    radius,
-    *,
-    max_time,
-    n_threads=None,
+    config, starts, seed, centre, radius, *, max_time, n_threads=None,
     make_field=mueller_brown_field,
-):
+):  # fmt: skip
     """Time at which trajectories first come within a radius of a point.
 
     Parameters
     ----------
     config : SimulationConfig
-        Settings. The distance is looked at every `stride` steps, so a passage is noticed late by
-        half of `frame_time` on average, and by more where a short visit falls in between;
-        `stride=1` costs little. `n_frames` is not used.
+        The distance is looked at every `stride` steps, so a passage is noticed late by half of
+        `frame_time` on average, and by more where a short visit falls in between; `stride=1` costs
+        little. `n_frames` is not used.
     starts : (n, 2) array_like of float
         One start for each passage, reduced length.
     seed : int
         0 to 2^63 - 1.
-    centre : (2,) array_like of float
-        Centre of the target, reduced length.
-    radius : float
-        Radius of the target, reduced length.
+    centre, radius : (2,) array_like of float, and float
+        Target, reduced length.
     max_time : float
-        Time after which a trajectory that has not arrived is an error.
-    n_threads : int, optional
-        Threads to use; by default as many as there are processors.
-    make_field : callable, optional
-        Makes the force; other than Müller-Brown for tests only.
+        A trajectory that has not arrived by then is a `RuntimeError`: leaving it out would bias
+        the mean.
+    n_threads, make_field
+        As for `simulate`.
 
     Returns
     -------
     (n,) ndarray of float64
         First passage times, zero for a start in the target.
-
-    Raises
-    ------
-    ValueError
-        If an argument is impossible.
-    RuntimeError
-        If a trajectory has not arrived by `max_time`: leaving it out would bias the mean.
     """
-    seed = require_integer("seed", seed, 0, MAX_SEED)
-    n_threads = require_integer(
-        "n_threads", default_threads() if n_threads is None else n_threads, 1, 4096
-    )
-    centre = np.asarray(centre, dtype=float)
-    if centre.shape != (2,) or not np.isfinite(centre).all():
-        raise ValueError(f"centre must be a finite point (x, y); got {centre.tolist()}")
-    require_number("radius", radius)
-    require_number("max_time", max_time)
-    positions, velocities, _ = check_starts(config, starts, 0)
+    seed = checked_count("seed", seed, 0, MAX_SEED)
+    n_threads = checked_threads(n_threads)
+    centre, radius = checked_disk("target", (centre, radius))
+    max_time = checked_positive("max_time", max_time)
+    positions, velocities, _ = check_starts(config, starts)
     target = np.array([*centre, radius])
     times = np.where(((positions - centre) ** 2).sum(axis=1) <= radius**2, 0.0, np.nan)
     running = np.flatnonzero(np.isnan(times))

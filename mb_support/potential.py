@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .checks import checked_positions
+
 #: Parameters of the four Gaussian terms, Müller and Brown (1979), Fig. 1 and its caption.
 AMPLITUDE = np.array([-200.0, -100.0, -170.0, 15.0])
 A = np.array([-1.0, -1.0, -6.5, 0.7])
@@ -22,17 +24,9 @@ MINIMA = np.array(
 SADDLES = np.array([[-0.822001558733, 0.624312802815], [0.212486582001, 0.292988325107]])
 
 
-def _checked(positions):
-    positions = np.asarray(positions)
-    if positions.ndim == 0 or positions.shape[-1] != 2:
-        raise ValueError(
-            f"positions must have shape (..., 2), one (x, y) per point; got {positions.shape}"
-        )
-    return positions if np.issubdtype(positions.dtype, np.floating) else positions.astype(float)
-
-
 def _terms(positions):
     # (..., 4): displacement from each term's centre, and the term's value
+    positions = checked_positions(positions, finite=False)
     dx = positions[..., 0, None] - X0.astype(positions.dtype)
     dy = positions[..., 1, None] - Y0.astype(positions.dtype)
     return dx, dy, AMPLITUDE * np.exp(A * dx**2 + B * dx * dy + C * dy**2)
@@ -44,7 +38,7 @@ def potential(positions):
     Parameters
     ----------
     positions : (..., 2) array_like of float
-        Points (x, y) in reduced length units.
+        Points (x, y) in reduced length units; `ValueError` for another shape.
 
     Returns
     -------
@@ -52,16 +46,11 @@ def potential(positions):
         V(x, y) = sum_k A_k exp[a_k (x-x_k)^2 + b_k (x-x_k)(y-y_k) + c_k (y-y_k)^2], in reduced
         energy units.
 
-    Raises
-    ------
-    ValueError
-        If the last axis of `positions` does not have length 2.
-
     References
     ----------
     .. [1] K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979), Fig. 1.
     """
-    return _terms(_checked(positions))[2].sum(axis=-1)
+    return _terms(positions)[2].sum(axis=-1)
 
 
 def force(positions):
@@ -70,23 +59,14 @@ def force(positions):
     Parameters
     ----------
     positions : (..., 2) array_like of float
-        Points (x, y) in reduced length units.
+        Points (x, y) in reduced length units; `ValueError` for another shape.
 
     Returns
     -------
     (..., 2) ndarray of float64
         Minus the gradient of `potential`, in reduced energy per length.
-
-    Raises
-    ------
-    ValueError
-        If the last axis of `positions` does not have length 2.
-
-    References
-    ----------
-    .. [1] K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979), Fig. 1.
     """
-    dx, dy, value = _terms(_checked(positions))
+    dx, dy, value = _terms(positions)
     along_x = -(value * (2 * A * dx + B * dy)).sum(axis=-1)
     along_y = -(value * (B * dx + 2 * C * dy)).sum(axis=-1)
     return np.stack([along_x, along_y], axis=-1)

@@ -107,10 +107,9 @@ def slide_time(grid):
     """Time after which Chebyshev's rounding errors do no harm, wherever a particle starts.
 
     They are even under the square root of the Boltzmann weight w, so at a node they grow with
-    w^-1/2. After a time t the error of an expectation is the mean of that at x_t, and once no
-    start leaves more than `_LARGEST_GROWTH`, all is well: when the walls are left at the
-    temperatures of the book, when the plateaus and saddles are left too at lower ones. Where a
-    second well is itself so rare that this never happens, the time is infinite.
+    w^-1/2. After a time t the error of an expectation is the mean of that at x_t, and once no start
+    leaves more than `_LARGEST_GROWTH`, all is well. Where a second well is itself so rare that this
+    never happens, the time is infinite.
     """
     shortest = _SLIDE / (grid.beta * grid.diffusion)
     if not np.isfinite(shortest):
@@ -147,25 +146,7 @@ def _uniformise(field, stencil, mean):
 def propagate(grid, field, time, is_density, settled=False):
     """exp(t L) f, or its adjoint on a density, for one field; see `GridSolver.propagate`.
 
-    Parameters
-    ----------
-    grid : Grid
-    field : (n_x, n_y) ndarray
-    time : float
-        At least 0.
-    is_density : bool
-        Evolve forward as a density instead of taking the conditional expectation.
-    settled : bool
-        The density has already slid down the walls.
-
-    Returns
-    -------
-    (n_x, n_y) ndarray
-
-    Raises
-    ------
-    ValueError
-        If it would take too long: a long time on a fine grid at low temperature.
+    `settled`: the density has already slid down the walls. `ValueError` if it would take too long.
 
     References
     ----------

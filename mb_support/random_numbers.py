@@ -11,7 +11,7 @@ import numpy as np
 
 from .compiled import bits32, compiled, float32, fma, inlined
 
-DYNAMICS, STARTS, VELOCITIES = 0, 1, 2  # what a random number is for: independent streams
+DYNAMICS, STARTS, VELOCITIES = (0, 1, 2)  # what a random number is for: independent streams
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], np.uint32)
@@ -59,11 +59,10 @@ def philox_words(counter, key, words):
 def draw_words(packed, multipliers, width, seed, stream, trajectory, pair, n_pairs):
     """Random words of `n_pairs` pairs of steps, for `width` trajectories from `trajectory` on.
 
-    The counter is (pair, trajectory, pair >> 32 and stream, trajectory >> 32), the key the seed.
-    The pair index sits where the first rounds multiply: the same for all lanes, those products
-    are computed once. Two neighbouring trajectories share a packed 64-bit word, so the array,
-    seen as uint32, is (radius or angle, step, lane) on a little-endian machine.
-    The caller keeps a block from straddling a multiple of 2**32.
+    The counter is (pair, trajectory, pair >> 32 and stream, trajectory >> 32), the key the seed:
+    the pair index, the same for all lanes, sits where the first rounds multiply. Two neighbouring
+    trajectories share a 64-bit word, so that the array, seen as uint32, is (radius or angle, step,
+    lane) on a little-endian machine. A block must not straddle a multiple of 2**32.
     """
     m0, m1 = np.uint64(multipliers[0]), np.uint64(multipliers[1])
     k0, k1 = seed & _LOW, seed >> _32
@@ -85,43 +84,22 @@ def draw_words(packed, multipliers, width, seed, stream, trajectory, pair, n_pai
             t[i + half] = (a3 & _LOW) | (b3 << _32)
 
 
-# Minimax polynomials, lowest order first.
-# log2(1 + f) / f on [-1/4, 1/2]: relative error of the logarithm at most 4e-7
-_LOG = tuple(
-    np.float32(c)
-    for c in (
-        1.442698218332165966,
-        -0.7213114838830497683,
-        0.4805291859586257728,
-        -0.3619598150245680604,
-        0.2996510608850282586,
-        -0.2409609486691799965,
-        0.1150538978427348806,
-    )
-)
-# sin(2 pi t) / t and cos(2 pi t) in t^2, |t| <= 1/4: absolute errors at most 4e-9 and 5e-8
-_SIN = tuple(
-    np.float32(c)
-    for c in (
-        6.283185162175324615,
-        -41.34165537021158591,
-        81.60102087129233582,
-        -76.55010770433545832,
-        39.53886857596771807,
-    )
-)
-_COS = tuple(
-    np.float32(c)
-    for c in (
-        0.9999999534666967417,
-        -19.73917143470251381,
-        64.93459062661534033,
-        -85.24033031671743999,
-        56.24238040857315119,
+# Minimax polynomials, lowest order first. The first is log2(1 + f) / f on [-1/4, 1/2], with a
+# relative error of the logarithm of at most 4e-7; then sin(2 pi t) / t and cos(2 pi t) in t^2,
+# |t| <= 1/4, with absolute errors of at most 4e-9 and 5e-8.
+_LOG, _SIN, _COS = (
+    tuple(np.float32(number) for number in text.split())
+    for text in (
+        """1.442698218332165966 -0.7213114838830497683 0.4805291859586257728 -0.3619598150245680604
+        0.2996510608850282586 -0.2409609486691799965 0.1150538978427348806""",
+        """6.283185162175324615 -41.34165537021158591 81.60102087129233582 -76.55010770433545832
+        39.53886857596771807""",
+        """0.9999999534666967417 -19.73917143470251381 64.93459062661534033 -85.24033031671743999
+        56.24238040857315119""",
     )
 )
 _HALF, _ONE = np.float32(0.5), np.float32(1)
-_THREE_QUARTERS, _EXPONENT, _SIGN = np.int32(0x3F400000), np.int32(-(2**23)), np.int32(-(2**31))
+_THREE_QUARTERS, _EXPONENT, _SIGN = (np.int32(0x3F400000), np.int32(-(2**23)), np.int32(-(2**31)))
 _MINUS_2_LN_2 = np.float32(-2 * np.log(2))
 
 
@@ -167,6 +145,6 @@ def normal_pair(radius_word, angle_word):
 @compiled
 def normals_of_words(words, normals, n):
     """Turn random words (radius or angle, n) into normals (x or y, n)."""
-    radius, angle, along_x, along_y = words[:n], words[n : 2 * n], normals[:n], normals[n : 2 * n]
+    radius, angle, along_x, along_y = (words[:n], words[n : 2 * n], normals[:n], normals[n : 2 * n])
     for i in range(n):
         along_x[i], along_y[i] = normal_pair(radius[i], angle[i])

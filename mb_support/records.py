@@ -42,18 +42,7 @@ def commit():
 
 
 def circumstances(*packages):
-    """Where, with what and from which commit a result is made.
-
-    Parameters
-    ----------
-    *packages : str
-        Names of installed packages whose versions matter.
-
-    Returns
-    -------
-    dict
-        "threads" (of torch), "machine", "versions", "commit".
-    """
+    """Where, with which versions of packages and from which commit a result is made: a dict."""
     versions = {"python": platform.python_version()} | {name: version(name) for name in packages}
     return {
         "threads": torch.get_num_threads(),
@@ -76,21 +65,6 @@ def rounded(values, digits=6):
     if isinstance(values, float):
         return float(f"{values:.{digits}g}") if np.isfinite(values) else None
     return values
-
-
-def runs(record):
-    """The runs that made a model, in order: those that the last one began with, and itself.
-
-    Parameters
-    ----------
-    record : dict
-        Content of a ``training.json``.
-
-    Returns
-    -------
-    list of dict
-    """
-    return [*runs(record["before"]), record] if "before" in record else [record]
 
 
 def write_json(path, content, indent=1):
@@ -143,19 +117,7 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print,
 
 
 def run_study(description, make_part, names, arguments=None):
-    """Command line of a study: make the parts that are named, or all.
-
-    Parameters
-    ----------
-    description : str
-        First line of the help.
-    make_part : callable
-        Called with the name of each part.
-    names : sequence of str
-        All parts there are, in the order of their making.
-    arguments : list of str, optional
-        Instead of those of the command line.
-    """
+    """Command line of a study: make the parts that are named, or all of `names`, in this order."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(names)}; all of these if none")
     parser.add_argument("--threads", type=int, default=1)

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from .grid import build_grid, checked_count, checked_disk, cubic_interpolation
+from .checks import checked_count, checked_disk
+from .grid import build_grid, cubic_interpolation
 from .linear_systems import slowest_modes
 from .propagation import propagate
 from .transition_paths import TransitionPaths, passage_times, reactive_paths, solve_committors
@@ -25,11 +26,11 @@ class GridSolver:
     """Finite-volume solver for dx = -beta D grad V dt + sqrt(2 D) dW.
 
     Fields are (n_x, n_y) arrays over the nodes `x`, `y`. All results converge with the square of
-    `grid_step`; at the default, committors are good to 1e-4 and rates to 1e-4 of themselves at
-    the temperatures of the book, and to 3e-3 of themselves at any lower one that double precision
-    holds (kT above 0.16). Every solution is compared with a second, independent route to it;
-    beyond what can be trusted there is a `ValueError`. A warning tells of a `grid_step` that is
-    too wide for the wells at this temperature.
+    `grid_step`; at the default, committors are good to 1e-4 and rates to 1e-4 of themselves at the
+    temperatures of the book, and to 3e-3 of themselves at any lower one that double precision holds
+    (kT above 0.16). Every solution is compared with a second, independent route to it; beyond what
+    can be trusted, and for impossible arguments, there is a `ValueError`. A warning tells of a
+    `grid_step` that is too wide for the wells at this temperature.
 
     Parameters
     ----------
@@ -40,9 +41,6 @@ class GridSolver:
         D = kT, for a friction gamma and mass m pass D = kT / (m gamma).
     grid_step : float
         Distance h between nodes, reduced length.
-    bounds : (x_min, x_max, y_min, y_max), optional
-        Extent of the grid. By default it holds `simulation.START_BOX` and all points below the
-        energy cut-off.
     energy_cutoff : float, optional
         Nodes higher than this above the global minimum are left out, reduced energy. By default
         30 kT (more if needed to stay 15 kT above the saddles), and the whole of
@@ -50,8 +48,7 @@ class GridSolver:
 
     Attributes
     ----------
-    x : (n_x,) ndarray
-    y : (n_y,) ndarray
+    x, y : (n_x,) and (n_y,) ndarray
         Node coordinates.
     positions : (n_x, n_y, 2) ndarray
         Node positions.
@@ -60,15 +57,10 @@ class GridSolver:
         value of the nearest active node.
     cell_area : float
         h^2: a density times this sums to its probability.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not positive and finite, or the grid would be empty or too large.
     """
 
-    def __init__(self, beta, diffusion, grid_step=0.01, bounds=None, energy_cutoff=None):
-        self.grid = build_grid(beta, diffusion, grid_step, bounds, energy_cutoff)
+    def __init__(self, beta, diffusion, grid_step=0.01, energy_cutoff=None):
+        self.grid = build_grid(beta, diffusion, grid_step, energy_cutoff)
         self.beta, self.diffusion = self.grid.beta, self.grid.diffusion
         self.grid_step = self.grid.step
         self.cell_area = self.grid.step**2
@@ -86,28 +78,11 @@ class GridSolver:
         return weight / weight.sum()
 
     def stationary_density(self):
-        """Boltzmann density exp(-beta V) / Z at the nodes.
-
-        Returns
-        -------
-        (n_x, n_y) ndarray
-            1/length^2; sums to 1 / `cell_area`.
-        """
+        """Boltzmann density exp(-beta V) / Z at the nodes, (n_x, n_y), 1/length^2."""
         return self._weight / self.cell_area
 
     def average(self, values, density=None):
-        """Average of a field over a density, by default the stationary one.
-
-        Parameters
-        ----------
-        values : (..., n_x, n_y) ndarray
-        density : (n_x, n_y) ndarray, optional
-            Need not be normalised.
-
-        Returns
-        -------
-        (...) ndarray or float
-        """
+        """Average of fields (..., n_x, n_y) over a density, by default the stationary one."""
         weight = self._weight if density is None else self._checked_field("density", density)
         average = (self._checked_field("values", values) * weight).sum(axis=(-2, -1)) / weight.sum()
         return average if np.ndim(average) else float(average)
@@ -117,23 +92,17 @@ class GridSolver:
     def committor(self, source, target):
         """Probability to reach the target disk before the source disk.
 
-        Solves L q = 0 with q = 0 in the source and q = 1 in the target.
+        Solves L q = 0 with q = 0 in the source and q = 1 in the target [1]_.
 
         Parameters
         ----------
         source, target : (centre, radius)
-            Disks, reduced length.
+            Disks that do not overlap, reduced length.
 
         Returns
         -------
         (n_x, n_y) ndarray
             Between 0 and 1.
-
-        Raises
-        ------
-        ValueError
-            If a disk is malformed, holds no node, leaves the domain, or the two overlap; or if
-            the temperature is too low for double precision.
 
         References
         ----------
@@ -156,60 +125,21 @@ class GridSolver:
         -------
         (n_x, n_y) ndarray
             Time units of 1 / `diffusion`.
-
-        Raises
-        ------
-        ValueError
-            If the disk is malformed, holds no node, or leaves the domain; or if the temperature
-            is too low for double precision.
         """
         return self._filled(passage_times(self.grid, self._weight, target))
 
     def transition_path_theory(self, source, target):
-        """Committor, reactive flux, rate and reactive current between two disks.
-
-        Parameters
-        ----------
-        source, target : (centre, radius)
-            Disks, reduced length.
-
-        Returns
-        -------
-        TransitionPaths
-
-        Raises
-        ------
-        ValueError
-            As `committor`.
-
-        References
-        ----------
-        .. [1] W. E and E. Vanden-Eijnden, Annu. Rev. Phys. Chem. 61, 391 (2010).
-        """
+        """`TransitionPaths` between two disks: committor, flux, rate and reactive current."""
         self._check_apart(source, target)
         paths = reactive_paths(self.grid, self._weight, source, target)
         return replace(paths, committor=self._filled(paths.committor))
 
     def rate(self, source, target):
-        """Transition rate from the source disk to the target disk.
+        """Transition rate from the source disk to the target disk, 1/time.
 
         The reactive flux divided by the probability that the source was visited last: the inverse
-        of the mean time from an arrival in the source to the next arrival in the target.
-
-        Parameters
-        ----------
-        source, target : (centre, radius)
-            Disks, reduced length.
-
-        Returns
-        -------
-        float
-            1/time. `transition_path_theory` gives the flux and the probability on their own.
-
-        Raises
-        ------
-        ValueError
-            As `committor`.
+        of the mean time from an arrival in the source to the next arrival in the target. Both are
+        in `transition_path_theory`.
         """
         return self.transition_path_theory(source, target).rate
 
@@ -218,24 +148,10 @@ class GridSolver:
     def eigenmodes(self, n):
         """The n slowest relaxation modes, without the stationary one.
 
-        Parameters
-        ----------
-        n : int
-
-        Returns
-        -------
-        rates : (n,) ndarray
-            Relaxation rates, ascending, 1/time.
-        modes : (n, n_x, n_y) ndarray
-            Right eigenfunctions of the generator, orthonormal under the stationary density; the
-            sign makes each correlate positively with x. Where the density is below about 1e-20
-            of its maximum, the fast ones carry no information.
-
-        Raises
-        ------
-        ValueError
-            If `n` is not an integer from 1 to a tenth of the number of active nodes; or if the
-            temperature is too low for double precision.
+        Returns their rates, (n,) ascending, and the right eigenfunctions of the generator,
+        (n, n_x, n_y), orthonormal under the stationary density; the sign makes each correlate
+        positively with x. Where the density is below about 1e-20 of its maximum, the fast ones
+        carry no information.
         """
         n = checked_count("n", n)
         n_active = int(self.active.sum())
@@ -251,22 +167,7 @@ class GridSolver:
         return self._modes[0][:n].copy(), self._modes[1][:n].copy()
 
     def implied_timescales(self, n):
-        """The n slowest relaxation times -1 / lambda of the generator.
-
-        Parameters
-        ----------
-        n : int
-
-        Returns
-        -------
-        (n,) ndarray
-            Descending; the infinite time of the stationary mode is left out.
-
-        Raises
-        ------
-        ValueError
-            As `eigenmodes`.
-        """
+        """The n slowest relaxation times -1 / lambda, (n,) descending."""
         return 1 / self.eigenmodes(n)[0]
 
     # ---- between the nodes -----------------------------------------------------------------
@@ -287,12 +188,6 @@ class GridSolver:
         -------
         ndarray
             Leading axes of `values`, then those of `positions` without the last.
-
-        Raises
-        ------
-        ValueError
-            If shapes do not fit, a position is not finite, or a point lies outside the grid and
-            there is no `fill_value`.
         """
         values = self._checked_field("values", values)
         return cubic_interpolation(self.grid, values, positions, fill_value)
@@ -312,38 +207,16 @@ class GridSolver:
         Returns
         -------
         (..., n_x, n_y) ndarray
-            Exact for the generator to about 1e-10 of the largest value, at every node.
-
-        Raises
-        ------
-        ValueError
-            If shapes do not fit, or `time` is negative or not finite; or if it would take too
-            long (a long time on a fine grid, below kT = 1.5).
+            Exact for the generator to about 1e-10 of the largest value, at every node. What would
+            take too long (a long time on a fine grid, below kT = 1.5) is a `ValueError`.
         """
         return self._filled(self._evolved("values", values, time, is_density=False))
 
     def propagate_density(self, density, time, settled=False):
-        """Density at a later time: the adjoint of `propagate`.
+        """Densities, (..., n_x, n_y), at a later time: the adjoint of `propagate`.
 
-        Parameters
-        ----------
-        density : (..., n_x, n_y) ndarray
-            Density or densities at time 0; zero at inactive nodes.
-        time : float
-            t, at least 0, in units of 1/rate.
-        settled : bool
-            The density has evolved long enough to have left the high walls (some relaxation
-            times of a basin). This saves most of the work for many short steps.
-
-        Returns
-        -------
-        (..., n_x, n_y) ndarray
-            Sums to what `density` sums to.
-
-        Raises
-        ------
-        ValueError
-            As `propagate`; and if `density` is not zero at an inactive node.
+        `settled` tells that they have evolved long enough to have left the high walls, some
+        relaxation times of a basin. This saves most of the work for many short steps.
         """
         if np.any(np.asarray(density)[..., ~self.active] != 0):
             raise ValueError("density must be zero at inactive nodes, above the energy cut-off")

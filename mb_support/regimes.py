@@ -1,11 +1,11 @@
 """Settings of a simulation: `SimulationConfig`, and the regimes of the book."""
 
-import json
 import math
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from .checks import checked_count, checked_positive
 from .potential import MINIMA, force
 
 INTEGRATORS = ("overdamped", "leimkuhler_matthews", "underdamped")
@@ -21,25 +21,6 @@ def _stiffest_curvature():
 
 
 _CURVATURE = _stiffest_curvature()
-
-
-def require_number(name, value, *, allow_zero=False):
-    """`ValueError` unless `value` is finite and positive, or zero where that is allowed."""
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool) or not is_number or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number; got {value!r}")
-    if value < 0 or (value == 0 and not allow_zero):
-        least = "zero or positive" if allow_zero else "positive"
-        raise ValueError(f"{name} must be {least}; got {value!r}")
-
-
-def require_integer(name, value, least, most):
-    """`value` as an int; `ValueError` unless it is an integer from `least` to `most`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ValueError(f"{name} must be an integer from {least} to {most}; got {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most}; got {value!r}")
-    return int(value)
 
 
 @dataclass(frozen=True)
@@ -100,19 +81,19 @@ class SimulationConfig:
             )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {list(PRECISIONS)}; got {self.precision!r}")
-        require_number("beta", self.beta)
-        require_number("dt", self.dt)
-        require_number("mass", self.mass)
+        checked_positive("beta", self.beta)
+        checked_positive("dt", self.dt)
+        checked_positive("mass", self.mass)
         if self.friction is not None:
-            require_number("friction", self.friction, allow_zero=True)
+            checked_positive("friction", self.friction, allow_zero=True)
         if self.diffusion is not None:
-            require_number("diffusion", self.diffusion)
+            checked_positive("diffusion", self.diffusion)
         elif self.integrator != "underdamped":
             raise ValueError(f"diffusion must be a positive number for {self.integrator!r}")
         elif self.friction is None:
             raise ValueError("friction must be given where diffusion is None; both are None")
-        require_integer("stride", self.stride, 1, 10**9)
-        require_integer("n_frames", self.n_frames, 1, 10**9)
+        checked_count("stride", self.stride, 1, 10**9)
+        checked_count("n_frames", self.n_frames, 1, 10**9)
         if self.dt > self.largest_dt:
             raise ValueError(
                 f"dt must be at most {self.largest_dt:.3g} for {self.integrator!r} with these"
@@ -159,22 +140,6 @@ class SimulationConfig:
                 f" allowed are {sorted(known)}"
             )
         return cls(**settings)
-
-    def to_json(self, path=None):
-        """All settings as JSON text, also written to `path` if given."""
-        text = json.dumps(self.to_dict(), indent=2) + "\n"
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        return text
-
-    @classmethod
-    def from_json(cls, text):
-        """Settings from JSON text, as `to_json` writes it; `ValueError` if it is none."""
-        settings = json.loads(text)
-        if not isinstance(settings, dict):
-            raise ValueError(f"settings must be a JSON object; got {type(settings).__name__}")
-        return cls.from_dict(settings)
 
 
 #: The regimes of the book. "underdamped" has the temperature of "metastable" and so little

@@ -3,17 +3,18 @@
 Every number comes with a standard error over independent trajectories.
 """
 
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from .kinetics import last_visited
 from .passages import first_passage_times
 from .paths import RESULTS
 from .potential import MINIMA, SADDLES, potential
 from .reference import DISK_A, DISK_B, GridSolver
+from .scale import load_benchmark
 from .simulation import START_BOX, sample_starts, simulate
 from .states import assign_states
 
@@ -21,17 +22,7 @@ _DISKS = {"A": DISK_A, "B": DISK_B}
 
 
 def share_below_saddle(n_points=1000):
-    """Share of the box of starts that lies below the upper saddle, by the midpoint rule.
-
-    Parameters
-    ----------
-    n_points : int
-        Midpoints along each side of the box.
-
-    Returns
-    -------
-    float
-    """
+    """Share of the box of starts that lies below the upper saddle, by the midpoint rule."""
     middle = (np.arange(n_points) + 0.5) / n_points
     points = START_BOX[0] + np.stack(np.meshgrid(middle, middle), axis=-1) * np.ptp(START_BOX, 0)
     return float((potential(points) < potential(SADDLES[0])).mean())
@@ -40,24 +31,9 @@ def share_below_saddle(n_points=1000):
 def label_table(sets, early):
     """What the labels of data sets say: how many are B, and how often the state is left.
 
-    Parameters
-    ----------
-    sets : dict of str to datasets.TrajectorySet
-        With the state of the first frame as label.
-    early : int
-        A frame soon after the first.
-
-    Returns
-    -------
-    DataFrame
-        A row for each set. Columns "label B", "other state at frame <early>" and "ends in other
-        state", each in per cent and with its standard error over trajectories in a column of the
-        same name and "error"; and "trajectories".
-
-    Raises
-    ------
-    ValueError
-        If a set's trajectories do not reach the early frame.
+    A row for each of `sets`, a dict of TrajectorySet. Columns "label B", "other state at frame
+    <early>" and "ends in other state", each in per cent and with its standard error over
+    trajectories in a column of the same name and "error"; and "trajectories".
     """
     rows = {}
     for name, data in sets.items():
@@ -78,20 +54,9 @@ def label_table(sets, early):
 
 
 def equilibrium_frames(config, n, seed, burn_in=60.0, length=40.0, spacing=0.05):
-    """Frames of trajectories that have forgotten where they started.
+    """Frames of n trajectories that have forgotten where they started, (n, n_frames, 2).
 
-    Parameters
-    ----------
-    config : SimulationConfig
-        Dynamics; its stride and number of frames are replaced.
-    n, seed : int
-        Number of trajectories, from uniform starts, and their seed.
-    burn_in, length, spacing : float
-        Time dropped, time kept, time between frames.
-
-    Returns
-    -------
-    (n, n_frames, 2) ndarray of float32
+    Of a length in time after a burn-in, and apart by a spacing.
     """
     stride = max(1, round(spacing / config.dt))
     n_burn, n_kept = (math.ceil(t / (stride * config.dt)) for t in (burn_in, length))
@@ -101,23 +66,10 @@ def equilibrium_frames(config, n, seed, burn_in=60.0, length=40.0, spacing=0.05)
 
 
 def marginal(frames, axis, edges, beta):
-    """Density along one coordinate: simulated, its standard error, and exact.
+    """Density along a coordinate (0 or 1): simulated, its standard error, and exact.
 
-    Parameters
-    ----------
-    frames : (n, n_frames, 2) ndarray
-        Equilibrium frames of independent trajectories.
-    axis : int
-        0 for x, 1 for y.
-    edges : (n_bins + 1,) ndarray
-        Edges of equal bins.
-    beta : float
-        Inverse temperature, for the exact density.
-
-    Returns
-    -------
-    DataFrame
-        Columns centre, simulated, error, exact; densities per reduced length.
+    From (n, n_frames, 2) equilibrium frames of independent trajectories, in equal bins between
+    (n_bins + 1,) edges; columns centre, simulated, error, exact.
     """
     n, n_bins, width = len(frames), len(edges) - 1, edges[1] - edges[0]
     which = np.floor((frames[..., axis] - edges[0]) / width).astype(int)
@@ -136,20 +88,9 @@ def marginal(frames, axis, edges, beta):
 
 
 def exact_marginal(axis, edges, beta, n_fine=8, step=0.01):
-    """Boltzmann density along one coordinate, averaged over bins, by quadrature.
+    """Boltzmann density along one coordinate, averaged over bins, by quadrature, (n_bins,).
 
-    Parameters
-    ----------
-    axis, edges, beta
-        As for `marginal`.
-    n_fine : int
-        Points in a bin.
-    step : float
-        Spacing along the other coordinate, reduced length.
-
-    Returns
-    -------
-    (n_bins,) ndarray of float64
+    With `n_fine` points in a bin, and a step along the other coordinate.
     """
     width = edges[1] - edges[0]
     inside = edges[0] + width * (np.arange(n_fine * (len(edges) - 1)) + 0.5) / n_fine
@@ -168,25 +109,10 @@ def exact_marginal(axis, edges, beta, n_fine=8, step=0.01):
 
 
 def passage_table(config, temperatures, n, seed, grid_step):
-    """Mean first passage times between A and B, simulated and exact.
+    """Mean first passage times between A and B at several kT, simulated and exact.
 
-    Parameters
-    ----------
-    config : SimulationConfig
-        Dynamics; its temperature is replaced and every second step looked at.
-    temperatures : sequence of float
-        Values of kT.
-    n : int
-        Simulated passages for each row.
-    seed : int
-        First seed; each row takes the next one.
-    grid_step : float
-        Spacing of the exact solver, reduced length.
-
-    Returns
-    -------
-    DataFrame
-        Columns kT, passage, exact, simulated, error, deviation (in standard errors).
+    From n simulated passages for each row, looked at at every second step; each row takes the
+    next seed. Columns kT, passage, exact, simulated, error, deviation (in standard errors).
     """
     rows = []
     for kT in temperatures:
@@ -199,41 +125,23 @@ def passage_table(config, temperatures, n, seed, grid_step):
                 replace(config, beta=1 / kT, stride=2), np.tile(start, (n, 1)), seed + len(rows),
                 *_DISKS[target], max_time=100 * exact,
             )  # fmt: skip
-            rows.append((kT, f"{source} to {target}", exact, *_mean_and_error(times)))
-    table = pd.DataFrame(rows, columns=["kT", "passage", "exact", "simulated", "error"])
-    table["deviation"] = (table["simulated"] - table["exact"]) / table["error"]
-    return table
+            error = times.std(ddof=1) / math.sqrt(len(times))
+            rows.append((kT, f"{source} to {target}", exact, times.mean(), error))
+    return _with_deviation(rows, ["kT", "passage", "exact", "simulated", "error"])
 
 
-def _mean_and_error(values):
-    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
+def _with_deviation(rows, columns):
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(deviation=(table["simulated"] - table["exact"]) / table["error"])
 
 
 def rate_table(config, n, total_time, seed, grid_step, piece=2000):
     """Transition rates between the disks around A and B, counted in trajectories, and exact.
 
     A transition from A to B is counted when a trajectory that was last in the disk of A enters
-    that of B; its rate is the number of them over the time spent last in A. Half the trajectories
-    start in each minimum, which does not matter for either rate.
-
-    Parameters
-    ----------
-    config : SimulationConfig
-        Dynamics and time between looks.
-    n : int
-        Number of trajectories, even.
-    total_time : float
-        Length of each.
-    seed : int
-    grid_step : float
-        Spacing of the exact solver, reduced length.
-    piece : int
-        Frames kept in memory at a time.
-
-    Returns
-    -------
-    DataFrame
-        Columns passage, events, exact, simulated, error, deviation (in standard errors).
+    that of B; its rate is the number of them over the time spent last in A. Half of the n (even)
+    trajectories start in each minimum, which does not matter for either rate; `piece` frames are
+    kept in memory at a time. Columns as `passage_table`, and events.
     """
     config = replace(config, n_frames=piece + 1)
     state = np.repeat(MINIMA[:2], n // 2, axis=0)
@@ -243,7 +151,8 @@ def rate_table(config, n, total_time, seed, grid_step, piece=2000):
         # every piece draws from trajectory indices of its own
         frames, state = simulate(config, state, seed, first_trajectory=k * n, return_state=True)
         state = state.positions
-        visited = _last_visited(frames, last)
+        visited = last_visited(frames, _DISKS.values())
+        visited = np.where(visited < 0, last[:, None], visited)[:, 1:]
         for i in (0, 1):
             duration[i] += (visited == i).sum(axis=1) * config.frame_time
             before = np.concatenate([last[:, None], visited[:, :-1]], axis=1)
@@ -257,20 +166,7 @@ def rate_table(config, n, total_time, seed, grid_step, piece=2000):
         scatter = events[i] - rate * duration[i]  # of a ratio of sums
         error = scatter.std(ddof=1) / duration[i].mean() / math.sqrt(n)
         rows.append((f"{source} to {target}", int(events[i].sum()), exact, rate, error))
-    table = pd.DataFrame(rows, columns=["passage", "events", "exact", "simulated", "error"])
-    table["deviation"] = (table["simulated"] - table["exact"]) / table["error"]
-    return table
-
-
-def _last_visited(frames, before):
-    # (n, n_frames - 1) state, 0 or 1, whose disk was visited last; `before` holds it for frame 0
-    states = np.full(frames.shape[:2], -1)
-    for i, (centre, radius) in enumerate(_DISKS.values()):
-        states[((frames - np.asarray(centre, np.float32)) ** 2).sum(axis=-1) <= radius**2] = i
-    states[:, 0] = before
-    index = np.where(states >= 0, np.arange(states.shape[1]), 0)
-    np.maximum.accumulate(index, axis=1, out=index)
-    return np.take_along_axis(states, index, axis=1)[:, 1:]
+    return _with_deviation(rows, ["passage", "events", "exact", "simulated", "error"])
 
 
 def basin_energy(centre, radius, beta):
@@ -284,26 +180,10 @@ def basin_energy(centre, radius, beta):
 
 
 def step_error_table(config, integrators, steps, n, seed, radius=0.45, frame_time=0.01):
-    """Error of the mean energy in the basin of A against the time step.
+    """Error of the mean energy in the basin of A by integrator and time step.
 
-    Parameters
-    ----------
-    config : SimulationConfig
-        Dynamics; integrator, time step, stride and frames are replaced.
-    integrators : sequence of str
-    steps : sequence of float
-        Time steps.
-    n, seed : int
-        Trajectories, all from A, and their seed.
-    radius : float
-        Of the disk around A over which is averaged, reduced length.
-    frame_time : float
-        Time between frames.
-
-    Returns
-    -------
-    DataFrame
-        Columns integrator, dt, bias and error (reduced energy), and kT for scale.
+    From n trajectories, all from A, averaged over frames in a disk of a radius around it. Columns
+    integrator, dt, bias and error (reduced energy).
     """
     exact, rows = basin_energy(MINIMA[0], radius, config.beta), []
     for integrator in integrators:
@@ -317,8 +197,8 @@ def step_error_table(config, integrators, steps, n, seed, radius=0.45, frame_tim
             sums, counts = (energy * inside).sum(axis=1), inside.sum(axis=1)
             mean = sums.sum() / counts.sum()
             error = np.std(sums - mean * counts, ddof=1) / counts.mean() / math.sqrt(n)
-            rows.append((integrator, dt, mean - exact, error, 1 / config.beta))
-    return pd.DataFrame(rows, columns=["integrator", "dt", "bias", "error", "kT"])
+            rows.append((integrator, dt, mean - exact, error))
+    return pd.DataFrame(rows, columns=["integrator", "dt", "bias", "error"])
 
 
 def measured_order(table, integrator):
@@ -331,28 +211,9 @@ def measured_order(table, integrator):
     return float(coefficients[0]), float(math.sqrt(covariance[0, 0]))
 
 
-def speed_table(path=None):
-    """Measured steps per second of our simulator and of other software.
-
-    Parameters
-    ----------
-    path : Path, optional
-        What `benchmarks/simulator.py` wrote; by default the committed result.
-
-    Returns
-    -------
-    table : DataFrame
-        One row for each program, rates in million steps per second.
-    record : dict
-        The whole result: machine, versions, memory, compilation.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the measurement is not there.
-    """
-    path = RESULTS / "benchmark_simulator.json" if path is None else path
-    record = json.loads(path.read_text())
+def speed_table(folder=RESULTS):
+    """Million steps per second of our simulator and of other software; and the whole result."""
+    record = load_benchmark("simulator", folder)
     rows = pd.DataFrame(record["rows"])
     table = pd.DataFrame(
         {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import nnls
 
 from . import paths
 from .checkpoints import CheckpointError
@@ -16,26 +17,11 @@ from .checkpoints import CheckpointError
 FRAME_BYTES = 8
 #: Frames of the longest trajectories that are timed, those of the regime "fine".
 FULL_LENGTH = 1000
-_SAME = {"threads": 2, "processes": 1, "label": "ours"}
+_OURS = {"threads": 2, "processes": 1, "label": "ours"}
 
 
 def load_benchmark(name, folder=paths.RESULTS):
-    """The committed result of a benchmark.
-
-    Parameters
-    ----------
-    name : {"simulator", "training"}
-    folder : path
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    CheckpointError
-        A `ValueError`: there is no such file, or it is damaged.
-    """
+    """The committed result of a benchmark, "simulator" or "training", as a dict."""
     path = folder / f"benchmark_{name}.json"
     try:
         return json.loads(path.read_text())
@@ -46,39 +32,29 @@ def load_benchmark(name, folder=paths.RESULTS):
 
 
 def rows_where(result, **wanted):
-    """Measurements of a result whose fields have given values.
-
-    Parameters
-    ----------
-    result : dict
-        Of `load_benchmark("training")`.
-    **wanted
-        Field and value.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the order of measurement.
-    """
+    """Table of the measurements of a result whose fields have given values."""
     table = pd.DataFrame(result["rows"])
     keep = np.all([table[key] == value for key, value in wanted.items()], axis=0)
     return table[keep].reset_index(drop=True)
 
 
+def circumstances(simulator, training):
+    """Where, from what and how often both benchmarks were measured, a column for each."""
+    machine = simulator["machine"]
+    places = (f"{machine['processor']}, {machine['cores']} cores", training["machine"])
+    commits = (machine["commit"][:10], training["commit"])
+    table = pd.DataFrame({"machine": places, "commit": commits}, index=["simulator", "training"])
+    table["rounds"] = [result["rounds"] for result in (simulator, training)]
+    loads = [max(result["load_average"]) for result in (simulator, training)]
+    return table.assign(**{"load average": loads}).T
+
+
 @dataclass(frozen=True)
 class LengthLaw:
-    """Time of a frame in a transformer that sees N frames: a + b N.
+    """Time of a frame in a transformer that sees N frames: a + b N, in seconds."""
 
-    Attributes
-    ----------
-    fixed : float
-        a, seconds: layers that treat each frame alone.
-    per_frame : float
-        b, seconds for each frame attended to.
-    """
-
-    fixed: float
-    per_frame: float
+    fixed: float  # a: layers that treat each frame alone
+    per_frame: float  # b: for each frame attended to
 
     def frames_per_s(self, n_frames):
         """Predicted speed at a length."""
@@ -91,22 +67,7 @@ class LengthLaw:
 
 
 def fit_length_law(n_frames, frames_per_s):
-    """Fit a + b N to the time of a frame, all relative errors counting the same.
-
-    Parameters
-    ----------
-    n_frames : (n,) array_like of int
-    frames_per_s : (n,) array_like of float
-
-    Returns
-    -------
-    LengthLaw
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two lengths, or a speed is not positive.
-    """
+    """`LengthLaw` of lengths and speeds, all relative errors counting the same."""
     n_frames = np.asarray(n_frames, dtype=float)
     speed = np.asarray(frames_per_s, dtype=float)
     if n_frames.shape != speed.shape or len(np.unique(n_frames)) < 2 or not (speed > 0).all():
@@ -115,40 +76,31 @@ def fit_length_law(n_frames, frames_per_s):
             f"n_frames = {n_frames.tolist()}, frames_per_s = {speed.tolist()}"
         )
     # minimises sum of ((a + b N) speed - 1)^2, with a and b kept from being negative
-    from scipy.optimize import nnls
-
     fixed, per_frame = nnls(np.stack([speed, n_frames * speed], axis=1), np.ones(len(speed)))[0]
     return LengthLaw(float(fixed), float(per_frame))
 
 
+def law_table(laws):
+    """Constants of {kind: {size: LengthLaw}}, a row for each."""
+    rows = {
+        (kind, size): {
+            "a (µs)": law.fixed * 1e6,
+            "b (ns)": law.per_frame * 1e9,
+            "N* (frames)": law.crossover,
+        }
+        for kind, by_size in laws.items()
+        for size, law in by_size.items()
+    }
+    return pd.DataFrame(rows).T.round(1)
+
+
 def fit_exponent(amounts, seconds):
-    """Exponent p of seconds = c * amount**p, by least squares of logarithms.
-
-    Parameters
-    ----------
-    amounts, seconds : (n,) array_like of float
-
-    Returns
-    -------
-    float
-    """
+    """Exponent p of seconds = c * amount**p, by least squares of logarithms."""
     return float(np.polyfit(np.log(amounts), np.log(seconds), 1)[0])
 
 
 def simulation_growth(result, field):
-    """Amounts and seconds of the simulations that differ in one field.
-
-    Parameters
-    ----------
-    result : dict
-        Of `load_benchmark("training")`.
-    field : {"n_trajectories", "n_frames"}
-
-    Returns
-    -------
-    amounts, seconds : ndarray
-        Sorted by amount.
-    """
+    """Amounts and seconds of simulations that differ in "n_trajectories" or "n_frames"."""
     usual = {"n_trajectories": 1024, "n_frames": FULL_LENGTH}
     other = {name: value for name, value in usual.items() if name != field}
     rows = rows_where(result, kind="simulation", threads=2, **other)
@@ -157,42 +109,19 @@ def simulation_growth(result, field):
     return rows[field].to_numpy(float), (frames / rows["median_frames_per_s"]).to_numpy(float)
 
 
-def by_length(result, kind, size, label="ours"):
-    """Lengths and frames per second of one configuration, sorted by length.
+def by_length(result, kind, size):
+    """Lengths and frames per second of our "training" or "inference", sorted by length.
 
-    Parameters
-    ----------
-    result : dict
-    kind : {"training", "inference"}
-    size : str
-    label : {"ours", "plain"}
-
-    Returns
-    -------
-    n_frames, frames_per_s : ndarray
+    In the precision that was measured at most lengths.
     """
-    rows = rows_where(result, kind=kind, size=size, **(_SAME | {"label": label}))
-    rows = rows[rows["precision"] == usual_precision(rows)].sort_values("n_frames")
+    rows = rows_where(result, kind=kind, size=size, **_OURS)
+    usual = rows.groupby("precision")["n_frames"].nunique().idxmax()
+    rows = rows[rows["precision"] == usual].sort_values("n_frames")
     return rows["n_frames"].to_numpy(), rows["median_frames_per_s"].to_numpy()
 
 
-def usual_precision(rows):
-    """The precision of a configuration: the one that was measured at most lengths."""
-    return rows.groupby("precision")["n_frames"].nunique().idxmax()
-
-
 def implementation_table(result):
-    """Frames per second at `FULL_LENGTH` by attention and precision, one row each.
-
-    Parameters
-    ----------
-    result : dict
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns are sizes.
-    """
+    """Frames per second at `FULL_LENGTH` by attention and precision, a column for each size."""
     rows = pd.concat(
         rows_where(result, kind=kind, n_frames=FULL_LENGTH, threads=2, processes=1)
         for kind in ("training", "inference")
@@ -208,18 +137,9 @@ def implementation_table(result):
 def speedup_parts(result, size):
     """Into what the gain of a size over the plain configuration divides, at `FULL_LENGTH`.
 
-    Parameters
-    ----------
-    result : dict
-        Of `load_benchmark("training")`.
-    size : str
-
-    Returns
-    -------
-    dict of str to float
-        Ratios of median frames per second on two threads, in float32: "no dropout", leaving out
-        the dropout of attention weights; "attention", replacing fused attention of PyTorch by
-        that for tiny heads.
+    Ratios of median frames per second on two threads, in float32: "no dropout", leaving out the
+    dropout of attention weights; "attention", replacing fused attention of PyTorch by that for
+    tiny heads.
     """
     rows = rows_where(
         result, kind="training", size=size, n_frames=FULL_LENGTH, threads=2, processes=1,
@@ -236,18 +156,9 @@ def speedup_parts(result, size):
 def bfloat16_gains(result):
     """How many times as fast training is with linear layers in bfloat16, at `FULL_LENGTH`.
 
-    Parameters
-    ----------
-    result : dict
-        Of `load_benchmark("training")`.
-
-    Returns
-    -------
-    dict of str to float
-        By size, where both were measured: ratio of median frames per second on two threads, with
-        attention for tiny heads and without dropout.
+    By size, where both were measured, of our configuration.
     """
-    rows = rows_where(result, kind="training", n_frames=FULL_LENGTH, **_SAME)
+    rows = rows_where(result, kind="training", n_frames=FULL_LENGTH, **_OURS)
     speeds = rows.groupby(["size", "precision"], sort=False)["median_frames_per_s"].median()
     speeds = speeds.unstack().reindex(columns=["bfloat16", "float32"])
     return (speeds["bfloat16"] / speeds["float32"]).dropna().to_dict()
@@ -256,16 +167,7 @@ def bfloat16_gains(result):
 def gains_in_words(gains, margin=0.05):
     """Whether something pays: "in all sizes", "in no size", or in which.
 
-    Parameters
-    ----------
-    gains : dict of str to float
-        By size: how many times as fast.
-    margin : float
-        A gain counts from one plus this on.
-
-    Returns
-    -------
-    str
+    `gains` says by size how many times as fast it is; one counts from one plus a margin on.
     """
     paying = [size for size, gain in gains.items() if gain > 1 + margin]
     if len(paying) == len(gains):
@@ -273,24 +175,12 @@ def gains_in_words(gains, margin=0.05):
     return f"in the {' and the '.join(paying)} one only" if paying else "in no size"
 
 
-def cost_of(result, n_trajectories=1_000_000, n_frames=FULL_LENGTH):
-    """What a large set of trajectories would cost on the machine of the benchmark.
+def cost_of(result, n_trajectories=1_000_000):
+    """Frames per second and hours of each task on `n_trajectories` of `FULL_LENGTH`.
 
     Extrapolated from the measured speeds, linear in the number of trajectories.
-
-    Parameters
-    ----------
-    result : dict
-        Of `load_benchmark("training")`.
-    n_trajectories, n_frames : int
-        `n_frames` must be a length that was measured.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Task, frames per second and hours.
     """
-    n = n_trajectories * n_frames
+    n_frames = FULL_LENGTH
     speed = {
         "simulate": rows_where(
             result, kind="simulation", n_trajectories=1024, threads=2, n_frames=n_frames
@@ -305,5 +195,5 @@ def cost_of(result, n_trajectories=1_000_000, n_frames=FULL_LENGTH):
                 lengths, speeds = by_length(result, kind, size)
                 rows[f"{verb}, {size}"] = float(speeds[list(lengths).index(n_frames)])
     table = pd.DataFrame({"frames per second": rows})
-    table["hours"] = n / table["frames per second"] / 3600
+    table["hours"] = n_trajectories * n_frames / table["frames per second"] / 3600
     return table

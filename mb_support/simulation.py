@@ -9,9 +9,10 @@ from itertools import count
 import numpy as np
 
 from . import kernels, random_numbers
+from .checks import checked_count
 from .forces import mueller_brown_field
 from .potential import MINIMA
-from .regimes import REGIMES, SimulationConfig, require_integer
+from .regimes import REGIMES, SimulationConfig
 
 __all__ = [
     "MAX_SEED",
@@ -55,14 +56,8 @@ class TrajectoryEscaped(RuntimeError):
 class SimulationState:
     """Where a simulation stopped, to full precision; pass it to `simulate` to go on.
 
-    Attributes
-    ----------
-    positions : (n, 2) ndarray
-        In the precision of the simulation.
-    velocities : (n, 2) ndarray or None
-        "underdamped" only.
-    frame : int
-        Index of the frame that this is.
+    Positions and velocities are (n, 2) in the precision of the simulation, velocities None unless
+    it is underdamped; `frame` is the index of the frame that this is.
     """
 
     positions: np.ndarray
@@ -99,15 +94,10 @@ def sample_starts(n, seed, *, first_trajectory=0):
     -------
     (n, 2) ndarray of float64
         Starts (x, y), reduced length.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
-    n = require_integer("n", n, 1, 10**12)
-    seed = require_integer("seed", seed, 0, MAX_SEED)
-    first_trajectory = require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
+    n = checked_count("n", n, 1, 10**12)
+    seed = checked_count("seed", seed, 0, MAX_SEED)
+    first_trajectory = checked_count("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
     words = _words(seed, random_numbers.STARTS, first_trajectory, n).astype(np.uint64)
     # 53 random bits for each coordinate
     fraction = (words[:, 0::2] * 2**21 + (words[:, 1::2] >> np.uint64(11))) * 2.0**-53
@@ -163,16 +153,11 @@ def _blocks(first_trajectory, n, n_threads):
     return blocks
 
 
-def check_starts(config, starts, first_frame):
-    """Positions, velocities or None, and first frame of starts that may be a `SimulationState`."""
-    velocities = None
+def check_starts(config, starts):
+    """Positions, velocities or None, and frame of starts, which may be a `SimulationState`."""
+    velocities, frame = None, 0
     if isinstance(starts, SimulationState):
-        starts, velocities, first_frame = starts.positions, starts.velocities, starts.frame
-    elif config.integrator == "underdamped" and first_frame > 0:
-        raise ValueError(
-            "first_frame must be 0 for 'underdamped', unless starts is a SimulationState, which"
-            f" holds velocities; got {first_frame}"
-        )
+        starts, velocities, frame = starts.positions, starts.velocities, starts.frame
     starts = np.asarray(starts)
     if starts.ndim != 2 or starts.shape[1] != 2 or len(starts) == 0:
         raise ValueError(f"starts must have shape (n, 2) with n at least 1; got {starts.shape}")
@@ -192,7 +177,7 @@ def check_starts(config, starts, first_frame):
                 f"velocities of the state must be finite and of shape {starts.shape};"
                 f" got {np.shape(velocities)}"
             )
-    return starts, velocities, first_frame
+    return starts, velocities, frame
 
 
 def default_threads():
@@ -202,18 +187,17 @@ def default_threads():
     return os.cpu_count() or 1
 
 
+def checked_threads(n_threads):
+    """A number of threads; by default as many as there are processors."""
+    return checked_count(
+        "n_threads", default_threads() if n_threads is None else n_threads, 1, 4096
+    )
+
+
 def simulate(
-    config,
-    starts,
-    seed,
-    *,
-    first_trajectory=0,
-    first_frame=0,
-    n_threads=None,
-    out=None,
-    return_state=False,
+    config, starts, seed, *, first_trajectory=0, n_threads=None, return_state=False,
     make_field=mueller_brown_field,
-):
+):  # fmt: skip
     """Simulate one trajectory from each start.
 
     The bytes of trajectory i depend on the configuration, its start, `seed` and
@@ -229,14 +213,8 @@ def simulate(
         0 to 2^63 - 1.
     first_trajectory : int
         Index of the first trajectory, 0 to 2^48.
-    first_frame : int
-        Index of the frame that `starts` is, to continue an overdamped float32 trajectory from
-        its own frame: ``simulate(config, full[:, 500], seed, first_frame=500)`` goes on as `full`
-        does. float64 and underdamped runs are continued from a `SimulationState`.
     n_threads : int, optional
         Threads to use; by default as many as there are processors.
-    out : (n, n_frames, 2) ndarray of float32, optional
-        C-contiguous array to write to, for example a memory map.
     return_state : bool
         Also return the `SimulationState` of the last frame.
     make_field : callable, optional
@@ -258,33 +236,22 @@ def simulate(
     """
     if not isinstance(config, SimulationConfig):
         raise ValueError(f"config must be a SimulationConfig; got {type(config).__name__}")
-    seed = require_integer("seed", seed, 0, MAX_SEED)
-    first_trajectory = require_integer("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
-    first_frame = require_integer("first_frame", first_frame, 0, 2**48)
-    n_threads = require_integer(
-        "n_threads", default_threads() if n_threads is None else n_threads, 1, 4096
-    )
-    positions, velocities, first_frame = check_starts(config, starts, first_frame)
-    n = len(positions)
-    last_step = (first_frame + config.n_frames) * config.stride
-    require_integer("last step, (first_frame + n_frames) * stride,", last_step, 1, _MAX_STEPS)
-    if out is None:
-        out = np.empty((n, config.n_frames, 2), np.float32)
-    elif out.shape != (n, config.n_frames, 2) or out.dtype != np.float32:
-        raise ValueError(
-            f"out must be float32 of shape {(n, config.n_frames, 2)}; got {out.dtype} {out.shape}"
-        )
-    elif not out.flags.c_contiguous:
-        raise ValueError("out must be C-contiguous; got an array with gaps")
+    seed = checked_count("seed", seed, 0, MAX_SEED)
+    first_trajectory = checked_count("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
+    n_threads = checked_threads(n_threads)
+    positions, velocities, frame = check_starts(config, starts)
+    last_step = (frame + config.n_frames) * config.stride
+    checked_count("last step, (frame + n_frames) * stride,", last_step, 1, _MAX_STEPS)
     positions, velocities = prepare_state(config, positions, velocities, seed, first_trajectory)
-    out[:, 0] = positions
+    trajectories = np.empty((len(positions), config.n_frames, 2), np.float32)
+    trajectories[:, 0] = positions
     run_blocks(
-        config, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field,
-        out=out[:, 1:],
+        config, positions, velocities, seed, first_trajectory, frame, n_threads, make_field,
+        out=trajectories[:, 1:],
     )  # fmt: skip
     if return_state:
-        return out, SimulationState(positions, velocities, first_frame + config.n_frames - 1)
-    return out
+        return trajectories, SimulationState(positions, velocities, frame + config.n_frames - 1)
+    return trajectories
 
 
 def prepare_state(config, positions, velocities, seed, first_trajectory):
@@ -304,13 +271,9 @@ def _workspace():
     normals = _aligned(2 * batch * lanes, np.float32)
     stage = _aligned(2 * kernels.STAGE * lanes, np.float32)
     return kernels.Workspace(
-        packed,
-        packed.view(np.uint32),
-        random_numbers.MULTIPLIERS,
-        normals,
-        stage,
+        packed, packed.view(np.uint32), random_numbers.MULTIPLIERS, normals, stage,
         stage.view(np.uint64),
-    )
+    )  # fmt: skip
 
 
 def run_blocks(
@@ -320,24 +283,10 @@ def run_blocks(
     """Advance positions and velocities in place, filling `out` or looking for hits on a target.
 
     Blocks of trajectories are handed to threads; compiled code runs without the interpreter's
-    lock, and returns to it several times a second.
-
-    Parameters
-    ----------
-    config, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field
-        As in `simulate`, checked; arrays in the precision of the configuration.
-    out : (n, n_frames, 2) ndarray of float32, optional
-        Filled with the frames after the first.
-    target : (3,) ndarray of float64, optional
-        Disk (x, y, radius), instead of `out`; a block may then stop once all its trajectories
-        have hit it.
-    n_frames : int, optional
-        Frames to look for hits in.
-
-    Returns
-    -------
-    hits : (n,) ndarray of int64
-        Frames taken until each trajectory was first seen in the target, or -1.
+    lock, and returns to it several times a second. Arguments are checked, arrays in the precision
+    of the configuration. `out` is filled with the frames after the first, (n, n_frames, 2); with a
+    `target` disk (x, y, radius) instead, a block may stop once all its trajectories have hit it.
+    Returns, (n,), the frames taken until each trajectory was first seen in the target, or -1.
     """
     field, coefficients = _prepare(config, make_field)
     n, width = len(positions), kernels.LANES

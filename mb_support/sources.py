@@ -1,7 +1,6 @@
 """What a result was made by: a digest of a module's text and of all that it imports.
 
-Compiled code holds constants and functions of other modules, and results kept on disk come from
-all of them. Nobody has to list these modules: the imports do.
+Compiled code and results kept on disk come from all of these modules. Nobody has to list them.
 """
 
 import ast
@@ -24,20 +23,12 @@ _LOADED = {path: _stamp(path) for path in PACKAGE.rglob("*.py")}
 
 
 def digest(module):
-    """Digest of everything in the package that a module's results can depend on.
+    """20 hexadecimal digits of everything that the results of a module, given by name, depend on.
 
-    Parameters
-    ----------
-    module : str
-        Name, such as "mb_support.kernels". For a module that is not of this package, such as a
-        notebook's, the whole package counts, and the module's own file if there is one.
-
-    Returns
-    -------
-    str or None
-        20 hexadecimal digits of the module's text, that of the modules of this package that it
-        imports, directly or not, and the versions of the other packages that these import. None
-        if a file has changed since this process began: nobody knows what the process runs.
+    That is its text, that of the modules of this package that it imports, directly or not, and the
+    versions of the other packages that these import. For a module that is not of this package, such
+    as a notebook's, the whole package counts. None if a file has changed since this process began:
+    nobody knows what the process runs.
     """
     names = module.split(".")
     try:

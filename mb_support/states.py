@@ -10,11 +10,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from .checks import checked_positions
 from .potential import SADDLES, force
 
 STATE_A, STATE_B = 0, 1
-#: Names of the states, by number.
-STATE_NAMES = ("A", "B")
 
 _TABLE_RANGE = (-5.0, 5.0)  # of x; V is above 1e24 on the curve's ends
 _TABLE_STEP = 1e-3
@@ -39,12 +38,9 @@ def _uphill_path(direction, x_end):
 
 @lru_cache(maxsize=1)
 def separatrix():
-    """Curve that separates the basin of A (above) from that of B and C (below).
+    """Curve between the basin of A (above) and that of B and C (below).
 
-    Returns
-    -------
-    x, y, slope : (n,) ndarray of float
-        Points on the curve at equal steps of x, and dy/dx there; y is exact to about 1e-9.
+    Returns x, y and dy/dx, (n,) each, at equal steps of x; y is exact to about 1e-9.
     """
     saddle = SADDLES[0]
     h = 1e-5
@@ -82,32 +78,12 @@ def separatrix_height(x):
 
 
 def height_above_ridge(positions):
-    """Vertical distance to the separatrix of the states: positive in A, negative in B.
-
-    Parameters
-    ----------
-    positions : (..., 2) ndarray of float
-
-    Returns
-    -------
-    (...) ndarray of float
-        In reduced length.
-    """
+    """Vertical distance to the separatrix, (...) of (..., 2): positive in A, negative in B."""
     return positions[..., 1] - separatrix_height(positions[..., 0])
 
 
 def distance_from_ridge(positions):
-    """Distance to the separatrix of the states, to first order: positive in A, negative in B.
-
-    Parameters
-    ----------
-    positions : (..., 2) ndarray of float
-
-    Returns
-    -------
-    (...) ndarray of float
-        In reduced length: the vertical distance, times the cosine of the separatrix's slope.
-    """
+    """Distance to the separatrix, to first order, (...) of (..., 2): positive in A."""
     x, step = positions[..., 0], 1e-4
     slope = (separatrix_height(x + step) - separatrix_height(x - step)) / (2 * step)
     return height_above_ridge(positions) / np.hypot(1.0, slope)
@@ -119,62 +95,18 @@ def assign_states(positions):
     Parameters
     ----------
     positions : (..., 2) array_like of float
-        Points (x, y) in reduced length units.
+        Points (x, y) in reduced length units; `ValueError` for another shape, NaN or infinity.
 
     Returns
     -------
     (...) ndarray of int64
         The state of the minimum that steepest descent from the point leads to. C belongs to B:
         its committor to B is above 0.8 at the temperatures of the book.
-
-    Raises
-    ------
-    ValueError
-        If the last axis of `positions` does not have length 2, or a value is not finite.
     """
-    positions = np.asarray(positions)
-    if positions.ndim == 0 or positions.shape[-1] != 2:
-        raise ValueError(
-            f"positions must have shape (..., 2), one (x, y) per point; got {positions.shape}"
-        )
-    if not np.isfinite(positions).all():
-        bad = np.argwhere(~np.isfinite(positions).all(axis=-1))[0].tolist()
-        raise ValueError(f"positions must be finite; got {positions[tuple(bad)].tolist()} at {bad}")
+    positions = checked_positions(positions)
     points = positions.reshape(-1, 2)
     states = np.empty(len(points), np.int64)
     for i in range(0, len(points), _CHUNK):
         x, y = points[i : i + _CHUNK].astype(float).T
         states[i : i + _CHUNK] = np.where(y > separatrix_height(x), STATE_A, STATE_B)
     return states.reshape(positions.shape[:-1])
-
-
-def count_transitions(states, lag=1):
-    """Transitions between states along trajectories.
-
-    Parameters
-    ----------
-    states : (n_trajectories, n_frames) or (n_frames,) array_like of int
-        States, 0 or 1.
-    lag : int
-        Frames between the two ends of a transition, at least 1 and below n_frames.
-
-    Returns
-    -------
-    (2, 2) ndarray of int64
-        Number of frame pairs (t, t + lag) from state i to state j.
-
-    Raises
-    ------
-    ValueError
-        If a state is neither 0 nor 1, or the lag is out of range.
-    """
-    states = np.atleast_2d(np.asarray(states))
-    if states.ndim != 2 or not np.isin(states, (STATE_A, STATE_B)).all():
-        raise ValueError(
-            f"states must be 0 or 1 in (n_trajectories, n_frames); got shape {states.shape} with"
-            f" values {np.unique(states)[:5].tolist()}"
-        )
-    if not 1 <= lag < states.shape[1]:
-        raise ValueError(f"lag must be from 1 to {states.shape[1] - 1}; got {lag!r}")
-    pairs = 2 * states[:, :-lag].astype(np.int64) + states[:, lag:].astype(np.int64)
-    return np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)

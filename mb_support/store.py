@@ -12,13 +12,13 @@ from itertools import groupby
 from pathlib import Path
 
 import dask
-import dask.array
 import numpy as np
-import torch
 import zarr
 from dask.diagnostics import ProgressBar
 from zarr.codecs import Crc32cCodec
 
+from .checks import checked_count
+from .datasets import Windows, as_item
 from .simulation import REGIMES, SimulationConfig, SimulationState, sample_starts, simulate
 from .states import assign_states
 
@@ -26,54 +26,20 @@ from .states import assign_states
 CHUNKS = (256, 1000)
 
 
-def trajectory_array(config, n_trajectories, seed, n_rows=CHUNKS[0]):
-    """A set of trajectories that is simulated where and when it is needed.
-
-    Parameters
-    ----------
-    config : SimulationConfig
-    n_trajectories : int
-    seed : int
-        Of starts and noise, as for `sample_starts` and `simulate`.
-    n_rows : int
-        Trajectories in a chunk. The values do not depend on it.
-
-    Returns
-    -------
-    (n_trajectories, n_frames, 2) dask.array.Array of float32
-    """
-    _check_positive(n_trajectories=n_trajectories, n_rows=n_rows)
-
-    def block(block_info):
-        first, last = block_info[None]["array-location"][0]
-        starts = sample_starts(last - first, seed, first_trajectory=first)
-        return simulate(config, starts, seed, first_trajectory=first, n_threads=1)
-
-    sizes = _sizes(n_trajectories, n_rows)
-    return dask.array.map_blocks(
-        block, chunks=(sizes, (config.n_frames,), (2,)), dtype=np.float32, meta=np.empty((0, 0, 0))
-    )
-
-
 def write_store(
-    path,
-    config,
-    n_trajectories,
-    seed,
-    chunks=CHUNKS,
-    n_workers=None,
-    scheduler=None,
+    path, config, n_trajectories, seed, chunks=CHUNKS, n_workers=None, scheduler=None,
     progress=False,
-):
+):  # fmt: skip
     """Simulate a set of trajectories into a zarr array on disk, or what is missing of it.
 
-    The values depend on `config` and `seed` only: not on chunks, workers, where they were
-    computed, or how often the writing was interrupted.
+    The values depend on `config` and `seed` only: not on chunks, workers, where they were computed,
+    or how often the writing was interrupted.
 
     Parameters
     ----------
     path : path
-        Folder of the store; with a cluster, one that all workers see.
+        Folder of the store; with a cluster, one that all workers see. `ValueError` if it holds
+        another set.
     config : SimulationConfig
     n_trajectories : int
     seed : int
@@ -91,14 +57,10 @@ def write_store(
     -------
     zarr.Array
         (n_trajectories, n_frames, 2) float32, complete.
-
-    Raises
-    ------
-    ValueError
-        If `path` holds another set, or a number is not positive.
     """
     path = Path(path).absolute()
-    _check_positive(n_trajectories=n_trajectories, chunk_rows=chunks[0], chunk_frames=chunks[1])
+    for name, value in (("n_trajectories", n_trajectories), ("chunks", min(chunks))):
+        checked_count(name, value)
     array = _create_or_check(path, config, n_trajectories, seed, chunks)
     rows = sorted({row for row, _ in _missing(array)})
     write_row = dask.delayed(_write_row, pure=False)
@@ -116,16 +78,6 @@ def write_store(
         with ProgressBar() if progress else nullcontext():
             dask.compute(*tasks, scheduler="threads", num_workers=n_workers)
     return array
-
-
-def _check_positive(**numbers):
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1; got {value!r}")
-
-
-def _sizes(total, size):
-    return (size,) * (total // size) + ((total % size,) if total % size else ())
 
 
 def _create_or_check(path, config, n_trajectories, seed, chunks):
@@ -171,7 +123,7 @@ def _missing(array, rows=None):
 def _write_row(path, row):
     # Simulate the missing chunks of one row of chunks, one after the other
     array = _open(path, "r+")
-    config, seed = SimulationConfig.from_dict(array.attrs["config"]), array.attrs["seed"]
+    config, seed = (SimulationConfig.from_dict(array.attrs["config"]), array.attrs["seed"])
     n_rows, n_columns = array.chunks[:2]
     missing = [column for _, column in _missing(array, [row])]
     first, last = row * n_rows, min((row + 1) * n_rows, array.shape[0])
@@ -193,25 +145,6 @@ def _write_row(path, row):
     return row
 
 
-def open_store(path):
-    """The trajectories of a complete store, read where and when they are needed.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    (n_trajectories, n_frames, 2) dask.array.Array of float32
-
-    Raises
-    ------
-    ValueError
-        If there is no store, or it is not complete.
-    """
-    return dask.array.from_zarr(_complete(path))
-
-
 def _complete(path):
     array = _open(path)
     n_missing, n_chunks = sum(1 for _ in _missing(array)), np.prod(array.cdata_shape)
@@ -223,43 +156,26 @@ def _complete(path):
     return array
 
 
-class StoredTrajectories(torch.utils.data.Dataset):
+class StoredTrajectories(Windows):
     """Trajectories of a store as the items of a training, read when asked for.
 
-    Item i is the beginning of trajectory i of the store, which is gone through again when the
-    items are more. Labels are the state of the first frame.
-
-    Parameters
-    ----------
-    path : path
-    stages : sequence of (n_frames, n_items)
-        Lengths of the items, stage after stage, as for `datasets.FreshTrajectories`.
-
-    Raises
-    ------
-    ValueError
-        If the store is missing, incomplete or too short for a stage.
+    Item i is the beginning of trajectory i of the store, which is gone through again when the items
+    are more; `stages` are as for `datasets.FreshTrajectories`. Labels are the state of the first
+    frame. A store that is missing, incomplete or too short is a `ValueError`.
     """
 
     def __init__(self, path, stages):
-        self.path, self.stages = Path(path), [(int(f), int(n)) for f, n, *_ in stages]
+        super().__init__(stages)
+        self.path, self._array = Path(path), None
         self.n_trajectories, available, _ = _complete(path).shape
-        if not self.stages or any(not 2 <= f <= available or n < 1 for f, n in self.stages):
+        if max(n_frames for n_frames, _ in self.stages) > available:
             raise ValueError(
-                f"stages must be pairs (n_frames from 2 to {available}, n_items >= 1); got "
+                f"stages must be pairs (n_frames, n_items) of at most {available} frames; got "
                 f"{list(stages)}"
             )
-        self._ends = np.cumsum([n_items for _, n_items in self.stages])
-        self._array = None
-
-    def __len__(self):
-        return int(self._ends[-1])
 
     def __getstate__(self):
         return self.__dict__ | {"_array": None}  # each process opens the store for itself
-
-    def __getitem__(self, item):
-        return self.__getitems__([item])[0]
 
     def __getitems__(self, items):
         """Items by number, read together where they are neighbours."""
@@ -275,8 +191,7 @@ class StoredTrajectories(torch.utils.data.Dataset):
         # equal for items that are neighbours in the store and have the same length
         if not 0 <= item < len(self):
             raise IndexError(f"items must lie in 0..{len(self) - 1}; got {item}")
-        n_frames = self.stages[int(np.searchsorted(self._ends, item, side="right"))][0]
-        return n_frames, item % self.n_trajectories - position
+        return self.n_frames(item), item % self.n_trajectories - position
 
     def _read(self, first, last, n_frames):
         try:
@@ -288,10 +203,7 @@ class StoredTrajectories(torch.utils.data.Dataset):
                 "and call write_store with the same arguments again"
             ) from None
         labels = assign_states(trajectories[:, 0])
-        return [
-            {"trajectories": torch.from_numpy(x), "labels": torch.tensor(int(y))}
-            for x, y in zip(trajectories, labels, strict=True)
-        ]
+        return [as_item(*pair) for pair in zip(trajectories, labels, strict=True)]
 
 
 def main(arguments=None):

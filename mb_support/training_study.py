@@ -1,6 +1,8 @@
 """What the trainings were and cost: curves, scatter over seeds, fixed against fresh data.
 
-Reads the records that ``python -m mb_support.training --all`` keeps in ``results/trainings``.
+Reads the records that ``python -m mb_support.training --all`` keeps in ``results/trainings``, by
+name as in `training.recipes.trainings`. Accuracies are of the validation trajectories, and their
+errors binomial standard errors.
 """
 
 import json
@@ -13,7 +15,7 @@ import pandas as pd
 from . import paths
 from .datasets import make_dataset
 from .model import SIZES
-from .training.recipes import DATA_CURVE, FIXED_SET, N_SEEDS, RECIPES, TrainingConfig
+from .training.recipes import DATA_CURVE, FIXED_SET, LENGTHS, RECIPES, TrainingConfig, trainings
 
 #: The author's recipe, as his script has it.
 AUTHOR_RECIPE = {
@@ -34,37 +36,15 @@ AUTHOR_RECIPE = {
 
 
 def load_records(folder=None):
-    """Records of all trainings of the book that have been made.
-
-    Parameters
-    ----------
-    folder : path, optional
-        By default ``results/trainings``.
-
-    Returns
-    -------
-    dict of str to dict
-        Names as in `training.recipes.trainings`; content of their ``training.json``.
-    """
+    """Records of all trainings that have been made, {name: content of its ``training.json``}."""
     folder = Path(folder or paths.RESULTS / "trainings")
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
 def seeds_of(records, size, kind=""):
-    """The records of one kind of training, by seed.
+    """The records of one kind of training that have been made, {seed: record}.
 
-    Parameters
-    ----------
-    records : dict of str to dict
-        From `load_records`.
-    size : str
-    kind : {"", "fixed", "wild", "easy_starts"}
-        "" is the recipe itself.
-
-    Returns
-    -------
-    dict of int to dict
-        Seed to record, those that have been made.
+    `kind` is "" for the recipe itself, or "fixed", "wild", "easy_starts", "x4" and so on.
     """
     prefix = f"{size}-{kind}-" if kind else f"{size}-"
     found = {}
@@ -73,6 +53,28 @@ def seeds_of(records, size, kind=""):
         if name.startswith(prefix) and seed.isdigit():
             found[int(seed)] = record
     return dict(sorted(found.items()))
+
+
+def missing(records):
+    """Names of the trainings of the book that have no record."""
+    return [name for name in trainings() if name not in records]
+
+
+def missing_in_words(records):
+    """One sentence that says which trainings have not been made, and why."""
+    names = missing(records)
+    if not names:
+        return "All trainings of the list have been made."
+    return (
+        f"Of the {len(trainings())} trainings of the list {len(names)} have not been made yet, "
+        f"since they need a graphics card or many hours of a processor: {', '.join(names)}."
+    )
+
+
+def notes_in_words(records):
+    """What the records themselves say of their trainings, in a line."""
+    notes = [f"{name}: {r['note']}" for name, r in records.items() if "note" in r]
+    return " ".join(notes) or "None."
 
 
 def recipe_table():
@@ -87,7 +89,8 @@ def recipe_table():
             "loss": "L_traj + cross-entropy",
             "optimiser": f"AdamW, weight decay {config.weight_decay:g}",
             "peak learning rate": f"{config.learning_rate:g}",
-            "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay",
+            "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay over "
+            f"{config.decay_by}",
             "trajectories": f"{config.trajectories_seen:,}, all fresh",
             "shown": "once each",
             "frames shown": lengths,
@@ -100,54 +103,53 @@ def recipe_table():
     return pd.DataFrame(columns).loc[list(AUTHOR_RECIPE)]
 
 
+def tried_table(path=None):
+    """Recipes that were tried beside the ones that were kept, one training each."""
+    tried = json.loads(Path(path or paths.RESULTS / "trainings_tried.json").read_text())
+    n = tried["n_validation"]
+    rows = [
+        {
+            "size": entry["size"],
+            "frames shown": entry["frames_shown"],
+            "peak learning rate": entry["learning_rate"] or "not written down",
+            "decay over": entry["decay_by"] or "not written down",
+            f"validation accuracy ({n} trajectories)": in_words(entry["accuracy"], n),
+            "cross-entropy": f"{entry['cross_entropy']:.3f}",
+        }
+        for entry in tried["trainings"]
+    ]
+    return pd.DataFrame(rows).astype(str).set_index("size")
+
+
 def accuracy_with_error(accuracy, n):
-    """An accuracy over `n` trajectories and its binomial standard error.
-
-    Parameters
-    ----------
-    accuracy : float or array_like
-    n : int
-
-    Returns
-    -------
-    accuracy, standard_error : float or ndarray
-    """
-    accuracy = np.asarray(accuracy, dtype=float)
+    """An accuracy over `n` trajectories, and its binomial standard error."""
     return accuracy, np.sqrt(accuracy * (1 - accuracy) / n)
 
 
-def final_scores(record):
-    """Accuracy and cross-entropy on the validation trajectories at the end of a training."""
-    scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
-    return scored[-1]["eval_accuracy"], scored[-1]["eval_loss"]
+def in_words(accuracy, n):
+    """An accuracy with its binomial standard error, as text."""
+    return "{:.3f} ± {:.3f}".format(*accuracy_with_error(accuracy, n))
+
+
+def final_scores(records):
+    """Validation accuracies and cross-entropies at the end of several trainings, (2, n)."""
+    scored = [[e for e in record["curve"] if "eval_accuracy" in e][-1] for record in records]
+    return np.array([[e["eval_accuracy"], e["eval_loss"]] for e in scored]).T
 
 
 def scatter_table(records):
-    """Validation accuracy of each size at the end, with its scatter over seeds.
-
-    Parameters
-    ----------
-    records : dict of str to dict
-        From `load_records`.
-
-    Returns
-    -------
-    DataFrame of str
-        One row a size: seeds, mean accuracy, standard deviation over seeds, the seeds one by one,
-        and the standard error that the number of validation trajectories leaves to all alike.
-    """
+    """Validation accuracy of each size at the end, with its scatter over seeds."""
     rows = {}
     for size in SIZES:
-        seeds = seeds_of(records, size)
+        seeds = list(seeds_of(records, size).values())
         if not seeds:
             continue
-        found = np.array([final_scores(record)[0] for record in seeds.values()])
-        n = next(iter(seeds.values()))["config"]["n_validation"]
-        spread = f"{found.std(ddof=1):.4f}" if len(found) > 1 else "-"
+        found = final_scores(seeds)[0]
+        n = seeds[0]["config"]["n_validation"]
         rows[size] = {
             "seeds": str(len(found)),
             "mean accuracy": f"{found.mean():.4f}",
-            "scatter over seeds": spread,
+            "scatter over seeds": f"{found.std(ddof=1):.4f}" if len(found) > 1 else "-",
             "each seed": ", ".join(f"{value:.3f}" for value in found),
             f"error ({n} trajectories)": f"{accuracy_with_error(found.mean(), n)[1]:.4f}",
         }
@@ -155,63 +157,40 @@ def scatter_table(records):
 
 
 def cost_table(records):
-    """What the training of each size saw and took.
-
-    Parameters
-    ----------
-    records : dict of str to dict
-        From `load_records`.
-
-    Returns
-    -------
-    DataFrame of str
-        One row a size: trajectories and frames seen by one training, minutes (mean over seeds),
-        and the machine.
-    """
+    """What a training of each size saw and took, one row for each machine that made some."""
     rows = {}
     for size in SIZES:
         seeds = list(seeds_of(records, size).values())
-        if not seeds:
-            continue
-        minutes = np.mean([record["wall_time_s"] for record in seeds]) / 60
-        rows[size] = {
-            "trajectories": f"{seeds[0]['trajectories_seen']:,}",
-            "frames": f"{seeds[0]['frames_seen'] / 1e6:.0f} million",
-            "minutes": f"{minutes:.1f}",
-            "machine": "; ".join(sorted({record["machine"] for record in seeds})),
-        }
-    return pd.DataFrame(rows).T
+        for machine in sorted({record["machine"] for record in seeds}):
+            here = [record for record in seeds if record["machine"] == machine]
+            minutes = [record["wall_time_s"] / 60 for record in here]
+            rows[size, machine] = {
+                "trainings": str(len(here)),
+                "threads": ", ".join(sorted({str(record["threads"]) for record in here})),
+                "trajectories": f"{here[0]['trajectories_seen']:,}",
+                "frames": f"{here[0]['frames_seen'] / 1e6:.0f} million",
+                "minutes": " to ".join(dict.fromkeys(f"{m(minutes):.1f}" for m in (min, max))),
+            }
+    return pd.DataFrame(rows).T.rename_axis(["size", "machine"])
 
 
 def learning_curve(record):
-    """Losses and scores of a training against the trajectories shown.
+    """Losses and scores in a record against the trajectories shown, as a dict of ndarray.
 
-    Parameters
-    ----------
-    record : dict
-        Content of a ``training.json``.
-
-    Returns
-    -------
-    dict of str to ndarray
-        "shown", "trajectory_loss" and "classification_loss" (means since the entry before);
-        "scored", "accuracy", "accuracy_error" and "cross_entropy", on the validation trajectories;
-        "stage_ends", trajectories shown where a stage of the recipe ends.
+    "shown", "trajectory_loss" and "classification_loss" (means since the entry before); "scored",
+    "accuracy" and "cross_entropy", on the validation trajectories; "stage_ends", trajectories shown
+    where a stage of the recipe ends.
     """
     config = TrainingConfig.from_dict(record["config"])
     losses = [entry for entry in record["curve"] if "trajectory_loss" in entry]
     scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
-    accuracy, error = accuracy_with_error(
-        [entry["eval_accuracy"] for entry in scored], config.n_validation
-    )
     batch = config.batch_size
     return {
         "shown": batch * np.array([entry["step"] for entry in losses]),
         "trajectory_loss": np.array([entry["trajectory_loss"] for entry in losses]),
         "classification_loss": np.array([entry["classification_loss"] for entry in losses]),
         "scored": batch * np.array([entry["step"] for entry in scored]),
-        "accuracy": accuracy,
-        "accuracy_error": error,
+        "accuracy": np.array([entry["eval_accuracy"] for entry in scored]),
         "cross_entropy": np.array([entry["eval_loss"] for entry in scored]),
         "stage_ends": batch * np.cumsum([n for _, n in config.steps]),
     }
@@ -220,17 +199,9 @@ def learning_curve(record):
 def fixed_set_table(records):
     """Fixed against fresh trajectories: where validation was best, and where it ended.
 
-    Parameters
-    ----------
-    records : dict of str to dict
-        From `load_records`.
-
-    Returns
-    -------
-    DataFrame of str
-        One row a size: seeds, passes, the best validation accuracy on the way (which only hindsight
-        finds) and the pass of the lowest validation cross-entropy; accuracy and cross-entropy at
-        the end; cross-entropy on the training set at the end. Means over seeds.
+    One row a size: the best validation accuracy on the way, which only hindsight finds, and the
+    pass of the lowest validation cross-entropy; accuracy and cross-entropy at the end, the latter
+    on the training set too. Means over seeds, with their standard deviation if there are several.
     """
     rows = {}
     for size in FIXED_SET:
@@ -238,107 +209,68 @@ def fixed_set_table(records):
         if not seeds:
             continue
         curves = [learning_curve(record) for record in seeds]
-        n_distinct = seeds[0]["config"]["n_distinct"]
+        n_distinct, n = (seeds[0]["config"][key] for key in ("n_distinct", "n_validation"))
+        final = [c["accuracy"][-1] for c in curves]
         lowest = [c["scored"][c["cross_entropy"].argmin()] / n_distinct for c in curves]
+        learned = [c["classification_loss"][-10:].mean() for c in curves]
         rows[size] = {
             "seeds": str(len(seeds)),
             "passes": f"{curves[0]['scored'][-1] / n_distinct:.0f}",
-            "best accuracy": _mean_of(max(c["accuracy"]) for c in curves),
+            "best accuracy": _mean_of([max(c["accuracy"]) for c in curves]),
             "lowest cross-entropy at pass": f"{np.mean(lowest):.0f}",
-            "final accuracy": _mean_of(c["accuracy"][-1] for c in curves),
-            "final cross-entropy": f"{np.mean([c['cross_entropy'][-1] for c in curves]):.3f}",
-            "final training cross-entropy": f"{_last_mean(curves):.3f}",
+            "final accuracy": _mean_of(final),
+            "final cross-entropy": _mean_of([c["cross_entropy"][-1] for c in curves]),
+            "final training cross-entropy": _mean_of(learned),
+            f"error ({n} trajectories)": f"{accuracy_with_error(np.mean(final), n)[1]:.4f}",
         }
     return pd.DataFrame(rows).T
 
 
 def _mean_of(values):
-    # mean, with the standard deviation over seeds where there are several
-    values = np.array(list(values))
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
-
-
-def _last_mean(curves, n=10):
-    return float(np.mean([c["classification_loss"][-n:].mean() for c in curves]))
+    scatter = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{scatter}"
 
 
 def data_curve(records):
     """Validation accuracy of the small model against the number of distinct trajectories.
 
-    Parameters
-    ----------
-    records : dict of str to dict
-        From `load_records`.
-
-    Returns
-    -------
-    DataFrame
-        "n_distinct" (infinite for the recipe, in which each trajectory is fresh), "accuracy",
-        "error" (binomial), "cross_entropy", "n_seeds"; ascending.
+    A DataFrame of "n_distinct" (infinite for the recipe, in which each trajectory is fresh),
+    "accuracy", "error" and "n_seeds"; ascending, of what has been made.
     """
     rows = []
     found = {n: [records[f"small-data-{n}"]] for n in DATA_CURVE if f"small-data-{n}" in records}
     found[np.inf] = list(seeds_of(records, "small").values())
-    for n_distinct, of_size in found.items():
-        if not of_size:
-            continue
-        scores = np.array([final_scores(record) for record in of_size])
-        accuracy, error = accuracy_with_error(
-            scores[:, 0].mean(), of_size[0]["config"]["n_validation"]
-        )
-        rows.append((n_distinct, float(accuracy), float(error), scores[:, 1].mean(), len(scores)))
-    names = ["n_distinct", "accuracy", "error", "cross_entropy", "n_seeds"]
-    return pd.DataFrame(rows, columns=names)
+    for n_distinct, made in found.items():
+        if made:
+            accuracy = final_scores(made)[0].mean()
+            error = accuracy_with_error(accuracy, made[0]["config"]["n_validation"])[1]
+            rows.append((n_distinct, accuracy, error, len(made)))
+    return pd.DataFrame(rows, columns=["n_distinct", "accuracy", "error", "n_seeds"])
 
 
-def data_sets_table(records):
-    """The recipe of the small model on other data sets: validation accuracy of each.
-
-    Returns
-    -------
-    DataFrame of str
-        Rows "metastable", "easy_starts", "wild": n of trainings, accuracy with standard errors.
-    """
+def variants_table(records):
+    """The recipe of the small model, shorter, longer, and on other data sets: a row for each."""
+    kinds = {"the recipe": ""}
+    kinds |= {
+        f"{factor:g} times as many trajectories": f"x{factor:g}" for factor in LENGTHS["small"]
+    }
+    kinds |= {"on easy_starts": "easy_starts", "on wild": "wild"}
     rows = {}
-    for kind in ("", "easy_starts", "wild"):
-        seeds = list(seeds_of(records, "small", kind).values())
-        if seeds:
-            scores = np.array([final_scores(record) for record in seeds])
+    for name, kind in kinds.items():
+        if seeds := list(seeds_of(records, "small", kind).values()):
+            accuracy, cross_entropy = final_scores(seeds).mean(axis=1)
             n = seeds[0]["config"]["n_validation"]
-            accuracy, error = accuracy_with_error(scores[:, 0].mean(), n)
-            rows[kind or "metastable"] = {
+            rows[name] = {
                 "seeds": str(len(seeds)),
-                "validation accuracy": f"{accuracy:.3f} ± {error:.3f}",
-                "cross-entropy": f"{scores[:, 1].mean():.3f}",
+                "trajectories": f"{seeds[0]['trajectories_seen']:,}",
+                f"validation accuracy ({n} trajectories)": in_words(accuracy, n),
+                "cross-entropy": f"{cross_entropy:.3f}",
             }
     return pd.DataFrame(rows).T
 
 
-def missing(records):
-    """Names of trainings of the recipes that have no record, as a list."""
-    return [
-        f"{size}-{seed}"
-        for size, n in N_SEEDS.items()
-        for seed in range(n)
-        if f"{size}-{seed}" not in records
-    ]
-
-
 def live_config(stage, seed):
-    """The recipe of the small model, shortened to run while the book is built.
-
-    Parameters
-    ----------
-    stage : (n_frames, n_steps)
-    seed : int
-        Of the initial weights and of the trajectories.
-
-    Returns
-    -------
-    TrainingConfig
-    """
+    """The recipe of the small model with one stage (n_frames, n_steps), to run in a chapter."""
     n_frames, n_steps = stage
     return replace(
         RECIPES["small"],
@@ -352,16 +284,7 @@ def live_config(stage, seed):
 
 
 def majority_share(labels):
-    """Accuracy of always guessing the more frequent of two states.
-
-    Parameters
-    ----------
-    labels : (n,) ndarray of int
-
-    Returns
-    -------
-    float
-    """
+    """Accuracy of always guessing the more frequent of two states."""
     share = float(np.mean(labels))
     return max(share, 1 - share)
 

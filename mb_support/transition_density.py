@@ -37,17 +37,9 @@ _MARGIN = 0.1  # around the box of starts, reduced length
 class TransitionDensity:
     """Table of the one-frame transition density.
 
-    Attributes
-    ----------
-    gaussian : (n_x, n_y, 6) ndarray of float
-        Cubic B-spline coefficients of the Gaussian's fields.
-    correction : (n_x, n_y, n, n) ndarray of float32
-        Quadratic B-spline coefficients of the log density less that of the Gaussian, by node and
-        whitened displacement.
-    origin : (2,) ndarray
-        First node.
-    step : float
-        Distance between nodes.
+    `gaussian`, (n_x, n_y, 6), has cubic B-spline coefficients of the Gaussian's fields;
+    `correction`, (n_x, n_y, n, n), quadratic ones of the log density less that of the Gaussian, by
+    node and whitened displacement. Nodes lie `step` apart from `origin` on.
     """
 
     gaussian: np.ndarray
@@ -61,22 +53,7 @@ class TransitionDensity:
         return self.gaussian, self.correction, self.origin, self.step
 
     def log_density(self, now, later):
-        """Log density of the next frame.
-
-        Parameters
-        ----------
-        now, later : (n, 2) array_like
-            A frame and the one after it, reduced length.
-
-        Returns
-        -------
-        (n,) ndarray
-
-        Raises
-        ------
-        ValueError
-            If shapes differ or are not (n, 2).
-        """
+        """Log density, (n,), of frames `later` that follow frames `now`, both (n, 2)."""
         now, later = np.asarray(now, dtype=float), np.asarray(later, dtype=float)
         if now.shape != later.shape or now.ndim != 2 or now.shape[1] != 2:
             raise ValueError(
@@ -88,22 +65,9 @@ class TransitionDensity:
 def transition_density(config, grid_step=None):
     """Tabulate the density of one frame to the next for an overdamped simulation.
 
-    Parameters
-    ----------
-    config : SimulationConfig
-        With the integrator "overdamped".
-    grid_step : float, optional
-        Distance between the table's nodes, reduced length; by default a quarter of how far a free
-        particle gets in a frame, at least 0.05 and at most 0.1.
-
-    Returns
-    -------
-    TransitionDensity
-
-    Raises
-    ------
-    ValueError
-        If the integrator is another.
+    The table's nodes lie `grid_step` apart: by default a quarter of how far a free particle gets in
+    a frame, at least 0.05 and at most 0.1. Gives a `TransitionDensity`; `ValueError` if the
+    integrator is another.
     """
     if config.integrator != "overdamped":
         raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")

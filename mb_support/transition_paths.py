@@ -22,10 +22,8 @@ class TransitionPaths:
         Probability to reach the target before the source.
     flux : float
         Reactive trajectories per unit time in a long equilibrium trajectory, 1/time.
-    probability_last_in_source : float
-        Share of time in which the source was visited more recently than the target.
-    probability_last_in_target : float
-        The rest, to full precision however small it is.
+    probability_last_in_source, probability_last_in_target : float
+        Shares of time by which of them was visited last, each to full precision.
     rate : float
         flux / probability_last_in_source, transitions per unit time spent after the source.
     current : (n_x, n_y, 2) ndarray
@@ -42,16 +40,10 @@ class TransitionPaths:
 
 @dataclass(frozen=True)
 class BothCommittors:
-    """Probabilities to reach either disk first, each to full precision where it is small.
+    """Probabilities to reach the target (`forward`) or the source first, (n_x, n_y).
 
-    Attributes
-    ----------
-    forward, backward : (n_x, n_y) ndarray
-        To reach the target, and the source, first; zero at inactive nodes.
-    onto_source, onto_target : (4, n_x, n_y) ndarray
-        Rates of stepping onto the circles, from `grid.cut_edges`.
-    held : (n_x, n_y) ndarray of bool
-        Nodes inside the disks.
+    Each is precise where it is small. With the rates of stepping onto the two circles,
+    (4, n_x, n_y), and the nodes `held` inside the disks.
     """
 
     forward: np.ndarray
@@ -69,22 +61,7 @@ class BothCommittors:
 
 
 def solve_committors(grid, source, target):
-    """Solve L q = 0 with q = 0 in one disk and q = 1 in the other, and the other way round.
-
-    Parameters
-    ----------
-    grid : Grid
-    source, target : (centre, radius)
-
-    Returns
-    -------
-    BothCommittors
-
-    Raises
-    ------
-    ValueError
-        If a disk holds no node or leaves the domain, or the solution cannot be trusted.
-    """
+    """`BothCommittors` of two disks: L q = 0 with q = 0 in one and q = 1 in the other."""
     in_source = inside_disk(grid, "source", source)
     in_target = inside_disk(grid, "target", target)
     onto_source = cut_edges(grid, source, in_source)
@@ -101,13 +78,7 @@ def solve_committors(grid, source, target):
 
 
 def reactive_paths(grid, weight, source, target):
-    """`TransitionPaths` of a grid whose nodes have the stationary probabilities `weight`.
-
-    Raises
-    ------
-    ValueError
-        As `solve_committors`; and if the flux over either disk's edge is not that in between.
-    """
+    """`TransitionPaths` on a grid with stationary probabilities `weight`; its fluxes must agree."""
     found = solve_committors(grid, source, target)
     # The flux is the Dirichlet form of the committor: a sum of squares.
     flux, flow = 0.0, np.zeros((4, *grid.active.shape))
@@ -140,25 +111,7 @@ def reactive_paths(grid, weight, source, target):
 
 
 def passage_times(grid, weight, target):
-    """Solve L m = -1 with m = 0 in a disk.
-
-    Parameters
-    ----------
-    grid : Grid
-    weight : (n_x, n_y) ndarray
-        Stationary probability of each node.
-    target : (centre, radius)
-
-    Returns
-    -------
-    (n_x, n_y) ndarray
-        Zero in the disk and at inactive nodes.
-
-    Raises
-    ------
-    ValueError
-        If the disk holds no node or leaves the domain, or the solution cannot be trusted.
-    """
+    """Solve L m = -1 with m = 0 in a disk: (n_x, n_y), zero at inactive nodes."""
     inside = inside_disk(grid, "target", target)
     onto_target = cut_edges(grid, target, inside).sum(axis=0)
     values = boundary_solver(grid, inside, onto_target)(grid.active * 1.0)

@@ -26,15 +26,6 @@ def replace_folder(folder):
     An error or a kill inside the block leaves `folder` as it was. A symbolic link stays one: what
     it points to is replaced. The place of a mount point, or of a folder among others that may not
     be written, cannot be taken; there each file is.
-
-    Parameters
-    ----------
-    folder : path
-
-    Yields
-    ------
-    Path
-        Empty folder beside `folder`, or inside it.
     """
     folder = place_of(Path(folder))
     is_fixed = folder.is_dir() and (os.path.ismount(folder) or not _may_write(folder.parent))

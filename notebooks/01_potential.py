@@ -174,14 +174,10 @@ published = exact.compare_with_published(settings.grid_step)
 print(published.to_string(index=False, float_format="{:.6f}".format))
 
 # %%
-committor_rows = published["quantity"].str.startswith("committor")
-flux_error = published["difference"][0] / published["published"][0]
-glue(
-    "potential_committor_error",
-    float(published["difference"][committor_rows].abs().max()),
-    display=False,
-)
-glue("potential_flux_error", float(100 * abs(flux_error)), display=False)
+committors_off = published["difference"][published["quantity"].str.startswith("committor")]
+flux_off = 100 * abs(published["difference"][0]) / published["published"][0]
+glue("potential_committor_error", float(committors_off.abs().max()), display=False)
+glue("potential_flux_error", float(flux_off), display=False)
 
 # %% [markdown]
 # The largest difference among the committors is {glue:text}`potential_committor_error:.4f`, and the
@@ -238,9 +234,8 @@ for way in ("A to B", "B to A"):
     passage = kinetics.loc[f"mean first passage time {way}", "metastable"]
     leaving = 100 * -np.expm1(-length / passage)  # passage times are exponential
     glue(f"potential_leaving_{way[0].lower()}", float(leaving), display=False)
-rates, modes = solver.eigenmodes(2)
-in_plateau = potential(solver.positions) > 0
-share = solver.average(modes[1] ** 2 * in_plateau)
+second_mode = solver.eigenmodes(2)[1][1]
+share = solver.average(second_mode**2 * (potential(solver.positions) > 0))
 glue("potential_plateau_share", float(100 * share), display=False)
 
 # %% [markdown]
@@ -329,8 +324,8 @@ for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     frames = exact.spread_frames(config.n_frames, n_early, late)
     starts = sample_starts(5 * settings.n_train_trajectories, seed)
     trajectories = simulate(config, starts, seed)[:, frames]
-    labels = exact.label_curves(solvers[name], config, frames, trajectories)
-    landscape.plot_label_knowledge(frames, labels.exact, labels.simulated, ax=ax)
+    best, simulated = exact.label_curves(solvers[name], config, frames, trajectories)
+    landscape.plot_label_knowledge(frames, best, simulated, ax=ax)
     ax.set_title(name)
 plt.show()
 

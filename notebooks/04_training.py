@@ -15,8 +15,8 @@
 #
 # What does training alone find, with the poster's loss and nothing else, and how much of the answer
 # is luck? Every model of this book starts from random weights and is shown trajectories and their
-# labels. {numref}`fig-training-curves` shows all trainings of the three sizes: they agree within their
-# scatter, and most of what they reach comes at the end, when the learning rate falls.
+# labels. {numref}`fig-training-curves` shows all trainings of the three sizes: those of one size end
+# close together, and most of what they reach comes at the end, when the learning rate falls.
 
 # %% tags=["remove-stderr", "hide-input"]
 import tempfile
@@ -42,7 +42,7 @@ curves = {s: [training_study.learning_curve(r) for r in found] for s, found in s
 held_out = training_study.held_out(settings.n_test_trajectories, settings.live_training[0])
 chance = training_study.majority_share(held_out.labels)
 
-# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "All trainings of the three sizes, one line a seed, against the trajectories shown (each is shown once). Left and middle: the two terms of the poster's loss on what is being learned from (running mean); where they jump, longer trajectories begin. Right: share of wrong answers on 1000 whole validation trajectories (binomial standard error at 0.03: 0.005)."}, "image": {"alt": "Three panels of curves against trajectories shown: trajectory loss and cross-entropy fall in steps, and the validation error falls steeply at the end.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "All trainings of the three sizes, one line a seed (numbers of seeds in brackets), against the trajectories shown (each is shown once). Left and middle: the two terms of the poster's loss on what is being learned from (running mean); where they jump, longer trajectories begin. Right: share of wrong answers on 1000 whole validation trajectories (binomial standard error at 0.03: 0.005)."}, "image": {"alt": "Three panels of curves against trajectories shown: trajectory loss and cross-entropy fall in steps, and the validation error falls steeply at the end.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.38))
 figures.plot_loss(curves, "trajectory_loss", ax=axes[0])
 figures.plot_loss(curves, "classification_loss", ax=axes[1])
@@ -52,12 +52,16 @@ plt.show()
 # %% [markdown]
 # ## The recipe
 #
-# A model starts from random weights; its position embeddings start as sinusoids {cite}`vaswani2017` and
-# learn like everything else. AdamW minimises the poster's loss, $\gamma L_\mathrm{traj} + \lambda
-# \mathrm{CE}$ with $\gamma = \lambda = 1$, on trajectories simulated for the occasion: each is shown
-# once, so there is nothing to overfit and no dropout. Short trajectories come first, whole ones last.
-# A trajectory of 128 frames has its own start and its own label, and costs a sixteenth of the attention
-# of one with 512. The learning rate warms up linearly and then falls like a cosine. That is all.
+# A model starts from random weights, and AdamW minimises the sum of two terms, the poster's loss: the
+# squared error of the next frame and the cross-entropy of the sequence's label ($\gamma L_\mathrm{traj}
+# + \lambda \mathrm{CE}$ with $\gamma = \lambda = 1$). Every sequence that it is shown was simulated for
+# the occasion and is shown once, so that there is nothing to overfit and no dropout. Short sequences
+# come first and whole ones last, while the learning rate warms up linearly and then falls like a cosine.
+#
+# That is all, but for three details. The position embeddings start as sinusoids {cite}`vaswani2017` and
+# learn like everything else. A short trajectory has its own start and its own label, and attention costs
+# with the square of its length. And the cosine goes by frames shown, for the large model by steps, so
+# that its rate has fallen further by the time the trajectories are whole.
 
 # %% tags=["hide-input"]
 training_study.recipe_table()
@@ -66,29 +70,41 @@ training_study.recipe_table()
 # The author's script {cite}`leban2025` differs in the first place by its data: a thousand trajectories,
 # shown a thousand times each. What that does is {ref}`shown below <section-training-fixed>`.
 #
-# What was tried before, on validation trajectories only: the sizes of the batch (16 and 64), peak
-# rates, two lengths or three, and a schedule by steps or by frames. Batches of 64 serve a graphics
-# card better and learn as much per trajectory; three lengths are better than two for the same time of
-# two cores; twice the peak rate of the large model never left chance.
+# What was tried before the recipes of the medium and the large model were settled, judged by validation
+# trajectories only, one training each, with binomial standard errors:
+
+# %% tags=["hide-input"]
+training_study.tried_table()
+
+# %% [markdown]
+# With two lengths instead of three both sizes scored lower. Peak rates made no difference beyond the
+# errors, except that with the highest one the large model never left chance.
 #
 # ## Scatter over seeds
 #
 # Seeds differ in the initial weights and in the trajectories shown. All models are scored on the
 # same validation trajectories, whose own standard error is the last column: it moves all rows
-# together.
+# together. One seed alone has no scatter.
 
 # %% tags=["hide-input"]
 training_study.scatter_table(records)
 
+# %% tags=["remove-cell"]
+glue("training_missing", training_study.missing_in_words(records), display=False)
+glue("training_notes", training_study.notes_in_words(records), display=False)
+
 # %% [markdown]
-# The weights of the median seed of each size are committed, and are "the small model" and so on in
-# the chapters that follow. Of the others, records and predictions are kept. The test set plays no part here:
-# it was scored once, in the {ref}`next chapter but one <section-classification-table>`.
+# {glue:text}`training_missing:s` The list is that of `mb_support.training.recipes`. What the records add:
+# {glue:text}`training_notes:s`
+#
+# The weights of the median seed of each size, of those that have been made, are committed, and are "the
+# small model" and so on in the chapters that follow. Of the others, records and predictions are kept. The
+# test set plays no part here: it is scored in the {ref}`next chapter but one
+# <section-classification-table>`.
 #
 # ## Cost
 #
-# One training of each size, on the machine of its record. On two processor cores the same recipes
-# take about 15, 60 and 150 minutes.
+# One training of each size, on the machines of the records: the time of the fastest and of the slowest.
 
 # %% tags=["hide-input"]
 training_study.cost_table(records)
@@ -97,14 +113,14 @@ training_study.cost_table(records)
 # (section-training-fixed)=
 # ## A fixed set, as on the poster
 #
-# The poster's set-up beside it: the same 1000 whole trajectories again and again, with dropout 0.1
-# against overfitting ({numref}`fig-training-fixed`). All means and standard deviations are over seeds,
-# of 1000 validation trajectories each.
+# The poster's set-up beside it: the same thousand whole trajectories again and again, with dropout
+# against overfitting ({numref}`fig-training-fixed`). Means and, where there are several seeds, standard
+# deviations over them; the last column is the standard error that the validation trajectories leave.
 
 # %% tags=["hide-input"]
 training_study.fixed_set_table(records)
 
-# %% mystnb={"figure": {"name": "fig-training-fixed", "caption": "A fixed set of 1000 trajectories with dropout 0.1, one line a training. Left: accuracy on 1000 validation trajectories. Right: cross-entropy on validation (lines) and on the training set (dotted). Where the validation curve turns upward while the training curve goes on falling, the model learns its training set by heart."}, "image": {"alt": "Two panels against passes over the fixed set: validation accuracy levels off, and validation cross-entropy turns upward while training cross-entropy falls.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-fixed", "caption": "A fixed set of 1000 trajectories with dropout 0.1, one line a training (their numbers in brackets). Left: accuracy on 1000 validation trajectories (standard error about 0.01). Right: cross-entropy on validation (lines) and on the training set (dotted). Where the validation curve turns upward while the training curve goes on falling, the model learns its training set by heart."}, "image": {"alt": "Two panels against passes over the fixed set: validation accuracy levels off, and validation cross-entropy turns upward while training cross-entropy falls.", "classes": "dark-light"}} tags=["hide-input"]
 fixed = {
     size: [training_study.learning_curve(r) for r in found.values()]
     for size in RECIPES
@@ -127,10 +143,11 @@ figures.plot_data_curve(training_study.data_curve(records))
 plt.show()
 
 # %% [markdown]
-# And on the other data sets of {doc}`chapter 2 <02_data>`, each with its own validation trajectories:
+# And the same recipe shorter, longer, and on the other data sets of {doc}`chapter 2 <02_data>`, each with
+# its own validation trajectories (means over seeds, binomial standard errors):
 
 # %% tags=["hide-input"]
-training_study.data_sets_table(records)
+training_study.variants_table(records)
 
 # %% [markdown]
 # ## Train it again
@@ -170,13 +187,12 @@ plt.show()
 
 # %% tags=["remove-stderr", "hide-input"]
 predicted, _ = predict_states(model, held_out.trajectories)
-accuracy, error = training_study.accuracy_with_error(
-    (predicted == held_out.labels).mean(), len(held_out)
-)
+share = float((predicted == held_out.labels).mean())
+accuracy, error = training_study.accuracy_with_error(share, len(held_out))
 print(f"{accuracy:.3f} ± {error:.3f} on {len(held_out)} unseen trajectories; chance {chance:.3f}")
 
 # %% tags=["remove-cell"]
-glue("training_live_accuracy", float(accuracy), display=False)
+glue("training_live_accuracy", accuracy, display=False)
 glue("training_live_error", float(error), display=False)
 glue("training_live_chance", chance, display=False)
 glue("training_live_n", len(held_out), display=False)
@@ -188,9 +204,9 @@ glue("training_live_n", len(held_out), display=False)
 #
 # ## Takeaway
 #
-# The poster's models learn from random weights and the poster's loss, on two processor cores, and
-# the seeds of a size agree. Fresh trajectories matter: on a fixed set of a thousand the models learn
-# their training set by heart.
+# The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics
+# card. Fresh trajectories matter: on a fixed set of a thousand the small model learns its training set
+# by heart.
 #
-# Not shown: trainings several times as long; the author's recipe to its last epoch; which part of
-# the recipe contributes what.
+# Not shown: what longer trainings give the medium and the large model; the author's recipe to its last
+# epoch; which part of the recipe contributes what.

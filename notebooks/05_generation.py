@@ -22,17 +22,15 @@
 # {glue:text}`generation_skills:s`.
 
 # %% tags=["hide-input"]
-import numpy as np
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import GridSolver, get_profile
-from mb_support import forecast_scores as fs
 from mb_support import generation_study as study
 from mb_support import generation_tables as tables
-from mb_support.classification import verdicts_in_words
-from mb_support.generation import STANDSTILL, generate, one_step_forecasts
-from mb_support.inference import load_checkpoint, weights_digest
+from mb_support.forecast import exact_forecast
+from mb_support.generation import STANDSTILL
+from mb_support.inference import load_checkpoint
 from mb_support.plotting import forecasts
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.simulation import REGIMES
@@ -46,8 +44,9 @@ use_style()
 settings = get_profile(profile)
 trainings, exact = study.load(settings.sizes)
 models = {size: load_checkpoint(size) for size in trainings}
-kept = study.GenerationMeasurement()
-data, last = kept.trajectories(max(settings.n_prompts)), max(kept.prompts) - 1
+committed = study.of_committed(trainings, models)
+measured = study.GenerationMeasurement()
+data, last = measured.trajectories(max(settings.n_prompts)), max(measured.prompts) - 1
 print(
     f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
 )
@@ -90,25 +89,18 @@ print(
 
 # %% tags=["remove-stderr", "hide-input"]
 n_steps = settings.n_long_frames
-part = data[:1, last + 1 - n_shown : last + 1 + n_steps]
-runs = {
-    size: {
-        f"from {n_prompt} frames": generate(
-            model, data[:1, last + 1 - n_prompt : last + 1], n_steps, progress=False
-        )[0, -(n_shown + n_steps) :]
-        for n_prompt in reversed(kept.prompts)
-    }
-    for size, model in models.items()
-}
+actual = data[0, last + 1 - n_shown : last + 1 + n_steps]
+runs = study.continuations(models, data[0], measured, n_steps, n_shown)
 config = REGIMES["metastable"]
 solver = GridSolver(config.beta, config.diffusion, settings.grid_step)
-horizons = fs.forecast_horizons(n_steps, 20)
-best = fs.exact_forecast(solver, data[:1, last], config.frame_time, horizons)
+horizons = study.forecast_horizons(n_steps, 20)
+means, variances = exact_forecast(solver, data[:1, last], config.frame_time, horizons)
+best = horizons, means[0], variances[0]
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuations (colour) by the committed model of each size, one frame per step, from prompts of 511 and of 100 frames; the end of the prompt is shaded. Black: the exact conditional mean, with a band of one standard deviation, known from the last frame of the prompt alone. x and y in reduced length, a frame is 0.02 of time. What runs away leaves the panel. n = 1 trajectory."}, "image": {"alt": "Coordinates x and y against frame number; the actual curve fluctuates, the generated ones are smooth.", "classes": "dark-light"}}
 height = 0.24 * len(runs) if len(runs) > 2 else 0.5
 fig, axes = plt.subplots(len(runs), 2, figsize=figure_size(1, height), sharex=True, squeeze=False)
-forecasts.plot_continuations(part[0], runs, n_shown, best, axes)
+forecasts.plot_continuations(actual, runs, n_shown, best, axes)
 plt.show()
 
 # %% [markdown]
@@ -118,9 +110,9 @@ plt.show()
 # trajectories, with copying the last frame: the *error saved* is one minus the ratio of mean
 # squared errors. Windows of several lengths end in the same frame.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly). Black: the exact conditional mean with its 95% interval over trajectories. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals are in the table."}, "image": {"alt": "Error saved against the number of frames in the window, with the exact value as a black line.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over trajectories. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals, and the numbers of trainings, are in the table."}, "image": {"alt": "Error saved against the number of frames in the window, with the exact value as a black line.", "classes": "dark-light"}}
 saved = tables.saved(trainings, exact)
-forecasts.plot_saved(kept.windows, saved, tables.exact_saved(exact))
+forecasts.plot_saved(measured.windows, saved, tables.exact_saved(exact))
 plt.show()
 
 # %% [markdown]
@@ -140,13 +132,7 @@ tables.saved_table(trainings, exact)
 # The numbers are kept in `results/generation`; the committed models give them again, live:
 
 # %% tags=["remove-stderr", "hide-input"]
-repeated = {}
-for size, n in zip(trainings, settings.n_prompts, strict=False):
-    digest = weights_digest(models[size])
-    content = next(c for c in trainings[size].values() if c["weights"] == digest)
-    (live,) = one_step_forecasts(models[size], data[:n], last, [max(kept.windows)])
-    errors = fs.squared_errors(live, data[:n, last + 1])
-    repeated[size] = np.abs(errors - content["windows"][-1][:n]).max()
+repeated = study.repeated(models, committed, data, measured, settings.n_prompts)
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
@@ -160,7 +146,7 @@ print("error saved by the exact mean:", round(tables.exact_saved(exact)[0], 2))
 # {numref}`fig-generation-error-growth` goes on from there. The error of the exact mean grows itself
 # until the valley is forgotten, so errors are given in units of it, on the same trajectories.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; bands are ranges over trainings. Left and middle: one frame per step, from the window of training and from a prompt of 100 frames. Right: ten frames per step. Grey: the prompt's last frame and its mean, repeated for ever. n = 64, 32 and 24 trajectories for small, medium and large; intervals over them are in the tables. Errors that leave the panel are those of runaways."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead; models lie above the exact mean.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; bands are ranges over trainings, if there are several. Left and middle: one frame per step, from the window of training and from a prompt of 100 frames. Right: ten frames per step. Grey: the prompt's last frame and its mean, repeated for ever. n = 64, 32 and 24 trajectories for small, medium and large; intervals over them are in the tables. Errors that leave the panel are those of runaways."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead; models lie above the exact mean.", "classes": "dark-light"}}
 panels = [(511, 1), (100, 1), (511, 10)]
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1, 0.4), sharey=True)
 for ax, (n_prompt, k) in zip(axes, panels, strict=True):
@@ -211,21 +197,18 @@ tables.slices_table(trainings, exact)
 tables.ends_table(trainings)
 
 # %% [markdown]
-# Shares of all continuations and, in brackets, of the lowest and the highest training. The long
+# Shares of all continuations: mean over trainings, [mean of their 95% intervals over trajectories:
+# Wilson's, or by bootstrap for frames off the map, if any are], (lowest to highest training). The long
 # continuations from 100 frames that leave the map: {glue:text}`generation_runaways:s`.
 # {numref}`fig-generation-long-run` draws some of the committed models. Those at rest stand near the
 # minima of the potential (last column: median distance): the fixed point of a forecast of the mean.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map. Left, what the particle really did; then the continuations from the same prompts of 100 frames by the committed model of each size, one frame per step."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or out of the map.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map. Left, what the particle really did; then the continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. n = 4 of the trajectories counted in the table above."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or out of the map.", "classes": "dark-light"}}
 drawn = {"actual": exact["drawn"]}
-for size, found in trainings.items():
-    digest = weights_digest(models[size])
-    drawn[size] = next(c["long"]["drawn"] for c in found.values() if c["weights"] == digest)
+drawn |= {size: content["long"]["drawn"] for size, content in committed.items()}
 fig, axes = plt.subplots(1, len(drawn), figsize=figure_size(1, 0.34), sharey=True)
-for ax, (name, frames) in zip(axes, drawn.items(), strict=True):
-    color = forecasts.SIZE_COLORS.get(name, forecasts.ACTUAL_COLOR)
-    density = solver.stationary_density()
-    forecasts.plot_trails(np.array(frames), solver.x, solver.y, density, name, color, ax)
+for ax, (name, paths) in zip(axes, drawn.items(), strict=True):
+    forecasts.plot_trails(paths, solver, name, ax)
 for ax in axes[1:]:
     ax.set_ylabel("")
 plt.show()
@@ -240,7 +223,7 @@ plt.show()
 tables.echo_table(trainings)
 
 # %% [markdown]
-# Mean over trainings and trajectories (lowest to highest training). A block that correlates with
+# Mean over trajectories and trainings (lowest to highest training, if there are several). A block that correlates with
 # either is an echo of the prompt, and the next one an echo of that: its wiggles are the prompt's noise,
 # played again. A model that copies the frame it sits on gives the first; one that has learned to read
 # the next frame in its input gives the second, and repeats the end of the prompt almost frame by frame.
@@ -248,21 +231,12 @@ tables.echo_table(trainings)
 # back as the block is long (right panel of {numref}`fig-generation-error-growth`).
 
 # %% tags=["remove-cell"]
-n_windows = len(kept.windows)
-words = [
-    f"{size} {tables.interval_spread_text(values[:, n_windows - 1])}"
-    for size, values in saved.items()
-]
-glue("generation_skills", "; ".join(words), display=False)
-small = saved["small"][:, n_windows - 1].mean(axis=0)
-for key, value, of_exact in zip(
-    ("", "_low", "_high"), small, tables.exact_saved(exact), strict=True
-):
-    glue(f"generation_small_skill{key}", float(value), display=False)
-    glue(f"generation_exact_skill{key}", float(of_exact), display=False)
+glue("generation_skills", tables.saved_in_words(trainings, exact), display=False)
+glue("generation_small_skill", float(saved["small"][:, -1, 0].mean()), display=False)
+glue("generation_exact_skill", tables.exact_saved(exact)[0], display=False)
 glue("generation_runaways", tables.left_the_map(trainings), display=False)
 slices = tables.deteriorates(trainings, exact)
-glue("generation_deteriorates", verdicts_in_words(slices), display=False)
+glue("generation_deteriorates", tables.in_words(slices, trainings), display=False)
 glue("generation_standstill", STANDSTILL, display=False)
 
 # %% [markdown]

@@ -29,16 +29,12 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import attention_study as study
-from mb_support import attention_tables as tables
-from mb_support import attention_verdicts as verdicts
+from mb_support import attention_verdicts as tables
 from mb_support import get_profile
 from mb_support.attention import attention_maps
-from mb_support.attention_by_trajectory import KEY_FRACTION
-from mb_support.attention_measures import mean_distance
-from mb_support.classification import verdicts_in_words
 from mb_support.inference import load_checkpoint
+from mb_support.measured import checkpoint_training
 from mb_support.plotting import attention as plots
-from mb_support.plotting import attention_maps as map_plots
 from mb_support.plotting.interactive import explore_attention
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.states import assign_states
@@ -54,9 +50,7 @@ kept = study.load_results(settings.sizes)
 models = {size: load_checkpoint(size) for size in kept}
 first_size, largest = next(iter(kept)), list(kept)[-1]
 x, labels, both = study.measured_trajectories(measured)
-held_back = both[len(both) // 2 :]  # trajectories that chose no head
-moving = held_back[study.mixed_trajectory(x[held_back])]
-settled = study.settled_trajectory(x)
+moving, settled = study.example_trajectories(x, both)
 trajectory, n_frames = x[[moving]], measured.n_frames
 print(f"profile {settings.name}; trainings: {', '.join(n for t in kept.values() for n in t)}")
 
@@ -64,7 +58,7 @@ print(f"profile {settings.name}; trainings: {', '.join(n for t in kept.values() 
 last = {size: attention_maps(m, trajectory, [-1])[0, 0] * n_frames for size, m in models.items()}
 figure, axes = plt.subplots(2, 4, figsize=figure_size(1.0, 0.5))
 titles = [f"head {h + 1}" for h in range(len(last[first_size]))]
-map_plots.plot_maps(last[first_size], axes, titles)
+plots.plot_maps(last[first_size], axes, titles)
 plt.show()
 
 # %% [markdown]
@@ -91,14 +85,14 @@ plt.show()
 # it must give away, since rows sum to one, and whose value is small.
 #
 # Maps are those of the committed models, made on this page. Numbers are of **all trainings** of a
-# size, which differ in their seed: five small, three medium and two large ones. They were
-# measured once, on {glue:text}`attention_n:d` test trajectories of
-# {glue:text}`attention_n_frames:d` frames (what a model is shown in training), and kept;
-# questions about states use {glue:text}`attention_n_both:d` that spend a twentieth of their time
-# or more in each state. All of it is repeated by `python -m mb_support.attention_study`. In
-# tables, *± is over trajectories* (95%, bootstrap; a whole trajectory is one observation, its
-# frames are not), and *the range in brackets is over trainings*. No rule was chosen on these
-# trajectories.
+# size that were measured, which differ in their seed: {glue:text}`attention_seeds:s`. It was done
+# once, on {glue:text}`attention_n:d` test trajectories of {glue:text}`attention_n_frames:d` frames
+# (what a model is shown in training), and kept; questions about states use
+# {glue:text}`attention_n_both:d` that spend a twentieth of their time or more in each state. All
+# of it is repeated by `python -m mb_support.attention_study`. In tables, *± is over trajectories*
+# (95%, bootstrap; a whole trajectory is one observation, its frames are not), and *the range in
+# brackets is over trainings*, as it is in the text; where a size has one training there is none.
+# No rule was chosen on these trajectories.
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
@@ -117,7 +111,7 @@ print("kept results found again on this page:", study.repeats(kept, models, x, n
 maps = [head for size in models for head in last[size]]
 titles = [f"{size[0].upper()} {h + 1}" for size in models for h in range(len(last[size]))]
 figure, axes = plt.subplots(len(maps) // 8, 8, figsize=figure_size(1.0, 0.03 + len(maps) / 64))
-map_plots.plot_maps(maps, np.atleast_2d(axes), titles)
+plots.plot_maps(maps, np.atleast_2d(axes), titles)
 plt.show()
 
 # %% [markdown]
@@ -156,7 +150,7 @@ maps = [window[k] for window in windows.values() for k in chosen]
 starts = [k * width for _ in windows for k in chosen]
 figure, axes = plt.subplots(len(models), 6, figsize=figure_size(1.0, 0.06 + 0.16 * len(models)))
 titles = [name.replace(" ", "\n") for name in windows for _ in chosen]
-map_plots.plot_maps(maps, axes, titles, starts, [start + width for start in starts])
+plots.plot_maps(maps, axes, titles, starts)
 plt.show()
 
 # %% [markdown]
@@ -214,41 +208,17 @@ tables.section_table(kept[largest], measured.section)
 # for a size if all of its trainings agree.
 
 # %% tags=["hide-input"]
-judged = verdicts.verdicts(kept)
-judged.set_index(["claim", "model"]).drop(columns=["norm-weighted", "its verdict"])
+tables.verdicts(kept)
 
 # %% [markdown]
 # The same rules put to norm-weighted attention:
 
 # %% tags=["hide-input"]
-weighted = judged[judged["its verdict"] != ""].set_index(["claim", "model"])
-weighted[["norm-weighted", "its verdict"]]
+tables.verdicts(kept, weighted=True)
 
 # %% tags=["remove-cell"]
-for claim, words in verdicts.claims_in_words(judged).items():
-    glue(f"attention_verdicts_{claim.replace(' ', '_')}", words, display=False)
-small = kept[first_size]
-for key in (
-    "share", "readers", "few", "columns", "sides", "blocks", "own_state", "state_heads"
-):  # fmt: skip
-    glue(f"attention_{key}_words", tables.in_words(kept, key), display=False)
-    glue(f"attention_{key}_untrained", tables.in_words(kept, key, "untrained"), display=False)
-glue("attention_share_small", tables.mean_of(small, "share"), display=False)
-glue("attention_share_control", tables.mean_of(small, "share", "untrained"), display=False)
-numbers = {
-    "n": measured.n_trajectories, "n_half": measured.n_trajectories // 2,
-    "n_both": measured.n_both, "n_frames": n_frames, "n_removed": tables.N_REMOVED,
-    "enrichment_limit": 1 / KEY_FRACTION,
-}  # fmt: skip
-for key, number in numbers.items():
-    glue(f"attention_{key}", number, display=False)
-glue("attention_mean_distance", mean_distance(measured.section), display=False)
-glue("attention_fewest_small", tables.fewest_targets(small), display=False)
-for key in ("first", "next", "previous"):
-    words = tables.trainings_with(kept, f"{key} frame")
-    glue(f"attention_{key}_frame_heads", words, display=False)
-control = tables.fewest_targets(small, "untrained")
-glue("attention_fewest_control", control, display=False)
+for key, text in tables.words(kept).items():
+    glue(f"attention_{key}", text, display=False)
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
@@ -292,7 +262,7 @@ plt.show()
 
 # %% mystnb={"figure": {"name": "fig-attention-features", "caption": "How much more often than by chance key timesteps are among the top twentieth of frames by another property. One mark a training, with 95% intervals over 64 trajectories (those with a change of state, for transition); crosses: untrained. Black line: chance."}, "image": {"alt": "Intervals of enrichment for six properties of frames.", "classes": "dark-light"}} tags=["hide-input"]
 names = ("early", "extreme", "energy", "fast", "ridge", "transition")
-features = {feature: tables.intervals(kept, "features", feature) for feature in names}
+features = {name: tables.intervals(kept, "trained", "features", name) for name in names}
 plots.plot_intervals(features, "enrichment among key timesteps", reference=1)
 plt.show()
 
@@ -318,8 +288,8 @@ tables.measure_table(kept, names)
 #
 # The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a
 # query attends to. {numref}`fig-attention-targets` gives it for each head. In the small models
-# the fewest are {glue:text}`attention_fewest_small:.0f` frames (mean over trainings), untrained
-# {glue:text}`attention_fewest_control:.0f`.
+# the fewest are {glue:text}`attention_fewest_small:s` frames, untrained
+# {glue:text}`attention_fewest_control:s`.
 
 # %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy): one point for each head of each training, mean over 64 trajectories; crosses: one network of each size untrained. Uniform attention would give 511."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_head_counts(tables.targets_of_heads(kept))
@@ -358,7 +328,7 @@ tables.extreme_heads(kept, stand_out, "untrained")
 # %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B). From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads were chosen on other trajectories. Attention that follows states shows as a chequerboard."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
 maps, states, titles = study.state_maps(kept, models, x[moving], x[settled])
 figure, axes = plt.subplots(len(models), 4, figsize=figure_size(1.0, 0.05 + 0.24 * len(models)))
-map_plots.plot_state_maps(maps, states, np.atleast_2d(axes), titles)
+plots.plot_state_maps(maps, states, np.atleast_2d(axes), titles)
 plt.show()
 
 # %% [markdown]
@@ -407,11 +377,6 @@ agreement = {pair: tables.intervals(kept, "agreement", pair) for pair in pairs}
 plots.plot_intervals(agreement, "rank correlation", reference=0)
 plt.show()
 
-# %% tags=["remove-cell"]
-for pair in [pair for pair in pairs if pair.endswith("occlusion")]:
-    key = pair.replace(" – ", "_").replace("-", "_")
-    glue(f"attention_rho_{key}_words", tables.agreement_in_words(kept, pair), display=False)
-
 # %% [markdown]
 # {numref}`fig-attention-agreement` compares them in pairs. Rank correlation with occlusion, of
 # attention: {glue:text}`attention_rho_attention_occlusion_words:s`; of norm-weighted attention:
@@ -439,12 +404,6 @@ plt.show()
 # %% tags=["hide-input"]
 tables.experiment_costs(kept)
 
-# %% tags=["remove-cell"]
-for part in tables.EXPERIMENTS:
-    for order in ("most attended", "first"):
-        words = verdicts_in_words(tables.suffers(kept, part, order))
-        glue(f"attention_{part}_{order.replace(' ', '_')}", words, display=False)
-
 # %% [markdown]
 # The answer suffers more than from as many random frames, with {glue:text}`attention_n_removed:d`
 # key timesteps removed: {glue:text}`attention_removed_most_attended:s`; not read:
@@ -457,17 +416,12 @@ for part in tables.EXPERIMENTS:
 # ({numref}`fig-attention-ablation`). The derivative with respect to a factor on the head's output
 # {cite}`michel2019` predicts it to first order without any ablation.
 
-# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Committed small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, mean over 64 trajectories. Orange: the head was useful; purple: the loss falls without it."}, "image": {"alt": "Two heat maps of loss increase by layer and head.", "classes": "dark-light"}} tags=["hide-input"]
-changes = np.array(kept[first_size][study.checkpoint_training(first_size)]["small_heads"]["mean"])
+# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Committed small model: increase of the trajectory loss (left) and of the cross-entropy (right) when one head is silenced, mean over 64 trajectories. Orange: the head was useful; purple: the loss falls without it; cross: less than 1.96 standard errors over trajectories from zero."}, "image": {"alt": "Two heat maps of loss increase by layer and head.", "classes": "dark-light"}} tags=["hide-input"]
+effects = kept[first_size][checkpoint_training(first_size)]["small_heads"]
 figure, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.32))
-for ax, change, title in zip(axes, changes, ("next frame", "state"), strict=True):
-    plots.plot_head_effects(change, title, ax)
+for k, title in enumerate(("next frame", "state")):
+    plots.plot_head_effects(*(np.array(effects[key][k]) for key in ("mean", "se")), title, axes[k])
 plt.show()
-
-# %% tags=["remove-cell"]
-for key, (mean, low, high) in tables.head_correlations(kept[first_size]).items():
-    text = f"{mean:.2f} ({low:.2f} to {high:.2f})"
-    glue(f"attention_rho_{key}_ablation", text, display=False)
 
 # %% [markdown]
 # Over the heads of a small model, the size of the effect on the cross-entropy has a rank
@@ -475,8 +429,8 @@ for key, (mean, low, high) in tables.head_correlations(kept[first_size]).items()
 # and range over trainings), of {glue:text}`attention_rho_few_ablation:s` with how few targets the
 # head has, and of {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads, over
 # that of a mean frame. The attention of whole layers, silenced one at a time: increase of the
-# trajectory loss ("frame") and of the cross-entropy ("state"), means over trajectories, with the
-# range over trainings. Where both are zero, the layer could be left out.
+# trajectory loss ("frame") and of the cross-entropy ("state"), with ± 1.96 standard errors over
+# trajectories. Where both are zero, the layer could be left out.
 
 # %% tags=["hide-input"]
 tables.layer_table(kept)
@@ -496,9 +450,9 @@ tables.layer_table(kept)
 # - Future and past are attended to alike on the whole:
 #   {glue:text}`attention_verdicts_future_and_past_alike:s`; in each sub-section:
 #   {glue:text}`attention_verdicts_alike_in_each_sub-section:s`.
-# - Training alone makes heads that give half of their weight or more to the first frame, in these
-#   numbers of trainings: {glue:text}`attention_first_frame_heads:s`; to the next one:
-#   {glue:text}`attention_next_frame_heads:s`.
+# - Trainings in which a head gives half of its weight or more to the first frame:
+#   {glue:text}`attention_first_frame_heads:s`; to the next one:
+#   {glue:text}`attention_next_frame_heads:s`. Nothing but training has put it there.
 # - No blocks in time: {glue:text}`attention_verdicts_no_local_blocks:s`; none of states, as a
 #   mean over heads: {glue:text}`attention_verdicts_attention_does_not_follow_states:s`; head by
 #   head: {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
@@ -508,5 +462,5 @@ tables.layer_table(kept)
 # What was not shown: how the answer is computed. Silencing sets outputs to zero, which is a state
 # the network never saw; removing frames shifts the mean over frames that the classifier reads.
 # The rules put borders where there are none in nature: the numbers beside the verdicts say how
-# far from them a model is. Two trainings of the large model show that they differ, not by how
-# much.
+# far from them a model is. One training of a size shows nothing of how trainings differ, and two
+# show that they differ, not by how much: the tables say how many there are.

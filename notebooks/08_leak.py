@@ -20,16 +20,15 @@
 # position, the only one that forecasts: {glue:text}`leak_full_length_last:s`.
 
 # %% tags=["remove-stderr", "hide-input"]
-import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
-from mb_support import leak_head_tables as heads
 from mb_support import leak_study as study
 from mb_support import leak_tables as tables
 from mb_support import training_study as trained
 from mb_support.datasets import make_dataset
+from mb_support.generation_tables import in_words
 from mb_support.inference import load_checkpoint
 from mb_support.leak import ExactNextFrame, frame_errors, predict_next_frames, summarise
 from mb_support.plotting import leak as plots
@@ -45,7 +44,6 @@ settings = get_profile(profile)
 trainings = study.load_trainings(settings.sizes)
 variants, floors = study.load_variants(), study.load_floors()
 records = {size: trained.seeds_of(trained.load_records(), size) for size in trainings}
-longest = max(floors)
 print(
     f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
 )
@@ -72,7 +70,7 @@ print(
 # included. Errors are squared lengths, and model and floor are taken on the same frames. (The poster's
 # loss is in units of each window's own standard deviation. These depend on the noise themselves, so
 # that in them the floor would hold for long windows only.) First the committed small model, live, on
-# trajectories that nothing else in this book has used:
+# trajectories that nothing else in this book has used (± two standard errors over trajectories):
 
 # %% tags=["remove-stderr"]
 exact = ExactNextFrame()
@@ -83,21 +81,13 @@ places = {"inside": slice(5, -1), "last": slice(-1, None)}
 live = {place: summarise(errors.over(positions)) for place, positions in places.items()}
 
 # %% tags=["hide-input"]
-rows = {
-    place: {
-        "error": s.model[0],
-        "floor": s.exact[0],
-        "ratio": s.ratio[0],
-        "± (2 SE)": 2 * s.ratio[1],
-    }
-    for place, s in live.items()
-}
-pd.DataFrame(rows).T.assign(trajectories=len(frames)).round(3)
+tables.summary_table(live, len(frames))
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
-print("floor, inside:", round(live["inside"].exact[0], 2))
-print("last position sees noise:", abs(live["last"].noise_seen[0]) > 5 * live["last"].noise_seen[1])
+print("floor, inside:", round(live["inside"]["exact"][0], 2))
+seen, error = live["last"]["noise_seen"]
+print("last position sees noise:", abs(seen) > 5 * error)
 
 # %% [markdown]
 # ## When it is found
@@ -105,8 +95,8 @@ print("last position sees noise:", abs(live["last"].noise_seen[0]) > 5 * live["l
 # {numref}`fig-leak-training` draws $L_\mathrm{traj}$ of every training between two exact values for
 # windows of its length. The *honest* line is the loss of the exact conditional mean, the best forecast
 # of each frame from the frames before. The *reader* line is the loss of whoever copies the next frame
-# wherever it is shown and forecasts at the last position alone: one error in a whole window. A training that crosses the
-# honest line no longer forecasts.
+# wherever it is shown and forecasts at the last position alone: one error in a whole window. A
+# training that crosses the honest line no longer forecasts.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj of each training (colour; one line each, means over 50 steps) against the trajectories shown. Black, solid: the exact conditional mean, for the length of the windows shown at the time. Black, dashed: whoever copies the next frame wherever it is in view. Dotted: windows grow."}, "image": {"alt": "Loss curves, one panel for each size, with two exact lines; curves that fall between the lines read their answer.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, len(records), figsize=figure_size(1, 0.42), sharey=True, squeeze=False)
@@ -120,11 +110,10 @@ plt.show()
 # %% [markdown]
 # When a training first lies a tenth below the honest line, and what becomes of it when the windows
 # grow: the columns give $L_\mathrm{traj}$ over the honest value, its lowest and its last in each
-# stage.
+# stage. One training a row; the values are means over steps, as in the figure.
 
 # %% tags=["hide-input"]
-when = {f"{size}-{n}": r for size, found in records.items() for n, r in found.items()}
-tables.when_table(when, floors)
+tables.when_table(records, floors)
 
 # %% [markdown]
 # ## Where it is found
@@ -143,7 +132,8 @@ plt.show()
 
 # %% [markdown]
 # Errors over the floor and noise seen: mean over trainings ± two standard errors over trajectories,
-# in brackets the lowest and the highest training.
+# in brackets the lowest and the highest training, if there are several. The tables below give
+# uncertainties in the same way.
 
 # %% tags=["hide-input"]
 tables.length_table(trainings)
@@ -160,9 +150,9 @@ tables.length_table(trainings)
 # carries what is read: {glue:text}`leak_head_verdicts:s`.
 
 # %% tags=["hide-input"]
-heads.head_table(trainings)
+tables.head_table(trainings)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-heads", "caption": "Error over floor inside windows of 128 frames, with some heads flattened: those that attend to the next frame most (filled, solid) and as many others of the same layers (open, dotted). Mean and range over trainings, 100 trajectories each. Where one head is enough to bring the error back above the floor (black), it alone was reading."}, "image": {"alt": "Error over floor against the number of heads flattened; without the first heads it rises above one, without others it hardly moves.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-heads", "caption": "Error over floor inside windows of 128 frames, with some heads flattened: those that attend to the next frame most (filled, solid) and as many others of the same layers (open, dotted). Mean and range over trainings (none where there is one), n = 100 trajectories each; intervals over them are in the table. Where one head is enough to bring the error back above the floor (black), it alone was reading."}, "image": {"alt": "Error over floor against the number of heads flattened; without the first heads it rises above one, without others it hardly moves.", "classes": "dark-light"}}
 plots.plot_ablation(trainings)
 plt.show()
 
@@ -194,13 +184,13 @@ tables.path_table(trainings)
 # $$ \tilde{\mathbf{x}}_{N} = - \sum_{t < N} \tilde{\mathbf{x}}_t , $$ (eq-leak-sum)
 #
 # and causal attention can read the last frame shown, if not from the frame before, then from the sum
-# of all others. {numref}`fig-leak` follows the three.
+# of all others. {numref}`fig-leak` follows the three. Trained so far, and shown:
+# {glue:text}`leak_variants_trained:s`.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, two trainings each (mean and range), 1000 validation trajectories. Left: error over exact floor while training, inside (filled, solid) and at the last position (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, two seeds each, where they are trained (mean and range), n = 1000 validation trajectories; intervals over them are in the table. Left: error over exact floor while training, inside (filled, solid) and at the last position (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
 plots.plot_over_training(variants, axes[0])
-profiles = {name: [c[-1]["by_distance"] for c in found] for name, found in variants.items()}
-plots.plot_by_distance(profiles, axes[1])
+plots.plot_by_distance(variants, axes[1])
 axes[0].set_ylim(0.9, 2)
 axes[1].set_ylim(0.9, 1.3)
 axes[0].get_legend().remove()  # the same colours; the caption says what is open and what filled
@@ -223,21 +213,20 @@ tables.ends_of_variants(variants)
 # last. Where the head misses the next frame and attends to others, it reads the wrong answer, and the
 # prediction is worse than a forecast.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-position", "caption": "Windows of 512 frames, position by position, one line for each training (running mean over 9 positions). Top: error over floor; above the black line it is worse than the best forecast. Bottom: attention that the head of the table above gives to the next frame, 12 trajectories. Dotted: ends of the windows used in training."}, "image": {"alt": "Error over floor and attention on the next frame against the position; the error rises where the attention falls.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-position", "caption": "Windows of 512 frames, position by position, one line for each training (running mean over 9 positions). Top: error over floor, 120 trajectories; above the black line it is worse than the best forecast. Bottom: attention that the head of the table above gives to the next frame, 12 trajectories. Dotted: ends of the windows used in training."}, "image": {"alt": "Error over floor and attention on the next frame against the position; the error rises where the attention falls.", "classes": "dark-light"}}
 fig, axes = plt.subplots(
     2, len(trainings), figsize=figure_size(1, 0.55), sharex=True, sharey="row", squeeze=False
 )
 for column, (size, found) in zip(axes.T, trainings.items(), strict=True):
-    windows = [n_frames for n_frames, _ in records[size][0]["config"]["stages"]]
+    windows = [n_frames for n_frames, _ in next(iter(records[size].values()))["config"]["stages"]]
     plots.plot_by_position(found, "error", windows, size, column[0])
-    plots.plot_by_position(found, "attention", windows, "", column[1])
-    column[0].set_xlabel("")
+    plots.plot_by_position(found, "attention", windows, size, column[1])
 for ax in axes[:, 1:].flat:
     ax.set_ylabel("")
 plt.show()
 
 # %% tags=["hide-input"]
-heads.position_table(trainings)
+tables.position_table(trainings)
 
 # %% [markdown]
 # The rank correlation is that of error and attention on the next frame over the positions, with a
@@ -245,27 +234,25 @@ heads.position_table(trainings)
 # next frame: {glue:text}`leak_miss_verdicts:s` (sizes that read only).
 
 # %% tags=["remove-cell"]
-ends = {size: [tables.at_length(c) for c in found.values()] for size, found in trainings.items()}
-for key, place in (("", "interior"), ("_last", "last")):
-    words = [
-        f"{size} {tables.spread_text([end[place]['ratio'] for end in of_size])}"
-        for size, of_size in ends.items()
-    ]
-    glue(f"leak_full_length{key}", "; ".join(words), display=False)
-    found = tables.reads_next_frame(trainings, place)
-    glue(f"leak_verdicts{key}", tables.in_words(found), display=False)
-    found = tables.variants_below_floor(variants, place)
-    labels = {plots.VARIANTS[name][0]: verdict for name, verdict in found.items()}
-    glue(f"leak_below_floor{key}", tables.in_words(labels), display=False)
 shorter = 128
-found = tables.reads_next_frame(trainings, n_frames=shorter)
-glue("leak_verdicts_shorter", tables.in_words(found), display=False)
+for key, place in (("", "interior"), ("_last", "last")):
+    glue(f"leak_full_length{key}", tables.full_length_in_words(trainings, place), display=False)
+    found = tables.reads_next_frame(trainings, place)
+    glue(f"leak_verdicts{key}", in_words(found, trainings), display=False)
+    found = tables.variants_below_floor(variants, place)
+    glue(f"leak_below_floor{key}", in_words(found, variants), display=False)
+verdicts = {
+    "verdicts_shorter": tables.reads_next_frame(trainings, n_frames=shorter),
+    "head_verdicts": tables.head_verdicts(trainings),
+    "path_verdicts": tables.main_path(trainings),
+    "miss_verdicts": tables.misses_explain(trainings),
+}
+for key, found in verdicts.items():
+    glue(f"leak_{key}", in_words(found, trainings), display=False)
+glue("leak_variants_trained", study.variants_trained(variants), display=False)
 glue("leak_shorter", shorter, display=False)
-glue("leak_longest", longest, display=False)
-glue("leak_head_verdicts", tables.in_words(heads.head_verdicts(trainings)), display=False)
-glue("leak_path_verdicts", tables.in_words(tables.main_path(trainings)), display=False)
-glue("leak_miss_verdicts", tables.in_words(heads.misses_explain(trainings)), display=False)
-ablation = trainings["small"][min(trainings["small"])]["ablation"]
+glue("leak_longest", max(floors), display=False)
+ablation = next(iter(trainings["small"].values()))["ablation"]
 glue("leak_ablation_frames", ablation["n_frames"], display=False)
 glue("leak_ablation_n", ablation["n"], display=False)
 

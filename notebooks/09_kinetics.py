@@ -71,12 +71,22 @@ print(f"profile {settings.name}; kept results of {', '.join(kept)}")
 # `python -m mb_support.training.causal` repeats the training.
 
 # %%
-glue("kinetics_frame_time", float(study.REGIME.frame_time), display=False)
-glue("kinetics_displacement_scale", float(model.config.displacement_scale), display=False)
-glue("kinetics_window", int(model.config.window_length), display=False)
-glue("kinetics_parameters", int(record["parameters"]), display=False)
-glue("kinetics_frames_seen", float(record["frames_seen"] / 1e6), display=False)
-glue("kinetics_training_minutes", float(record["processor_time_s"] / 60), display=False)
+numbers = {
+    "frame_time": study.REGIME.frame_time,
+    "displacement_scale": model.config.displacement_scale,
+    "window": model.config.window_length,
+    "parameters": record["parameters"],
+    "frames_seen": record["frames_seen"] / 1e6,
+    "training_minutes": record["processor_time_s"] / 60,
+    "n_walkers": study.Ensemble().n_walkers,
+    "n_frames": study.Ensemble().n_frames,
+    "max_divergence": study.MAX_DIVERGENCE,
+    "tolerance": 100 * study.TOLERANCE,
+    "max_error": 100 * study.MAX_ERROR,
+    "blindness": 100 * (exact["passage_time_ab"] / exact["continuous_passage_time_ab"] - 1),
+}
+for name, value in numbers.items():
+    glue(f"kinetics_{name}", value, display=False)
 shown = ("parameters", "frames_seen", "processor_time_s", "machine")
 pd.DataFrame({"training": {name: record[name] for name in shown}})
 
@@ -100,36 +110,17 @@ pd.DataFrame({"training": {name: record[name] for name in shown}})
 # standard errors of at most {glue:text}`kinetics_max_error:.0f` %.
 
 # %%
-glue("kinetics_max_divergence", study.MAX_DIVERGENCE, display=False)
-glue("kinetics_tolerance", 100 * study.TOLERANCE, display=False)
-glue("kinetics_max_error", 100 * study.MAX_ERROR, display=False)
-blindness = exact["passage_time_ab"] / exact["continuous_passage_time_ab"] - 1
-glue("kinetics_blindness", float(100 * blindness), display=False)
-glue("kinetics_n_walkers", study.Ensemble().n_walkers, display=False)
-glue("kinetics_n_frames", study.Ensemble().n_frames, display=False)
 for generator, part in kept.items():
-    if generator in plots.GENERATORS and "divergence" in part:
-        key = "kinetics_verdict" if generator == "stochastic" else f"kinetics_verdict_{generator}"
-        glue(key, study.verdict(part, exact), display=False)
+    glue(f"kinetics_verdict_{generator}", study.verdict(part, exact), display=False)
+glue("kinetics_verdict", study.verdict(kept["stochastic"], exact), display=False)
 criteria = study.acceptance(kept["stochastic"], exact)
 criteria = pd.DataFrame.from_dict(criteria, orient="index").rename(index=plots.NAMES)
 numbers = criteria.select_dtypes("number").columns
 criteria.assign(**criteria[numbers].map("{:.3g}".format))
 
 # %%
-table = pd.DataFrame(
-    {
-        plots.GENERATORS[generator][0]: {
-            name: study.with_error(part[name].value, part[name].standard_error)
-            for name in plots.NAMES
-            if name in part
-        }
-        for generator, part in kept.items()
-    }
-)
-values = {name: f"{exact[name]:.3g}" for name in plots.NAMES if name in exact}
-table = table.assign(exact=pd.Series(values)).fillna("")
-table.rename(index=plots.NAMES)
+table = study.table_of_estimates(kept, exact)
+table.rename(index=plots.NAMES, columns={key: name for key, (name, *_) in plots.GENERATORS.items()})
 
 # %% [markdown]
 # {numref}`fig-kinetics-ratios` draws the times and shares of the table, {numref}`fig-kinetics-density`
@@ -140,7 +131,7 @@ table.rename(index=plots.NAMES)
 # {glue:text}`kinetics_deterministic_total_time:.0f`, in which the exact dynamics makes
 # {glue:text}`kinetics_exact_passages:.0f` each way.
 
-# %% mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Estimated over exact values with bootstrap intervals of 95 % over walkers, on a logarithmic scale; ten percent either way is shaded. A single Gaussian with the exact mean and covariance of the next frame shows how much the shape of the noise matters. A generator that makes no passage has no mark; nor has a value more than eight times the exact one. 4000 walkers of each generator, 48 of the poster's."}, "image": {"alt": "Rows of marks with error bars around a vertical line at one.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Estimated over exact values with bootstrap intervals of 95 % over walkers, on a logarithmic scale; ten percent either way is shaded. A single Gaussian with the exact mean and covariance of the next frame shows how much the shape of the noise matters. A generator that makes no passage has no mark; nor has a value more than eight times the exact one. 4000 walkers of each generator, 2000 in finer frames, 48 of the poster's; intervals of the Markov state model are over 48 groups of its windows."}, "image": {"alt": "Rows of marks with error bars around a vertical line at one.", "classes": "dark-light"}}
 plots.plot_ratios(kept, exact)
 plt.show()
 
@@ -181,33 +172,27 @@ print("passes from B to A:", bool(passages.count[:, 1].sum() > 0))
 print("exact passage time B to A:", round(exact["passage_time_ba"], 1))
 
 # %%
-checks = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
-pd.DataFrame(
-    {
-        name: {"live": live[name].value, "error": live[name].standard_error, "exact": exact[name]}
-        for name in checks
-    }
-).T.rename(index=plots.NAMES).round(3)
+study.table_of_estimates({"live": live}, exact, study.TIMES).rename(index=plots.NAMES)
 
 # %%
-for name in ("passage_time_ab", "passage_time_ba", "rate_ab", "rate_ba", "slowest_timescale"):
-    glue(f"kinetics_exact_{name}", float(exact[name]), display=False)
-    for generator, part in kept.items():
-        if name in part:
-            glue(f"kinetics_{generator}_{name}", float(part[name].value), display=False)
-            glue(f"kinetics_{generator}_{name}_se", float(part[name].standard_error), display=False)
+for name in study.TIMES:
+    glue(f"kinetics_exact_{name}", exact[name], display=False)
 for generator, part in kept.items():
-    glue(f"kinetics_{generator}_divergence", float(part["divergence"].value), display=False)
-deterministic = kept["deterministic"]
-glue("kinetics_deterministic_passages", int(deterministic["n_passages"][0]), display=False)
-glue("kinetics_deterministic_passages_back", int(deterministic["n_passages"][1]), display=False)
-glue("kinetics_deterministic_total_time", float(deterministic["total_time"]), display=False)
+    for name in ("divergence", *study.TIMES):
+        glue(f"kinetics_{generator}_{name}", float(part[name].value), display=False)
+        glue(f"kinetics_{generator}_{name}_se", float(part[name].standard_error), display=False)
+deterministic, run = kept["deterministic"], study.DeterministicRun()
 cycle = exact["passage_time_ab"] + exact["passage_time_ba"]
-expected = deterministic["total_time"] / cycle
-glue("kinetics_exact_passages", float(expected), display=False)
-run = study.DeterministicRun()
-glue("kinetics_deterministic_walkers", run.n_walkers, display=False)
-glue("kinetics_deterministic_prompt", run.n_prompt, display=False)
+numbers = {
+    "deterministic_passages": deterministic["n_passages"][0],
+    "deterministic_passages_back": deterministic["n_passages"][1],
+    "deterministic_total_time": deterministic["total_time"],
+    "deterministic_walkers": run.n_walkers,
+    "deterministic_prompt": run.n_prompt,
+    "exact_passages": deterministic["total_time"] / cycle,
+}
+for name, value in numbers.items():
+    glue(f"kinetics_{name}", value, display=False)
 
 # %% [markdown]
 # ## What the spacing of frames costs

@@ -16,20 +16,21 @@
 # The poster's title speaks of the collective variable problem, and this system has one right
 # answer to it: the committor. How much of it do the encodings of the trained models hold? Nobody
 # told them of it. A linear probe reads it from one layer ({numref}`fig-collective-variable-errors`).
-# In the transition region its error is: {glue:text}`collective_variable_trained_transition:s`.
-# From the random weights that training began with it is:
-# {glue:text}`collective_variable_untrained_transition:s`. The best that anyone could do with what
+# They hold a coarse picture, on which side a frame is, and far less than could be known where
+# the answer is open. In the transition region the error of the probe is, with 95 % intervals and the
+# number $n$ of trainings: {glue:text}`collective_variable_trained_transition:s`. From the random
+# weights that training began with it is: {glue:text}`collective_variable_untrained_transition:s`.
+# Whoever always says the mean of that region, and looks at nothing, errs by
+# {glue:text}`collective_variable_constant_transition:.3f`. The best that anyone could do with what
 # the models are shown is {glue:text}`collective_variable_ideal_transition:.3f`. Boosted trees on
 # hand-made features of the same trajectories reach
 # {glue:text}`collective_variable_trees_transition:.3f`.
 
 # %% tags=["remove-stderr", "hide-input"]
-import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import REGIMES, GridSolver, get_profile, memory, memory_curves
-from mb_support import cv_results as kept
+from mb_support import REGIMES, GridSolver, cv_scores, get_profile, memory
 from mb_support import cv_tables as tables
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import figure_size, use_style
@@ -41,65 +42,27 @@ seed = 800  # number of the seeds from which windows for the question of memory 
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings = get_profile(profile)
-results = kept.load_all(settings.sizes)
+results = tables.load_all(settings.sizes)
 facts, made_with = results.baselines, results.baselines["settings"]
-print(f"profile {settings.name}; kept results of {', '.join(settings.sizes)}")
+solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion, settings.grid_step)
+constants = cv_scores.best_constants(solver)
+trainings = ", ".join(f"{size} {len(parts)}" for size, parts in results.trained.items())
+print(f"profile {settings.name}; trainings: {trainings}")
 print(f"{made_with['n_train']} trajectories to fit on, {made_with['n_validation']} to choose on")
 print(f"{made_with['n_scored']} trajectories scored, {facts['n_frames']['scored']} frames of them")
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from standardised trajectories: the same test trajectories for every method (their number is printed above). Coloured: linear probes on the chosen layer of plain models, one marker for each training of a size; open markers are the controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible, with its interval. Left: transition region, weighted with the Boltzmann density. Right: all frames."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
-methods = results.methods()
-errors = {region: tables.errors(results, region) for region in kept.REGIONS}
-sizes = {name: method.size for name, method in methods.items() if method.size}
-hollow = [name for name in sizes if not methods[name].is_trained]
+# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from standardised trajectories: the same test trajectories for every method (their number is printed above). Coloured: linear probes on the chosen layer of plain models, one marker for each training of a size (their numbers, too); open markers are the controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible, with its interval. Dashed: the best constant. Left: transition region, weighted with the Boltzmann density. Right: all frames."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+errors = {region: tables.errors(results, region) for region in ("transition", "boltzmann")}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.62), sharey=True)
-for ax, region in zip(axes, ("transition", "boltzmann"), strict=True):
-    rows = {name: error for name, error in errors[region].items() if name != kept.IDEAL}
-    plots.plot_errors(rows, sizes, hollow, errors[region][kept.IDEAL], ax)
+for ax, (region, found) in zip(axes, errors.items(), strict=True):
+    plots.plot_errors(found, results.methods(), tables.IDEAL, constants[region], ax)
     ax.set_title(tables.REGION_NAMES[region])
     ax.set_xlabel("RMSE of $q$")
 plt.show()
 
 # %% tags=["remove-cell"]
-comparisons = tables.compare(results)
-trees, best_size = results.trees(), tables.best_size(results)
-simple, raw_simple = results.best_simple(), results.best_simple("raw")
-raw = {region: tables.errors(results, region, "raw") for region in kept.REGIONS}
-shares = {region: tables.shares_known(results, region) for region in kept.REGIONS}
-untrained = [f"{size}, untrained" for size in settings.sizes]
-for region in ("transition", "boltzmann"):
-    found = errors[region]
-    numbers = {
-        "best": found[best_size],
-        "ideal": found[kept.IDEAL],
-        "trees": found[trees[0]],
-        "many_trees": found[trees[-1]],
-        "baseline": found[simple],
-        "raw_baseline": raw[region][raw_simple],
-        "raw_radial": raw[region]["radial functions of x, y"],
-    }
-    for name, estimate in numbers.items():
-        glue(f"collective_variable_{name}_{region}", float(estimate.value), display=False)
-    words = {
-        "trained": tables.listed(found, settings.sizes),
-        "untrained": tables.listed(found, untrained),
-        "share": tables.listed(shares[region], settings.sizes, 2),
-    }
-    for name, text in words.items():
-        glue(f"collective_variable_{name}_{region}", text, display=False)
-
-# %% tags=["remove-cell"]
-rivals = {"untrained": "untrained", "simple": "simple", "ideal": kept.IDEAL}
-rivals |= {"trees": trees[0], "many_trees": trees[-1]}
-for key, rival in rivals.items():
-    for verdict in ("lower", "higher", "undecided"):
-        words = tables.who(comparisons, rival, verdict)
-        glue(f"collective_variable_{verdict}_than_{key}", words, display=False)
-glue("collective_variable_baseline_name", simple, display=False)
-glue("collective_variable_raw_baseline_name", raw_simple, display=False)
-glue("collective_variable_n_more", made_with["n_trees"], display=False)
-glue("collective_variable_n_scored", made_with["n_scored"], display=False)
-glue("collective_variable_share", 100 * facts["share_in_transition"], display=False)
+for name, value in tables.findings(results, constants).items():
+    glue(f"collective_variable_{name}", value, display=False)
 
 # %% [markdown]
 # ## The right answer
@@ -127,7 +90,8 @@ glue("collective_variable_share", 100 * facts["share_in_transition"], display=Fa
 #
 # **Two controls.** *Untrained*: the same probe on the random weights with which each training
 # began. *Shuffled committor*: the same probe on the trained model, told the committor of another
-# frame; it shows what the probe makes of nothing.
+# frame; it shows what the probe makes of nothing. Where only the transition region counts, the *best
+# constant*, its mean, does better than that: its error is the standard deviation of $q$ there.
 #
 # **The weights.** Trajectories start uniformly over a box, so their frames are no sample of the
 # Boltzmann density $\pi$. A frame counts with weight
@@ -159,16 +123,16 @@ glue("collective_variable_share", 100 * facts["share_in_transition"], display=Fa
 # {glue:text}`collective_variable_n_more:d`, since the encoders too have seen many.
 
 # %% tags=["hide-input"]
-tables.score_table(results)
+tables.score_table(results, constants=constants)
 
 # %% [markdown]
 # Root mean square errors: mean over trainings, in brackets its 95 % interval over
 # trajectories, in parentheses the least and the greatest of the trainings. The rank correlation is
-# that of the transition region.
+# that of the transition region. The last row is exact.
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
-for name in (settings.sizes[0], f"{settings.sizes[0]}, untrained", kept.IDEAL, trees[0], simple):
+for name in ("small", "small, untrained", tables.IDEAL, results.best_simple()):
     print(f"{name}: {errors['transition'][name].value:.2f}, {errors['boltzmann'][name].value:.2f}")
 
 # %% [markdown]
@@ -182,11 +146,12 @@ tables.layer_table(results)
 #
 # Differences of errors, probe minus rival, with 95 % intervals. They join two kinds of chance: which
 # trajectories were drawn (the same ones are resampled for both), and the scatter of the trainings,
-# pooled over the sizes, as in {doc}`chapter 6 <06_classification>`. The untrained and the shuffled
+# pooled over the sizes, as in {doc}`chapter 6 <06_classification>`; a size that was trained once
+# counts as if it scattered like the others. The untrained and the shuffled
 # control are compared training by training. An interval that leaves out zero is a verdict.
 
 # %% tags=["hide-input"]
-tables.verdict_table(comparisons)
+tables.verdict_table(tables.compare(results))
 
 # %% [markdown]
 # - Lower than the error of the untrained model: {glue:text}`collective_variable_lower_than_untrained:s`;
@@ -205,17 +170,22 @@ tables.verdict_table(comparisons)
 #   {glue:text}`collective_variable_lower_than_many_trees:s`.
 # - Higher than the least possible: {glue:text}`collective_variable_higher_than_ideal:s`.
 #
-# How much of what can be known do the probes know? Let 0 be what the shuffled probe knows and 1 what
-# the ideal observer knows, in mean squared error. In the transition region it is
-# {glue:text}`collective_variable_share_transition:s`; over all frames
-# {glue:text}`collective_variable_share_boltzmann:s`.
+# How much of what can be known do the probes know? Let 0 be what the best constant knows and 1 what
+# the ideal observer knows, in mean squared error. Over all frames it is
+# {glue:text}`collective_variable_share_boltzmann:s`: the two valleys are told apart. In the transition
+# region it is {glue:text}`collective_variable_share_transition:s`, and with every part of that range of
+# $q$ alike, {glue:text}`collective_variable_share_even:s`. There a constant errs by
+# {glue:text}`collective_variable_constant_even:.3f`, the ideal observer by
+# {glue:text}`collective_variable_ideal_even:.3f` and the probes by
+# {glue:text}`collective_variable_trained_even:s`. So the encodings know the valley well and the
+# committor poorly: what the frames tell of it is lost on the way, or not to be read linearly.
 #
 # ## With raw coordinates
 #
 # Standardisation made this hard. Methods that are told where the frames are:
 
 # %% tags=["hide-input"]
-tables.score_table(results, "raw").drop(columns="trainings")
+tables.score_table(results, "raw")
 
 # %% [markdown]
 # There the best of PCA, TICA, VAMPNet and Markov model
@@ -231,15 +201,15 @@ tables.score_table(results, "raw").drop(columns="trainings")
 # shows how far the encoding of a frame holds its *raw position*, which standardisation took away and
 # only the trajectory as a whole can give back. Neither was ever part of the loss.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-layers", "caption": "Left: error of the committor in the transition region, read linearly from each layer. Right: error of the raw position, read linearly from the same layers, weighted with the Boltzmann density. Lines are means over the trainings of a size, bands reach from the least to the greatest of them; the scored trajectories are those of the first figure. Grey: boosted trees. Black: the least error possible."}, "image": {"alt": "Two panels with a curve for each model size against the depth of the layer, and a line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-layers", "caption": "Left: error of the committor in the transition region, read linearly from each layer. Right: error of the raw position, read linearly from the same layers, weighted with the Boltzmann density. Lines are means over the trainings of a size, bands reach from the least to the greatest of them (a size trained once has none); trainings and scored trajectories are those of the first figure. Grey: boosted trees. Black: the least error possible."}, "image": {"alt": "Two panels with a curve for each model size against the depth of the layer, and a line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
-curves = tables.layer_curves(results, "transition")
-lines = {name: errors["transition"][name].value for name in trees}
-least = errors["transition"][kept.IDEAL].value
-plots.plot_layers(curves, lines, least, axes[0]).set_ylabel("RMSE of $q$, transition region")
-places = tables.layer_curves(results, "position")
+lines = {name: errors["transition"][name].value for name in results.trees()}
+least = errors["transition"][tables.IDEAL].value
+plots.plot_layers(tables.layer_curves(results, "transition"), lines, least, axes[0])
+axes[0].set_ylabel("RMSE of $q$, transition region")
 least = results.ideal["probe"]["position"]
-plots.plot_layers(places, (), least, axes[1]).set_ylabel("RMSE of position")
+plots.plot_layers(tables.layer_curves(results, "position"), {}, least, axes[1])
+axes[1].set_ylabel("RMSE of position")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
@@ -252,23 +222,18 @@ plt.show()
 # the dividing line, not a committor. How far its probability follows $q$ is measured with
 # trajectories that begin at points of known committor.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over the trainings of a size. The thin diagonal is perfect. Left: probes, boosted trees and the best possible, on the scored frames of the first figure, with the Boltzmann density. Right: the classifier's probability of B for trajectories (their number is printed below) that begin at points of that committor; grey: the share of those points that lies in the basin of B, which is what the classifier was trained to tell."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
-shown = {name: tables.mean_curve(methods[name].calibration) for name in settings.sizes}
-shown["boosted trees"] = tables.mean_curve(methods[trees[-1]].calibration)
-shown[kept.IDEAL] = tables.mean_curve(methods[kept.IDEAL].calibration)
+# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over the trainings of a size. The thin diagonal is perfect. Left: probes, boosted trees and the best possible, on the scored frames of the first figure, with the Boltzmann density. Right: the classifier's probability of B for trajectories (their number is in the table below) that begin at points of that committor; grey: the share of those points that lies in the basin of B, which is what the classifier was trained to tell."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
-plots.plot_calibration(shown, axes[0]).set_title("probes")
-plots.plot_calibration(tables.classifier_curves(results), axes[1]).set_title("classifier")
+plots.plot_calibration(tables.calibration_curves(results), axes[0])
+plots.plot_calibration(tables.classifier_curves(results), axes[1])
+axes[0].set_title("probes")
+axes[1].set_title("classifier")
 axes[1].set_ylabel("probability of B")
-for ax in axes:
-    ax.legend(fontsize=7.5)
 plt.show()
 
 # %% tags=["hide-input"]
-ranks = tables.classifier_ranks(results)
-n_starts = len(results.trained[settings.sizes[0]][0]["classifier"]["committor"])
-print(f"{n_starts} trajectories; sizes above the bare state: {tables.classifier_verdict(results)}")
-pd.DataFrame({"rank correlation with q": {n: tables.spread(v) for n, v in ranks.items()}})
+print(f"sizes above the bare state: {tables.classifier_verdict(results)}")
+tables.classifier_table(results)
 
 # %% [markdown]
 # Rank correlations of the classifier's probability with $q$: mean over trainings, least and greatest.
@@ -299,13 +264,12 @@ pd.DataFrame({"rank correlation with q": {n: tables.spread(v) for n, v in ranks.
 # %% tags=["hide-input"]
 lengths = (1, 2, 4, 8, 16)
 dynamics = {"overdamped": REGIMES["metastable"], "underdamped": REGIMES["underdamped"]}
-solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion, settings.grid_step)
-learned, limits = memory_curves.compare_dynamics(
+learned, limits = memory.compare_dynamics(
     dynamics, solver, lengths, settings.n_arrivals, settings.n_shots, seed
 )
 print(f"{settings.n_arrivals} windows to fit on, to choose on and to score, of each dynamics")
 print(f"limits from {settings.n_shots[0]} of the points, {settings.n_shots[1]} simulations each")
-memory_curves.gain_table(learned)
+memory.gain_table(learned)
 
 # %% [markdown]
 # Log-loss in nats, its gain over one frame, and the squared error of the next frame, with standard
@@ -315,9 +279,8 @@ memory_curves.gain_table(learned)
 # %% mystnb={"figure": {"name": "fig-collective-variable-memory", "caption": "Held-out loss against the number of frames in the window, for points of the transition region, with 95 % intervals over the scored windows (numbers printed above). Left: log-loss of which state is reached first. Right: mean squared error of the next frame. Black: exact limits by shooting, given the position (solid) and position and velocity (dashed), with 95 % bands over the points; overdamped dynamics has only the first. Dotted: what windows tell of a free particle with the same friction, in closed form; positions at frames never tell the velocity exactly."}, "image": {"alt": "Two panels of held-out loss against the number of frames in the window, for overdamped and underdamped dynamics, with exact limits as lines.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 free = {length: memory.free_flight_error(dynamics["underdamped"], length) for length in lengths}
-for ax, quantity, flight in zip(axes, ("outcome", "next_frame"), (None, free), strict=True):
-    bounds = memory_curves.limits_of(limits, quantity)
-    plots.plot_memory(learned, quantity, bounds, flight, ax)
+plots.plot_memory(learned, limits, "outcome", axes[0])
+plots.plot_memory(learned, limits, "next_frame", axes[1], free)
 axes[0].set_ylabel("log-loss (nats)")
 axes[1].set_ylabel("squared error of the next frame")
 axes[1].set_yscale("log")
@@ -325,21 +288,12 @@ fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", nco
 plt.show()
 
 # %% tags=["remove-cell"]
-for name, curve in learned.items():
-    found = curve.set_index("window_length")
-    for length in (2, max(lengths)):
-        gain, error = found.outcome_gain[length], found.outcome_gain_error[length]
-        verdict = memory_curves.memory_verdict(curve, length)
-        glue(f"collective_variable_{name}_gain_{length}", float(gain), display=False)
-        glue(f"collective_variable_{name}_gain_{length}_error", float(error), display=False)
-        glue(f"collective_variable_{name}_gain_{length}_verdict", verdict, display=False)
-worth, error = memory_curves.worth_of_velocity(limits["underdamped"])
-glue("collective_variable_velocity_worth", worth, display=False)
-glue("collective_variable_velocity_worth_error", error, display=False)
+for name, value in memory.findings(learned, limits).items():
+    glue(f"collective_variable_{name}", value, display=False)
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
-print({name: memory_curves.memory_verdict(curve, 2) for name, curve in learned.items()})
+print({name: memory.memory_verdict(curve, 2) for name, curve in learned.items()})
 
 # %% [markdown]
 # {numref}`fig-collective-variable-memory` shows both. What a second frame does in underdamped
@@ -356,10 +310,14 @@ print({name: memory_curves.memory_verdict(curve, 2) for name, curve in learned.i
 #
 # ## Takeaway
 #
-# - From standardised trajectories the committor can be known to within
-#   {glue:text}`collective_variable_ideal_transition:.3f` in the transition region. Of what can be
-#   known there beyond chance, a linear probe of one layer finds:
-#   {glue:text}`collective_variable_share_transition:s`.
+# - The encodings hold much less of the committor than could be known. From standardised trajectories
+#   it can be known to within {glue:text}`collective_variable_ideal_transition:.3f` in the transition
+#   region; a linear probe of one layer errs by
+#   {glue:text}`collective_variable_trained_transition:s`, a constant by
+#   {glue:text}`collective_variable_constant_transition:.3f`. Of what can be known there beyond a
+#   constant the probe finds: {glue:text}`collective_variable_share_transition:s`.
+# - What they do hold is the valley: over all frames the same share is
+#   {glue:text}`collective_variable_share_boltzmann:s`.
 # - Did training put it there? Compared with the weights before training, the error is lower for:
 #   {glue:text}`collective_variable_lower_than_untrained:s`; higher for:
 #   {glue:text}`collective_variable_higher_than_untrained:s`; undecided for:

@@ -56,17 +56,7 @@ print(f"profile {settings.name}; sizes {', '.join(sizes)}")
 # and those of two threads more than those of one.
 
 # %%
-loads = {name: max(result["load_average"]) for name, result in
-         (("simulator", simulator), ("training", training))}  # fmt: skip
-pd.DataFrame(
-    {
-        "simulator": {"machine": f"{simulator['machine']['processor']}, two cores",
-                      "rounds": simulator["rounds"], "commit": simulator["machine"]["commit"][:10],
-                      "load average": f"{loads['simulator']:.1f}"},
-        "training": {"machine": training["machine"], "rounds": training["rounds"],
-                     "commit": training["commit"], "load average": f"{loads['training']:.1f}"},
-    }
-)  # fmt: skip
+scale.circumstances(simulator, training)
 
 # %% [markdown]
 # ## Simulation
@@ -120,7 +110,7 @@ for name, row in pairs:
     glue(f"scale_ratio_{key}_low", row["range"][0], display=False)
     glue(f"scale_ratio_{key}_high", row["range"][1], display=False)
     glue(f"scale_ratio_{key}_processor", row["median_by_processor_time"], display=False)
-glue("scale_load", loads["training"], display=False)
+glue("scale_load", max(training["load_average"]), display=False)
 glue("scale_largest_name", sizes[-1], display=False)
 gain = scale.speedup_parts(training, sizes[0])
 glue("scale_gain_attention", gain["attention"], display=False)
@@ -159,11 +149,7 @@ points = {kind: {size: scale.by_length(training, kind, size) for size in sizes}
           for kind in ("training", "inference")}  # fmt: skip
 laws = {kind: {size: scale.fit_length_law(*points[kind][size]) for size in sizes}
         for kind in points}  # fmt: skip
-pd.DataFrame(
-    {(kind, size): {"a (µs)": law.fixed * 1e6, "b (ns)": law.per_frame * 1e9,
-                    "N* (frames)": law.crossover}
-     for kind in laws for size, law in laws[kind].items()}
-).T.round(1)  # fmt: skip
+scale.law_table(laws)
 
 # %% mystnb={"figure": {"name": "fig-scale-length", "caption": "Frames per second against the length of the trajectories, training (left) and inference (right): measured (symbols) and the fitted law (lines)."}, "image": {"alt": "Two panels, speed against trajectory length for each model size, falling as the fitted law does.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), sharey=True)

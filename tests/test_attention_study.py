@@ -8,14 +8,14 @@ import pytest
 import torch
 from test_attention import agree, make_model
 
-from mb_support import attention_by_trajectory as by_trajectory
 from mb_support import attention_measures as am
 from mb_support import attention_study as study
-from mb_support import attention_tables as tables
-from mb_support import attention_verdicts as verdicts
+from mb_support import attention_verdicts as tables
+from mb_support import measured as at_hand
 from mb_support.attention import attention_maps, summarise_attention
+from mb_support.inference import weights_digest
+from mb_support.model import TrajectoryTransformer
 from mb_support.plotting import attention as plots
-from mb_support.plotting import attention_maps as map_plots
 from mb_support.states import assign_states
 
 N_FRAMES, SECTION = 61, 20
@@ -44,12 +44,24 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(folders):
+def make_part(folders):
+    """`attention_study.make_part` with the weights and into the results of `folders`."""
+
+    def load_training(name):
+        weights = folders / "trainings" / name / "model"
+        model = TrajectoryTransformer.from_pretrained(weights).eval()
+        return model, weights_digest(model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "load_training", load_training)
+        yield lambda name, report: study.make_part(name, folders / "results", report, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def results(folders, make_part):
     """{"small": {"small-0": ..., "small-3": ...}}, made and read back."""
-    found = study.available(folders / "trainings", folders / "checkpoints")
-    assert list(found) == ["small-0", "small-3"]
-    for name, weights in found.items():
-        study.make_part(name, weights, folders / "results", SETTINGS, report=lambda line: None)
+    for name in ("small-0", "small-3"):
+        make_part(name, lambda line: None)
     return study.load_results(["small"], folders / "results", folders / "checkpoints", SETTINGS)
 
 
@@ -65,9 +77,10 @@ def test_questions_of_states_are_put_to_trajectories_that_visit_both(measured):
 
 def test_the_examples_are_one_that_divides_its_time_and_one_that_stays():
     inside_a, inside_b = np.full((10, 2), (-0.56, 1.44)), np.full((10, 2), (0.62, 0.03))
-    sets = np.stack([np.concatenate([inside_a[:4], inside_b[:6]]), inside_b, inside_a])
-    assert study.mixed_trajectory(sets) == 0
-    assert study.settled_trajectory(sets) == 1
+    divided = [np.concatenate([inside_a[:n], inside_b[n:]]) for n in (5, 2, 4)]
+    sets = np.stack([*divided, inside_b, inside_a])
+    # of the second half of those that visit both states, which chose no head
+    assert study.example_trajectories(sets, np.array([0, 1, 2])) == (2, 3)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +88,7 @@ def maps_and_measures(measured):
     x, _, both = measured
     x = x[both]
     model = make_model()
-    return x, attention_maps(model, x).astype(float), by_trajectory.measure(model, x, SECTION)
+    return x, attention_maps(model, x).astype(float), study.measure(model, x, SECTION)
 
 
 def test_measures_are_those_of_the_maps(maps_and_measures):
@@ -84,7 +97,7 @@ def test_measures_are_those_of_the_maps(maps_and_measures):
     received = mean.sum(1)
     agree(found["received"], received)
     agree(found["first"], received[:, 0])
-    agree(found["share"], am.top_share(received, 0.05))
+    agree(found["share"], am.top_share(received))
     later = frames > frames[:, None]
     agree(found["sides"], ((mean * later).sum((1, 2)) - (mean * later.T).sum((1, 2)))
           / (mean * (later | later.T)).sum((1, 2)), atol=1e-4)  # fmt: skip
@@ -112,7 +125,7 @@ def test_norm_weighted_measures_equal_the_plain_ones_where_norms_are_equal(measu
         for layer in model.encoder.layer:  # of the same norm in all heads
             weight = torch.eye(2).repeat(8, 8)
             layer.attention.output.dense.weight.copy_(weight)
-    found = by_trajectory.measure(model, x[both], SECTION)
+    found = study.measure(model, x[both], SECTION)
     for name in ("share", "sides", "own_state", "first"):
         agree(found[f"norm_{name}"], found[name], rtol=1e-3, atol=1e-4)
     agree(found["key_norm"], 1, rtol=1e-3)
@@ -125,13 +138,13 @@ def test_a_frame_with_a_small_value_is_a_sink(measured):
     keys = summary.mean_received >= np.sort(summary.mean_received, axis=1)[:, [-3]]
     summary.norms[:] = 1.0
     summary.norms[np.broadcast_to(keys[:, None, None], summary.norms.shape)] = 0.2
-    agree(by_trajectory.measures_of(summary)["key_norm"], 0.2, rtol=1e-3)
+    agree(am.measures_of(summary)["key_norm"], 0.2, rtol=1e-3)
 
 
 def test_what_is_kept_is_of_the_trajectories_it_is_said_to_be_of(results, measured):
     x, _, both = measured
     kept = results["small"]["small-0"]
-    found = by_trajectory.measure(make_model(seed=1), x, SECTION)
+    found = study.measure(make_model(seed=1), x, SECTION)
     agree(kept["trained"]["each"]["share"], found["share"][:6], rtol=1e-3)
     agree(kept["trained"]["each"]["own_state"], found["own_state"][both], rtol=1e-3)
     agree(kept["trained"]["each"]["columns_two"], found["columns"][both], rtol=1e-3)
@@ -160,23 +173,24 @@ def test_the_control_is_the_same_network_before_its_first_step():
     assert not torch.equal(states[0][name], states[2][name])
 
 
-def test_results_are_made_once_and_only_for_their_weights_and_settings(results, folders):
+def test_results_are_made_once_and_only_for_their_weights_and_settings(results, folders, make_part):
     said = []
-    weights = folders / "trainings" / "small-0" / "model"
-    study.make_part("small-0", weights, folders / "results", SETTINGS, said.append)
+    make_part("small-0", said.append)
     assert said == ["small-0 is up to date"]
     places = folders / "results", folders / "checkpoints"
-    with pytest.raises(ValueError, match=r"\['small-0', 'small-3'\] are missing or were made"):
+    with pytest.raises(ValueError, match=r"\['small-0', 'small-3'\] were made with other"):
         study.load_results(["small"], *places)  # with the settings of the book
-    with pytest.raises(ValueError, match=r"\['small-3'\].*attention_study"):
+    with pytest.raises(ValueError, match="no results.*attention_study"):
         study.load_results(["small"], folders / "nowhere", folders / "checkpoints", SETTINGS)
     assert study.load_results(["medium"], *places, SETTINGS) == {}
 
 
 def test_weights_come_from_the_checkpoint_where_a_training_is_not_there(folders):
-    found = study.available(folders / "nowhere", folders / "checkpoints")
+    found = at_hand.available(folders / "trainings", folders / "checkpoints")
+    assert list(found) == ["small-0", "small-3"]
+    found = at_hand.available(folders / "nowhere", folders / "checkpoints")
     assert found == {"small-3": folders / "checkpoints" / "small"}
-    assert study.checkpoint_training("small", folders / "checkpoints") == "small-3"
+    assert at_hand.checkpoint_training("small", folders / "checkpoints") == "small-3"
 
 
 def test_the_committed_model_gives_the_kept_results_again(results, measured, monkeypatch):
@@ -214,15 +228,16 @@ def kept_of(values, untrained=None, n=64, seed=0):
 
 def judged(*trainings):
     results = {"small": {f"small-{k}": kept for k, kept in enumerate(trainings)}}
-    table = verdicts.verdicts(results)
-    return table.set_index("claim")
+    return tables.verdicts(results).droplevel("model")
 
 
 def test_a_model_with_all_that_the_poster_sees_confirms_every_claim():
-    table = judged(kept_of({}), kept_of({}, seed=1))
-    assert set(table["verdict"]) == {"confirmed"} and len(table) == len(verdicts.CLAIMS)
-    assert set(table["trainings"]) == {"2 of 2"}
-    assert verdicts.claims_in_words(table.reset_index())["no local blocks"] == "confirmed: small"
+    results = {"small": {f"small-{k}": kept_of({}, seed=k) for k in range(2)}}
+    table = tables.verdicts(results | {"large": {"large-0": kept_of({})}})
+    assert set(table["verdict"]) == {"confirmed"} and len(table) == 2 * len(tables.CLAIMS)
+    assert set(table.xs("small (2 seeds)", level="model")["trainings"]) == {"2 of 2"}
+    words = tables.claims_in_words(table)["no local blocks"]
+    assert words == "confirmed: small (2 seeds), large (1 seed)"
 
 
 @pytest.mark.parametrize(
@@ -256,14 +271,17 @@ def test_trainings_that_differ_leave_a_size_undecided():
 
 
 def test_norm_weighted_attention_is_judged_by_the_same_rule():
-    row = judged(kept_of({"norm_own_state": 1.3})).loc["attention does not follow states"]
-    assert (row["verdict"], row["its verdict"]) == ("confirmed", "refuted")
+    results = {"small": {"small-0": kept_of({"norm_own_state": 1.3})}}
+    row = "attention does not follow states", "small (1 seed)"
+    assert tables.verdicts(results).loc[row, "verdict"] == "confirmed"
+    weighted = tables.verdicts(results, weighted=True)
+    assert weighted.loc[row, "verdict"] == "refuted" and len(weighted) == 4
 
 
 def test_no_more_than_before_training_is_not_more():
-    assert verdicts.judge(np.zeros(20), np.zeros(20), verdicts.ABOVE) == "refuted"
+    assert tables.judge(np.zeros(20), np.zeros(20), tables.ABOVE) == "refuted"
     noise = np.random.default_rng(0).normal(size=64)
-    assert verdicts.judge(noise, 0.0, verdicts.ABOVE) == "undecided"
+    assert tables.judge(noise, 0.0, tables.ABOVE) == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -271,39 +289,51 @@ def test_no_more_than_before_training_is_not_more():
     [((0, -0.05, 0.05), "confirmed"), ((0.5, 0.2, 0.8), "refuted"), ((0.1, 0, 0.2), "undecided")],
 )
 def test_a_verdict_follows_from_the_interval(interval, verdict):
-    assert verdicts.within(interval, (-0.1, 0.1)) == verdict
+    assert tables.within(interval, (-0.1, 0.1)) == verdict
 
 
 def test_errors_over_trajectories_and_range_over_trainings_are_told_apart():
     rng = np.random.default_rng(0)
     values = [1.0 + 0.1 * rng.normal(size=400), 2.0 + 0.1 * rng.normal(size=400)]
-    mean, low, high, half_width = verdicts.spread(values)
-    agree([mean, low, high], [1.5, 1, 2], atol=0.02)
+    means, half_width = tables.spread(values)
+    agree(means, [1, 2], atol=0.02)
     assert half_width == pytest.approx(1.96 * 0.1 / 20, rel=0.1)
-    assert verdicts.spread_text(values, 1) == "1.5 ± 0.0 (1.0 to 2.0)"
-    assert verdicts.spread_text(values[:1], 1) == "1.0 ± 0.0"
-    assert verdicts.spread_text([100 * values[0]]).count(".") == 2, "digits that the error leaves"
+    assert tables.spread_text([1.0, 2.0], 0.02) == "1.500 ± 0.020 (1.000 to 2.000)"
+    assert tables.spread_text([1.0, 2.0], 2) == "1.5 ± 2.0 (1.0 to 2.0)", "digits it leaves"
+    assert tables.spread_text([1.0], 0.2) == "1.00 ± 0.20"
+    assert tables.range_text([1.0, 2.0]) == "1.50 (1.00 to 2.00)"
+    assert tables.range_text([1.0]) == "1.00 (1 seed)"
 
 
 def test_tables_have_a_row_for_each_measure_training_or_section(results):
     table = tables.measure_table(results, ["share", "first"])
-    labels = [by_trajectory.MEASURES[name] for name in ("share", "first")]
-    assert list(table.index) == [(label, "small") for label in labels]
+    labels = [am.MEASURES[name] for name in ("share", "first")]
+    assert list(table.index) == [(label, "small (2 seeds)") for label in labels]
     assert list(table.columns) == ["trained", "untrained"]
     heads = tables.extreme_heads(results, ["next frame"])
     assert list(heads.index) == ["small-0", "small-3"]
     sections = tables.section_table(results["small"], SECTION)
     assert list(sections.index) == ["0 to 19", "20 to 39", "40 to 59"]
     assert tables.layer_table(results).shape == (4, 2)
-    assert tables.in_words(results, "share").startswith("small 0.")
+    assert tables.in_words(results, "trained", "each", "share").startswith("small 0.")
     correlations = tables.head_correlations(results["small"])
     assert set(correlations) == {"slope", "few", "norm"}
-    pair = "attention – rollout"
-    assert f"{tables.mean_agreement(results['small'], pair):.2f}" in tables.agreement_in_words(
-        results, pair
+    assert np.shape(list(correlations.values())) == (3, 2)
+
+
+def test_every_table_holds_for_a_size_with_one_training_and_says_so(results, monkeypatch):
+    one = {"small": {"small-3": results["small"]["small-3"]}}
+    assert {model for _, model in tables.verdicts(one).index} == {"small (1 seed)"}
+    for table in (tables.measure_table(one, ["share"]), tables.layer_table(one)):
+        assert "±" in table.iloc[0, 0] and " to " not in table.iloc[0, 0]
+    few = np.min(one["small"]["small-3"]["trained"]["heads"]["head_targets"])
+    monkeypatch.setattr(tables, "N_REMOVED", 20)
+    words = tables.words(one)
+    assert words["fewest_small"] == f"{few:.0f} (1 seed)"
+    assert words["seeds"] == "small 1" and "(1 seed)" in words["share_words"]
+    assert (
+        "(1 seed)" in words["unread_first"] and "(1 seed)" in words["rho_rollout_occlusion_words"]
     )
-    few = [np.min(k["trained"]["heads"]["head_targets"]) for k in results["small"].values()]
-    assert tables.fewest_targets(results["small"]) == pytest.approx(np.mean(few))
 
 
 def test_trainings_with_a_head_that_stands_out_are_counted():
@@ -328,15 +358,15 @@ def test_the_cost_of_chosen_frames_is_beyond_that_of_random_ones():
     part = {name: np.hstack([whole, end + noise]).tolist() for name, end in lost.items()}
     kept = {"settings": {"n_removed": [10, 50]}, "removed": part, "unread": part}
     results = {"small": {"small-0": kept}}
-    costs = tables.experiment_costs(results)["small"]
+    costs = tables.experiment_costs(results)["small (1 seed)"]
     assert costs["most attended", "removed", 50].startswith("0.43")
-    assert tables.suffers(results, "removed", "most attended") == {"small": "confirmed"}
-    assert tables.suffers(results, "unread", "first", 10) == {"small": "refuted"}
-    with pytest.raises(ValueError, match=r"one of \[10, 50\]; got 20"):
-        tables.suffers(results, "removed", "first", 20)
+    assert tables.suffers(results, "removed", "most attended", 50) == {
+        "small (1 seed)": "confirmed"
+    }
+    assert tables.suffers(results, "unread", "first", 10) == {"small (1 seed)": "refuted"}
     curves = tables.experiment_curves(results)
-    assert list(curves) == [("removed", "small"), ("not read", "small")]
-    agree(curves["removed", "small"]["random"][0], [0.95, 0.94, 0.93], atol=0.01)
+    assert list(curves) == [("removed", "small (1 seed)"), ("not read", "small (1 seed)")]
+    agree(curves["removed", "small (1 seed)"]["random"][0], [0.95, 0.94, 0.93], atol=0.01)
 
 
 @pytest.fixture
@@ -358,7 +388,9 @@ def test_every_curve_of_the_chapter_can_be_drawn(results, no_window):
     assert [ax.get_title() for ax in axes] == ["0 to 19", "20 to 39", "40 to 59"]
     assert len(plots.plot_lorenz(tables.bands(results, "lorenz")).lines) == 1 + 4
     assert len(plots.plot_head_counts(tables.targets_of_heads(results)).lines) == 2 + 1
-    features = {name: tables.intervals(results, "features", name) for name in ("early", "fast")}
+    features = {
+        name: tables.intervals(results, "trained", "features", name) for name in ("early", "fast")
+    }
     ax = plots.plot_intervals(features, "enrichment", reference=1)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["early", "fast"]
     pair = tables.intervals(results, "agreement", "attention – rollout")
@@ -366,7 +398,9 @@ def test_every_curve_of_the_chapter_can_be_drawn(results, no_window):
     axes = plt.subplots(2, 1, squeeze=False)[1]
     plots.plot_experiments([0, 3, 20], tables.experiment_curves(results), axes)
     assert [ax.get_xlabel() for ax in axes[:, 0]] == ["frames removed", "frames not read"]
-    plots.plot_head_effects(np.ones((4, 8)), "state")
+    effects = np.ones((4, 8))
+    ax = plots.plot_head_effects(effects, np.where(np.eye(4, 8), 0.6, 0.4), "state")
+    assert ax.lines[0].get_xdata().tolist() == [0, 1, 2, 3], "not far from zero"
 
 
 def test_every_map_of_the_chapter_can_be_drawn(results, measured, no_window, monkeypatch):
@@ -376,14 +410,14 @@ def test_every_map_of_the_chapter_can_be_drawn(results, measured, no_window, mon
     summaries = study.example_summaries(models, x[[both[0]]], SECTION)
     assert list(summaries) == ["small", "small untrained"]
     axes = plt.subplots(3, 3)[1]
-    map_plots.plot_maps(list(summaries["small"].windows[0]), axes, ["a", "b", "c"])
+    plots.plot_maps(list(summaries["small"].windows[0]), axes, ["a", "b", "c"])
     assert not axes[2, 2].axison and len(axes[0, 0].images) == 1
     maps, states, titles = study.state_maps(results, models, x[both[0]], x[0])
     head = results["small"]["small-0"]["trained"]["extreme"]["avoids its own state"]
     assert titles[3] == f"head {head['layer']}.{head['head']} avoids"
     agree(np.mean(maps, axis=(1, 2)), 1)
     axes = plt.subplots(1, 4)[1]
-    map_plots.plot_state_maps(maps, states, axes, titles)
+    plots.plot_state_maps(maps, states, axes, titles)
     n_runs = 1 + np.count_nonzero(np.diff(states[0]))
     assert len(axes[0].patches) == 2 * n_runs
     summary = summaries["small"]

@@ -33,12 +33,13 @@ def test_observations_go_on_from_where_they_stopped(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(ceiling, "_PORTION", 2)
     path = tmp_path / "ceiling_metastable.json"
     assert load_ceilings("metastable", tmp_path) == {}
-    ceiling.observe("metastable", path, [(0, 60, 2)], progress=False)
+    ceiling.observe("metastable", path, [(0, 60, 2)])
+    capsys.readouterr()
     ceiling.observe("metastable", path, [(0, 60, 3), (50, 60, 2), (0, 60, 1)])
     assert capsys.readouterr().out.splitlines()[0] == "metastable, 60 frames from 0: 3 of 3"
     found = load_ceilings("metastable", tmp_path)
     assert {key: len(part.first) for key, part in found.items()} == {(0, 60): 3, (50, 60): 2}
-    data = make_dataset(3, "test")
+    data = make_dataset(3, "test", FINAL_TEST)
     expected = IdealObserver(data.config, 0, 60).observe(data.trajectories[:2, :60])
     np.testing.assert_allclose(found[0, 60].first[:2], expected.first, atol=1e-4)
     np.testing.assert_allclose(found[0, 60].last[:2], expected.last, atol=1e-4)
@@ -50,8 +51,8 @@ def test_observations_go_on_from_where_they_stopped(tmp_path, monkeypatch, capsy
 
 def test_the_approximation_is_of_a_validation_set_and_of_the_test_set(tmp_path, capsys):
     path = tmp_path / "ceiling_metastable_approximate.json"
-    assert ceiling.approximate("metastable", path, 8, 5, progress=False)
-    assert not ceiling.approximate("metastable", path, 8, 5, progress=False)
+    assert ceiling.approximate("metastable", path, 8, 5)
+    assert not ceiling.approximate("metastable", path, 8, 5)
     assert "up to date" in capsys.readouterr().out
     found = load_approximate("metastable", tmp_path)
     observer = ApproximateObserver(regime_settings("metastable"))
@@ -60,7 +61,7 @@ def test_the_approximation_is_of_a_validation_set_and_of_the_test_set(tmp_path, 
     certainty = np.maximum(shares, 1 - shares)
     assert found["expected_accuracy"] == pytest.approx(certainty.mean(), abs=1e-5)
     assert found["accuracy"] == np.mean((shares > 0.5) == validation.labels)
-    expected = observer.observe(make_dataset(5, "test").trajectories)
+    expected = observer.observe(make_dataset(5, "test", FINAL_TEST).trajectories)
     np.testing.assert_allclose(found["test"], expected, atol=1e-4)
     whole = ceiling.ceiling_of_test_set("metastable", tmp_path)
     assert (whole.start, whole.length, len(whole.first)) == (0, 512, 5)

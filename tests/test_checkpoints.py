@@ -284,14 +284,6 @@ def test_weights_in_several_files_or_of_a_variant_are_loaded(tmp_path, tiny_mode
     assert set(listed) >= {path.name for path in tmp_path.glob("model*.safetensors")}
 
 
-def test_a_variant_is_asked_for_by_name(tmp_path, tiny_model):
-    tiny_model.save_pretrained(tmp_path, variant="fp16")
-    with pytest.raises(CheckpointError, match="model.safetensors is missing.*variant"):
-        TrajectoryTransformer.from_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="model.fp32.safetensors is missing"):
-        TrajectoryTransformer.from_pretrained(tmp_path, variant="fp32")
-
-
 def test_a_subfolder_is_loaded(tmp_path, tiny_model):
     tiny_model.save_pretrained(tmp_path / "a" / "b")
     TrajectoryTransformer.from_pretrained(tmp_path, subfolder="a/b")
@@ -299,58 +291,12 @@ def test_a_subfolder_is_loaded(tmp_path, tiny_model):
         TrajectoryTransformer.from_pretrained(tmp_path, subfolder="c")
 
 
-@pytest.fixture
-def shards(tiny_model, tmp_path):
-    tiny_model.save_pretrained(tmp_path / "model", max_shard_size="1KB")
-    return tmp_path / "model"
-
-
-def lost_shard(folder):
-    min(folder.glob("model-*.safetensors")).unlink()
-
-
-def truncated_shard(folder):
-    path = min(folder.glob("model-*.safetensors"))
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def exchanged_shard(folder):
-    # of the right size, with other numbers
-    path = max(folder.glob("model-*.safetensors"))
-    content = path.read_bytes()
-    path.write_bytes(content[:-50] + bytes(50))
-
-
-def broken_index(folder):
-    (folder / "model.safetensors.index.json").write_text('{"weight_map": ["model')
-
-
-def empty_index(folder):
-    (folder / "model.safetensors.index.json").write_text('{"weight_map": null}')
-
-
-def index_of_more(folder):
-    path = folder / "model.safetensors.index.json"
-    index = json.loads(path.read_text())
-    index["weight_map"]["pooler.weight"] = min(index["weight_map"].values())
-    path.write_text(json.dumps(index))
-
-
-SHARD_DAMAGE = {
-    lost_shard: r"model-00001-of-\d+.safetensors is missing",
-    truncated_shard: r"model-00001-of-\d+.safetensors is truncated",
-    exchanged_shard: r"model-\d+-of-\d+.safetensors.*SHA-256",
-    broken_index: "index.json is not readable as JSON",
-    empty_index: "index.json names no weights",
-    index_of_more: "lacks weights that model.safetensors.index.json names: pooler.weight",
-}
-
-
-@pytest.mark.parametrize("damage", SHARD_DAMAGE, ids=lambda damage: damage.__name__)
-def test_damaged_shards_are_refused_in_one_clear_sentence(shards, damage):
-    damage(shards)
-    with pytest.raises(CheckpointError, match=SHARD_DAMAGE[damage]):
-        TrajectoryTransformer.from_pretrained(shards)
+def test_a_damaged_shard_is_refused(tmp_path, tiny_model):
+    tiny_model.save_pretrained(tmp_path, max_shard_size="1KB")
+    path = max(tmp_path.glob("model-*.safetensors"))
+    path.write_bytes(path.read_bytes()[:-50] + bytes(50))  # of the right size
+    with pytest.raises(CheckpointError, match=r"model-\d+-of-\d+.safetensors.*SHA-256"):
+        TrajectoryTransformer.from_pretrained(tmp_path)
 
 
 def test_a_size_saved_in_shards_is_found(tmp_path):

@@ -160,9 +160,9 @@ def test_wilson_interval_covers_as_often_as_it_says():
     assert classification.wilson_interval(0, 10)[1] == pytest.approx(0.2775, abs=1e-4)
 
 
-@pytest.mark.parametrize("arguments", [(3, 2), (-1, 2), (0, 0), (1, 2, 1.0)])
+@pytest.mark.parametrize("arguments", [(3, 2), (-1, 2), (0, 0)])
 def test_wilson_interval_refuses_what_is_no_proportion(arguments):
-    with pytest.raises(ValueError, match="n_right|confidence"):
+    with pytest.raises(ValueError, match="n_right"):
         classification.wilson_interval(*arguments)
 
 
@@ -174,28 +174,9 @@ def test_labels_are_checked(labels, predicted):
         classification.scores(labels, predicted)
 
 
-def test_table_shows_each_classifier_with_its_interval(guesses):
-    labels, predicted = guesses
-    table = classification.score_table(labels, {"ours": predicted, "perfect": labels})
-    assert table.loc["perfect", "accuracy"].startswith("1.0000 [0.99")
-    assert list(table.columns) == list(classification.SCORES)
-
-
-def test_paired_difference_knows_shared_errors(guesses):
-    labels, predicted = guesses
-    assert classification.paired_difference(labels, predicted, predicted) == (0, 0, 0)
-    better = predicted.copy()
-    better[:100] = labels[:100]
-    difference, low, high = classification.paired_difference(labels, better, predicted)
-    assert difference == pytest.approx((better == labels).mean() - (predicted == labels).mean())
-    assert 0 < low < difference < high
-
-
 def test_first_stays_end_at_the_first_crossing():
     states = [[0, 0, 1, 0], [1, 1, 1, 1], [1, 0, 1, 1]]
     np.testing.assert_array_equal(classification.first_stays(states), [2, 4, 1])
-    with pytest.raises(ValueError, match="shape"):
-        classification.first_stays([0, 1])
 
 
 def test_accuracy_by_group():
@@ -228,14 +209,17 @@ def test_kept_baselines_are_read_and_not_fitted_again(tmp_path, capsys):
         assert found == is_made
     assert "up to date" in capsys.readouterr().out
     kept = baselines.load_baselines("wild_100000", tmp_path)
-    labels = make_dataset(40, "test", FINAL_TEST, "wild", n_frames=2).labels
     train = make_dataset(150, "train", 0, "wild")
     fitted = baselines.fit_baselines(train.trajectories, train.labels)
-    expected = baselines.predict_baselines(fitted, make_dataset(40, "test", FINAL_TEST, "wild").trajectories)
+    test = make_dataset(40, "test", FINAL_TEST, "wild")
+    expected = baselines.predict_baselines(fitted, test.trajectories)
     assert list(kept) == list(expected)
     for name, states in kept.items():
         np.testing.assert_array_equal(states, expected[name])
-        assert len(states) == len(labels)
+    path = tmp_path / "classification" / "baselines_wild_100000.json"
+    path.write_text(path.read_text().replace('"seed": 6000', '"seed": 7000'))
+    with pytest.raises(ValueError, match="is of other trajectories"):
+        baselines.load_baselines("wild_100000", tmp_path)
 
 
 def test_the_side_of_the_mean_is_upper_left_for_a():
@@ -276,7 +260,7 @@ def test_later_slices_are_harder_where_intervals_say_so():
     }
     found = slices.decline_verdicts(tables, 10)
     assert found == {"falling": "confirmed", "level": "undecided"}
-    with pytest.raises(ValueError, match="slices from frames 0 and 20 is needed"):
+    with pytest.raises(ValueError, match="from frames .0, 20. are needed"):
         slices.decline_verdicts(tables, 20)
 
 
@@ -303,7 +287,7 @@ def test_excess_over_the_limit_is_in_standard_errors():
 
 
 def test_causes_need_one_length_and_frame_zero():
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="of one length"):
         slices.causes_of_decline(pd.DataFrame({"length": [5, 6], "start": [0, 0]}))
 
 
@@ -315,7 +299,9 @@ def test_best_guesses_reach_the_exact_limit_on_simulated_trajectories():
     states = assign_states(data.trajectories)
     for number, frame in enumerate(posterior.frames):
         at_frame = data.trajectories[:, frame]
-        guessed = slices.best_guesses(solver, posterior, number, at_frame)
+        # Bayes' rule on the grid; at frame 0 the state is the label
+        joint = solver.interpolate(posterior.joint[number], at_frame, fill_value=0.0)
+        guessed = joint.argmax(axis=0) if frame else states[:, 0]
         for found, exact in (
             ((guessed == data.labels).mean(), posterior.accuracy[number]),
             ((states[:, frame] == data.labels).mean(), copying[number]),
@@ -361,13 +347,6 @@ def test_a_verdict_compares_intervals():
     assert classification.verdict((0.96, 0.98), (0.99, 1.0)) == "refuted"
     with pytest.raises(ValueError, match="low first"):
         classification.verdict((0.98, 0.96), (0.9, 0.9))
-
-
-def test_what_no_observer_reaches_is_out_of_reach():
-    limits = {"hot": (0.94, 0.95), "cold": (0.97, 0.99)}
-    found = classification.reach_of(limits, {"small": 0.9, "medium": 0.98})
-    assert found.loc["hot"].tolist() == ["within reach", "out of reach"]
-    assert found.loc["cold"].tolist() == ["within reach", "too close to tell"]
 
 
 def test_verdicts_in_words_go_together():

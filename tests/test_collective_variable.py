@@ -74,18 +74,6 @@ def test_the_committor_is_known_at_both_ends_and_half_way_beyond_the_map(fields)
     assert fields.weight(np.array([[9.0, 9.0]]))[0] == 0
 
 
-def test_boltzmann_weights_come_closer_to_one_as_trajectories_settle(solver, data):
-    ratio = cv.boltzmann_weight(solver, data.config, 0, 100)
-    density = solver.stationary_density()
-    seen = density > 1e-4 * density.max()
-    assert ratio[seen].min() > 0.05 and ratio[seen].max() < 20
-    early = cv.boltzmann_weight(solver, data.config, 25, 28)
-    late = cv.boltzmann_weight(solver, data.config, 97, 100)
-    assert np.abs(np.log(late[seen])).mean() < np.abs(np.log(early[seen])).mean()
-    with pytest.raises(ValueError, match="frames must lie"):
-        cv.boltzmann_weight(solver, data.config, 10, 10)
-
-
 def test_frames_of_another_temperature_or_share_are_refused(data, fields):
     with pytest.raises(ValueError, match="must have beta"):
         cv.ExactFields(GridSolver(0.1, 1.0, 0.04), data.config)

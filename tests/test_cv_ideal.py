@@ -5,7 +5,7 @@ import pytest
 
 from mb_support import collective_variable as cv
 from mb_support import cv_scores
-from mb_support.cv_ideal import best_committor
+from mb_support.cv_study import best_committor
 from mb_support.datasets import make_dataset
 from mb_support.observer import IdealObserver, standardise
 from mb_support.reference import GridSolver

@@ -5,7 +5,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from mb_support import cv_scores
-from mb_support.collective_variable import Frames
+from mb_support.collective_variable import Frames, exact_committor
+from mb_support.cv_scores import weighted_spearman
+from mb_support.reference import GridSolver
 
 N_BLOCKS = 20
 
@@ -87,6 +89,47 @@ def test_rank_correlation_is_that_of_scipy_in_the_transition_region(frames):
     assert low < value < high and high - low < 0.4
 
 
+def test_weighted_spearman_is_the_usual_one_for_equal_weights():
+    rng = np.random.default_rng(1)
+    first, second = rng.integers(0, 20, size=(2, 300))  # with ties
+    second, equal = second + first, np.ones(300)
+    expected = spearmanr(first, second)[0]
+    assert weighted_spearman(first, second, equal) == pytest.approx(expected, abs=1e-12)
+    assert weighted_spearman(first, first**3, equal) == pytest.approx(1.0)
+    assert np.isnan(weighted_spearman(np.ones(300), second, equal))
+
+
+def test_weights_of_spearman_count_like_repeated_rows():
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(2, 100))
+    counts = rng.integers(0, 5, 100)
+    repeated = np.repeat(np.arange(100), counts)
+    assert weighted_spearman(first, second, counts) == pytest.approx(
+        spearmanr(first[repeated], second[repeated])[0], abs=1e-12
+    )
+
+
+def test_no_constant_errs_less_than_the_spread_of_the_committor():
+    solver = GridSolver(1 / 15, 1.0, 0.04)
+    found = cv_scores.best_constants(solver)
+    committor, density = exact_committor(solver), solver.stationary_density()
+    inside = density * ((committor > 0.1) & (committor < 0.9))
+    for region, weights in (("boltzmann", density), ("transition", inside)):
+        errors = [
+            np.sqrt(solver.average((committor - constant) ** 2, weights))
+            for constant in np.linspace(0, 1, 201)
+        ]
+        assert min(errors) == pytest.approx(found[region], rel=1e-3)
+        assert min(errors) >= found[region]
+    # a mixture of the eighths in equal parts: its moments are the means of theirs
+    moments = []
+    for low in np.linspace(0.1, 0.8, 8):
+        eighth = density * ((committor > low) & (committor < low + 0.1))
+        moments.append([solver.average(committor**n, eighth) for n in (1, 2)])
+    mean, square = np.mean(moments, axis=0)
+    assert found["even"] == pytest.approx(np.sqrt(square - mean**2), rel=1e-6)
+
+
 def test_calibration_of_exact_predictions_is_the_diagonal():
     q = np.linspace(0, 0.999, 1000)
     curve = cv_scores.calibration_curve(q, q, np.ones(1000), [0, 0.5, 1.0, 1.5])
@@ -160,6 +203,20 @@ def test_the_scatter_of_trainings_is_students_interval_pooled_over_sizes(bootstr
         assert found[size].value - found[size].low == pytest.approx(half, rel=1e-3)
 
 
+def test_one_training_counts_as_if_it_scattered_like_the_rest(bootstrap):
+    sums = {"small": [np.full(80, 0.09), np.full(80, 0.16)], "large": [np.full(80, 0.01)]}
+    found = bootstrap.differences(sums, dict.fromkeys(sums, np.zeros(80)))
+    half = {size: e.high - e.value for size, e in found.items()}
+    assert half["large"] == pytest.approx(np.sqrt(2) * half["small"])
+    assert len(found["large"].trainings) == 1
+
+
+def test_without_a_second_training_of_any_size_nothing_is_decided(bootstrap):
+    found = bootstrap.differences({"large": [np.full(80, 0.04)]}, {"large": np.full(80, 0.01)})
+    assert found["large"].value == pytest.approx(0.1) and np.isnan(found["large"].low)
+    assert found["large"].verdict == "undecided"
+
+
 def test_controls_are_paired_with_their_trainings(bootstrap):
     before = np.array([np.full(80, 0.02), np.full(80, 0.03)])
     after = 0.9 * before  # a little better, from wherever it began
@@ -173,11 +230,11 @@ def test_equal_methods_are_undecided(bootstrap):
     assert difference(bootstrap, squares(0.04), squares(0.04)).verdict == "undecided"
 
 
-def test_the_share_known_runs_from_chance_to_the_best(bootstrap):
-    chance, best = np.full(80, 0.16), np.full(80, 0.01)
+def test_the_share_known_runs_from_a_constant_to_the_best(bootstrap):
+    best = np.full(80, 0.01)
     for value, expected in ((0.16, 0.0), (0.01, 1.0), (0.085, 0.5)):
-        sums, none = {"small": [np.full(80, value)] * 2}, {"small": [chance] * 2}
-        found = bootstrap.shares_known(sums, none, best)["small"]
+        sums = {"small": [np.full(80, value)] * 2}
+        found = bootstrap.shares_known(sums, 0.16, best)["small"]
         assert found.value == pytest.approx(expected, abs=1e-12)
         assert found.low == pytest.approx(found.high, abs=1e-9)
 
@@ -187,12 +244,9 @@ def test_sums_over_other_blocks_or_trainings_are_refused(bootstrap):
         bootstrap.error(np.ones(79))
     with pytest.raises(ValueError, match="one or 3 trainings; got 2"):
         bootstrap.differences({"small": np.ones((3, 80))}, {"small": np.ones((2, 80))})
-    with pytest.raises(ValueError, match="no size was trained twice"):
-        bootstrap.differences({"small": np.ones((1, 80))}, {"small": np.ones((1, 80))})
 
 
 def test_estimates_read_as_text():
     one = cv_scores.Estimate(0.1234, 0.11, 0.13, (0.1234,))
     assert one.text() == "0.123 [0.110, 0.130]"
-    several = cv_scores.Estimate(0.12, 0.11, 0.13, (0.11, 0.13))
-    assert several.text(2) == "0.12 [0.11, 0.13] (0.11 to 0.13)"
+    assert one.text(2, "+") == "+0.12 [+0.11, +0.13]"

@@ -36,14 +36,11 @@ def test_a_set_is_what_its_seed_says():
     assert data.config.beta == REGIMES["metastable"].beta
 
 
-def test_labels_are_states_of_the_frame_asked_for():
-    first = make_dataset(40, "test", regime="wild", n_frames=60)
-    last = make_dataset(40, "test", regime="wild", n_frames=60, label="last")
-    np.testing.assert_array_equal(first.trajectories, last.trajectories)
-    np.testing.assert_array_equal(first.labels, assign_states(first.trajectories[:, 0]))
-    np.testing.assert_array_equal(last.labels, assign_states(last.trajectories[:, -1]))
-    assert (first.labels != last.labels).any()
-    assert 0.25 < first.labels.mean() < 0.95
+def test_labels_are_states_of_the_first_frames():
+    data = make_dataset(40, "test", regime="wild", n_frames=60)
+    np.testing.assert_array_equal(data.labels, assign_states(data.trajectories[:, 0]))
+    assert (data.labels != assign_states(data.trajectories[:, -1])).any()
+    assert 0.25 < data.labels.mean() < 0.95
 
 
 def test_more_trajectories_extend_a_set_and_do_not_change_it():
@@ -138,7 +135,6 @@ def test_easy_starts_change_where_trajectories_start_and_nothing_else():
     [
         (dict(family="exam"), "unknown seed family 'exam'.*train"),
         (dict(regime="mild"), "unknown regime 'mild'.*metastable.*easy_starts"),
-        (dict(label="middle"), "unknown label 'middle'.*first"),
         (dict(index=9_000), r"0\.\.8999; got 9000"),
         (dict(index=-1), r"0\.\.8999; got -1"),
         (dict(n_frames=0), "n_frames"),

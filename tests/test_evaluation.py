@@ -84,7 +84,7 @@ def test_predictions_are_kept_and_read(folders):
     assert len(said) == len(TASKS) + 1
     kept = Predictions.load("small", small_model(), folders)
     assert kept.tasks == TASKS
-    data = make_dataset(6, "test")
+    data = make_dataset(6, "test", FINAL_TEST)
     expected = evaluation.predict_states(small_model(), data.trajectories)[0]
     np.testing.assert_array_equal(kept.whole(), expected)
     expected = evaluation.predict_states(small_model(), data.trajectories[:4, 30:80])[0]
@@ -156,7 +156,7 @@ def test_all_trainings_of_a_recipe_are_found(folders):
 def test_kept_states_are_checked_against_some_predicted_again(folders):
     task = TASKS[0]
     evaluation.evaluate("small", folders, [task], lambda line: None)
-    kept, data = Predictions.load("small", folder=folders), make_dataset(3, "test")
+    kept, data = Predictions.load("small", folder=folders), make_dataset(3, "test", FINAL_TEST)
     stored = evaluation.checked_states(small_model(), data, kept, task, n_live=9)
     assert stored.shape == (6,)
     wrong = stored.copy()

@@ -61,6 +61,8 @@ def test_no_forecast_is_better_than_the_conditional_mean(solver):
     assert (errors["exact floor"] < errors["last frame"]).all()
     assert (errors["exact floor"] < errors["mean"]).all()
     assert errors["exact floor"].is_monotonic_increasing
+    by_moments = [noise_floor(solver, CONFIG.frame_time * k).sum() for k in (1, 5)]
+    np.testing.assert_allclose(errors["exact floor"], by_moments, rtol=1e-8)
 
 
 def test_floor_table_rises_with_the_time_step(solver):
@@ -84,12 +86,12 @@ def test_the_floor_of_an_odd_stride_is_refused(solver):
 def test_label_curves_agree_with_simulation(solver):
     frames = [0, 1, 8]
     trajectories = simulate(CONFIG, sample_starts(4000, 5), 5)[:, frames]
-    curves = exact.label_curves(solver, CONFIG, frames, trajectories)
-    accuracy, error = curves.simulated["first frame's state"]
-    limit = curves.exact["first frame's state"]
+    exact_curves, simulated = exact.label_curves(solver, CONFIG, frames, trajectories)
+    accuracy, error = simulated["first frame's state"]
+    limit = exact_curves["first frame's state"]
     assert np.all(np.abs(accuracy - limit) < 2 * error + 1e-3)
     assert accuracy[0] == limit[0] == 1
-    assert curves.exact["last frame's state"][-1] == 1
+    assert exact_curves["last frame's state"][-1] == 1
 
 
 def test_spread_frames_hold_the_first_the_last_and_more_early_than_late():

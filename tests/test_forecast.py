@@ -144,10 +144,35 @@ def test_noise_floor_is_free_diffusion_at_first_and_the_variance_in_the_end(solv
     short = 1e-5
     floor = forecast.noise_floor(solver, short)
     np.testing.assert_allclose(floor, 2 * CONFIG.diffusion * short, rtol=0.05)
-    floor = forecast.noise_floor(coarse, [short, 100.0])[1]
+    floor = forecast.noise_floor(coarse, 100.0)
     x = np.moveaxis(coarse.positions, -1, 0)
     variance = coarse.average(x**2) - coarse.average(x) ** 2
     np.testing.assert_allclose(floor, variance, rtol=1e-6)
+
+
+def test_exact_forecast_agrees_with_simulation(solver):
+    config = replace(CONFIG, n_frames=21)
+    points = np.array([[-0.6, 1.3], [-0.1, 0.6]])
+    means, variances = forecast.exact_forecast(solver, points, config.frame_time, [1, 5, 20])
+    for i, point in enumerate(points):
+        runs = simulate(config, np.tile(point, (4000, 1)), seed=11)[:, [1, 5, 20]]
+        error = runs.std(axis=0) / np.sqrt(len(runs))
+        # The grid of this test is good to some 0.004, beside five standard errors.
+        assert (abs(runs.mean(axis=0) - means[i]) < 5 * error + 0.004).all()
+        spread = runs.var(axis=0)
+        np.testing.assert_allclose(variances[i], spread, rtol=0.12)
+
+
+def test_no_cheap_forecast_beats_the_exact_one(solver):
+    data = simulate(replace(CONFIG, n_frames=60), np.tile([-0.2, 0.8], (300, 1)), seed=4)
+    prompt, future = data[:, :40], data[:, 40:]
+    horizons = np.array([1, 2, 6, 20])
+    means, variances = forecast.exact_forecast(solver, prompt[:, -1], CONFIG.frame_time, horizons)
+    actual = future[:, horizons - 1]
+    floor = ((means - actual) ** 2).sum(axis=-1).mean(axis=0)
+    for cheap in (prompt[:, -1:], prompt.mean(axis=1, keepdims=True)):
+        assert (((cheap - actual) ** 2).sum(axis=-1).mean(axis=0) > floor).all()
+    np.testing.assert_allclose(floor, variances.sum(axis=-1).mean(axis=0), rtol=0.2)
 
 
 def test_slowest_mode_decays_with_its_own_time(coarse):
@@ -191,6 +216,12 @@ def test_cache_leaves_nothing_behind_when_the_computation_fails(tmp_path):
         cached("thing", {"a": object()}, dict, folder=tmp_path)
 
 
+def test_a_solver_without_part_of_the_starts_is_refused():
+    low = GridSolver(CONFIG.beta, CONFIG.diffusion, grid_step=0.1, energy_cutoff=100.0)
+    with pytest.raises(ValueError, match="starts must lie within the active region"):
+        forecast.start_density(low)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -203,8 +234,10 @@ def test_cache_leaves_nothing_behind_when_the_computation_fails(tmp_path):
         (lambda s: forecast.label_posterior(s, [0.5], 0.005), "frames must be integers"),
         (lambda s: forecast.label_posterior(s, [1], 0.0), "frame_time must be positive"),
         (lambda s: forecast.last_state_accuracy(s, [9], 5, 0.005), "frames must lie below"),
-        (lambda s: forecast.start_density(s, [[0, 0], [-1, 1]]), "box must be corners"),
-        (lambda s: forecast.start_density(s, [[0, 0], [9, 9]]), "box must lie within"),
+        (lambda s: forecast.exact_forecast(s, [[0, 0.5]], 0.005, []), "horizons must be integers"),
+        (lambda s: forecast.exact_forecast(s, [[0, 0.5]], 0.005, [0.5]), "horizons must be int"),
+        (lambda s: forecast.exact_forecast(s, [[0, 0.5]], 0.005, [0, 1]), "at least 1"),
+        (lambda s: forecast.exact_forecast(s, [[0, 0.5]], 0.005, [2, 2]), "horizons must ascend"),
         (lambda s: forecast.mean_frame_density(s, 0, 0.005), "n_frames must be"),
         (lambda s: forecast.autocorrelation(s, s.positions[..., 0], [1, 0]), "times must ascend"),
         (lambda s: forecast.simulated_moments(s, REGIMES["wild"]), "solver must have"),

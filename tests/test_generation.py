@@ -1,16 +1,17 @@
-"""The sliding window, and forecasts against exact ones."""
+"""The sliding window, and what becomes of continuations."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mb_support import forecast_scores, generation, inference
+from mb_support import generation, inference
 from mb_support.datasets import make_dataset
 from mb_support.generation import generate
+from mb_support.generation_study import forecast_horizons, squared_errors
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.reference import GridSolver
-from mb_support.simulation import REGIMES, SimulationConfig, simulate
+from mb_support.simulation import REGIMES
 
 
 @pytest.fixture(scope="module")
@@ -197,62 +198,14 @@ def solver():
     return GridSolver(config.beta, config.diffusion, grid_step=0.04)
 
 
-def test_exact_forecast_agrees_with_simulation(solver):
-    config = SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=21)
-    points = np.array([[-0.6, 1.3], [-0.1, 0.6]])
-    exact = forecast_scores.exact_forecast(solver, points, config.frame_time, [1, 5, 20])
-    for i, point in enumerate(points):
-        runs = simulate(config, np.tile(point, (4000, 1)), seed=11)[:, [1, 5, 20]]
-        error = runs.std(axis=0) / np.sqrt(len(runs))
-        # The grid of this test is good to some 0.004, beside five standard errors.
-        assert (abs(runs.mean(axis=0) - exact.means[i]) < 5 * error + 0.004).all()
-        spread = runs.var(axis=0)
-        np.testing.assert_allclose(exact.variances[i], spread, rtol=0.12)
-
-
-def test_no_baseline_beats_the_exact_forecast(solver):
-    config = SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=60)
-    data = simulate(config, np.tile([-0.2, 0.8], (300, 1)), seed=4)
-    prompt, future = data[:, :40], data[:, 40:]
-    horizons = forecast_scores.forecast_horizons(20, 6)
-    exact = forecast_scores.exact_forecast(solver, prompt[:, -1], config.frame_time, horizons)
-    floor = forecast_scores.squared_errors(exact.means, future[:, horizons - 1]).mean(axis=0)
-    for forecast in forecast_scores.baseline_forecasts(prompt, 20).values():
-        errors = forecast_scores.squared_errors(forecast, future)[:, horizons - 1].mean(axis=0)
-        assert (errors > floor).all()
-    np.testing.assert_allclose(floor, exact.variances.sum(axis=-1).mean(axis=0), rtol=0.2)
-
-
-@pytest.mark.parametrize(
-    ("horizons", "message"),
-    [([], "sequence of integers"), ([0, 1], "ascend"), ([2, 2], "ascend"), ([0.5], "integers")],
-)
-def test_horizons_are_checked(solver, horizons, message):
-    with pytest.raises(ValueError, match=message):
-        forecast_scores.exact_forecast(solver, [[0, 0.5]], 0.005, horizons)
-
-
 def test_horizons_run_from_one_to_the_last():
-    horizons = forecast_scores.forecast_horizons(200, 15)
+    horizons = forecast_horizons(200, 15)
     assert horizons[0] == 1 and horizons[-1] == 200 and (np.diff(horizons) > 0).all()
 
 
 def test_squared_errors_sum_over_coordinates():
-    errors = forecast_scores.squared_errors(
-        np.zeros((1, 2, 2)), np.array([[[3.0, 4.0], [0.0, 1.0]]])
-    )
+    errors = squared_errors(np.zeros((1, 2, 2)), np.array([[[3.0, 4.0], [0.0, 1.0]]]))
     np.testing.assert_array_equal(errors, [[25, 1]])
-    with pytest.raises(ValueError, match="one shape"):
-        forecast_scores.squared_errors(np.zeros((1, 2, 2)), np.zeros((1, 3, 2)))
-
-
-def test_bands_are_as_wide_as_the_standard_error_says():
-    values = np.random.default_rng(2).normal(size=(400, 3))
-    mean, low, high = forecast_scores.mean_with_band(values)
-    np.testing.assert_allclose(mean, values.mean(axis=0))
-    np.testing.assert_allclose(high - low, 2 * 1.96 * values.std(axis=0) / 20, rtol=0.15)
-    with pytest.raises(ValueError, match="two trajectories"):
-        forecast_scores.mean_with_band(values[:1])
 
 
 def test_echo_is_one_for_a_copy_and_none_for_noise():
@@ -276,17 +229,9 @@ def test_one_step_forecasts_end_in_one_frame(model, prompt):
         generation.one_step_forecasts(model, prompt, 9, [11])
 
 
-def test_error_saved_is_a_share_of_the_reference():
-    rng = np.random.default_rng(1)
-    reference = rng.uniform(size=300)
-    assert forecast_scores.error_saved(reference / 4, reference) == pytest.approx([0.75] * 3)
-    value, low, high = forecast_scores.error_saved(rng.uniform(size=300), reference)
-    assert low < 0 < high and low < value < high
-
-
 def test_frames_off_the_map_are_those_outside_the_grid_of_the_solver(solver):
     frames = np.array([[[0.0, 0.5], [9.0, 0.5]], [[0.0, -9.0], [np.inf, 0.5]]])
-    off = forecast_scores.is_off_the_map(solver, frames)
+    off = generation.is_off_the_map(solver, frames)
     np.testing.assert_array_equal(off, [[False, True], [True, True]])
 
 
@@ -296,12 +241,12 @@ def test_continuations_are_told_apart_by_how_they_end(solver):
     generated[1] += rng.normal(0, 0.1, (60, 2))
     generated[2, 10:, 0] -= 0.1 * np.arange(50)  # by 0.1 in each frame, off the map after a while
     generated[3, 30:] = 9.0
-    found = forecast_scores.how_they_end(solver, generated, 10, largest_step=1.0)
+    found = generation.how_they_end(solver, generated, 10, largest_step=1.0)
     assert found["end"].tolist() == ["at rest", "moving", "drifted off", "jumped off"]
     edge = int((a[0] - solver.x[0]) // 0.1) + 1
     assert found["left"].tolist() == [-1, -1, edge, 20]
     assert found["off"].tolist() == pytest.approx([0, 0, 1 - edge / 50, 0.6])
     assert found["from_minimum"][0] == pytest.approx(0, abs=1e-3)
-    assert forecast_scores.how_they_end(solver, generated, 10, 20.0)["end"][3] == "drifted off"
+    assert generation.how_they_end(solver, generated, 10, 20.0)["end"][3] == "drifted off"
     with pytest.raises(ValueError, match="n_prompt must be from 1 to 59"):
-        forecast_scores.how_they_end(solver, generated, 60, 1.0)
+        generation.how_they_end(solver, generated, 60, 1.0)

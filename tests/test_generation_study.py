@@ -13,8 +13,9 @@ from matplotlib import pyplot as plt
 from mb_support import generation_study as study
 from mb_support import generation_tables as tables
 from mb_support import measured
-from mb_support.forecast_scores import ExactForecast, squared_errors
+from mb_support.classification import wilson_interval
 from mb_support.generation import generate
+from mb_support.generation_study import squared_errors
 from mb_support.inference import weights_digest
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.plotting import forecasts
@@ -176,6 +177,7 @@ def test_growth_is_in_units_of_the_exact_error(exact):
     trainings = trainings_of(exact)
     horizons, models, baselines = tables.growth(trainings, exact, 100)
     np.testing.assert_array_equal(horizons, [1, 5])
+    assert models["small"].shape == (1, 2, 3)
     np.testing.assert_allclose(models["small"], 2.0)
     assert set(baselines) == {"last frame", "mean of the prompt"}
     table = tables.growth_table(trainings, exact, 100)
@@ -187,11 +189,36 @@ def test_ends_are_shares_over_all_trainings(exact):
     trainings["small"][1] = trainings_of(exact)["small"][0]
     table = tables.ends_table(trainings)
     row = table.loc[("small", 100, 400)]
-    assert row["at rest"] == "0.75 (0.50 to 1.00)" and row["drifted off"] == "0.25 (0.00 to 0.50)"
+    half, all_of_two = wilson_interval(1, 2), wilson_interval(2, 2)
+    low, high = np.mean([half, all_of_two], axis=0)
+    assert row["at rest"] == f"0.75 [{low:.2f}, {high:.2f}] (0.50 to 1.00)"
+    assert row["drifted off"].startswith("0.25 [") and row["drifted off"].endswith("(0.00 to 0.50)")
     assert row["left after"] == "7" and row["trajectories"] == 2 and row["trainings"] == 2
-    assert tables.left_the_map(trainings) == "small 0.25 (0.00 to 0.50)"
+    assert tables.left_the_map(trainings) == f"small (2 seeds) {row['drifted off']}"
     echo = tables.echo_table(trainings)
-    assert echo.loc[("small", 100, 10), "frames they sit on"] == "0.90"
+    row = echo.loc[("small", 100, 10)]
+    assert row["frames they sit on"] == "0.90" and row["trainings"] == 2
+
+
+def test_a_size_trained_once_has_intervals_but_no_range(exact):
+    one, two = (trainings_of(exact, 0.2, seeds=n) for n in (1, 2))
+    two["small"][1] = two["small"][0] | {"windows": [exact["windows"]["exact"]]}
+    for number, trainings in enumerate((one, two), start=1):
+        words = tables.saved_in_words(trainings, exact)
+        assert words.startswith(f"small ({number} seed")
+        assert ("to" in words) == (number == 2) and "[" in words
+    verdicts = tables.deteriorates(one, exact)
+    assert tables.in_words(verdicts, one) == "confirmed: small (1 seed)"
+    assert tables.in_words(verdicts, two) == "confirmed: small (2 seeds)"
+    assert tables.in_words({}, one) == "no size"
+
+
+def test_error_saved_is_a_share_of_the_reference():
+    rng = np.random.default_rng(1)
+    reference = rng.uniform(size=300)
+    assert tables.error_saved(reference / 4, reference) == pytest.approx([0.75] * 3)
+    value, low, high = tables.error_saved(rng.uniform(size=300), reference)
+    assert low < 0 < high and low < value < high
 
 
 def test_slices_are_named_by_their_first_frame(exact):
@@ -232,6 +259,27 @@ def test_trainings_at_hand_can_be_loaded():
     assert digest == weights_digest(model) and not model.training
 
 
+def test_committed_weights_are_found_and_their_forecasts_repeated(found, model):
+    trajectories, content, _ = found
+    other = content | {"weights": "others", "windows": [[0.0] * 6] * 2}
+    mine = content | {"weights": weights_digest(model)}
+    committed = study.of_committed({"small": {0: other, 1: mine}}, {"small": model})
+    assert committed["small"] is mine
+    models, n = {"small": model}, (5, 4, 3)
+    assert study.repeated(models, committed, trajectories, TINY, n)["small"] < 1e-3
+    assert study.repeated(models, {"small": other}, trajectories, TINY, n)["small"] > 1e-3
+
+
+def test_a_drawn_continuation_begins_with_the_end_of_its_prompt(found, model):
+    trajectory = found[0][0]
+    runs = study.continuations({"small": model}, trajectory, TINY, n_steps=5, n_shown=4)
+    assert list(runs["small"]) == ["from 20 frames", "from 8 frames"]
+    for n_prompt, run in zip((20, 8), runs["small"].values(), strict=True):
+        np.testing.assert_array_equal(run[:4], trajectory[16:20])
+        made = generate(model, trajectory[None, 20 - n_prompt : 20], 5)
+        np.testing.assert_array_equal(run[4:], made[0, n_prompt:])
+
+
 @pytest.fixture
 def ax():
     fig, ax = plt.subplots()
@@ -241,9 +289,10 @@ def ax():
 
 def test_continuations_begin_at_the_last_frame_of_the_prompt():
     actual = np.random.default_rng(1).normal(size=(30, 2))
-    exact = ExactForecast(np.array([1, 20]), np.zeros((1, 2, 2)), np.ones((1, 2, 2)))
+    exact = np.array([1, 20]), np.zeros((2, 2)), np.ones((2, 2))
+    runs = {"from 20": actual + 1, "from 10": actual - 1}
     fig, axes = plt.subplots(1, 2, squeeze=False)
-    forecasts.plot_continuations(actual, {"small": {"from 10": actual + 1}}, 10, exact, axes)
+    forecasts.plot_continuations(actual, {"small": runs}, 10, exact, axes)
     drawn = [line for line in axes[0, 1].lines if line.get_color() == SIZE_COLORS["small"]]
     np.testing.assert_array_equal(drawn[0].get_xdata(), np.arange(21))
     np.testing.assert_allclose(drawn[0].get_ydata(), actual[9:, 1] + 1)
@@ -251,13 +300,10 @@ def test_continuations_begin_at_the_last_frame_of_the_prompt():
 
 
 def test_growth_saved_and_trails_return_their_axes(ax):
-    horizons, ones = np.array([1, 10]), np.ones(2)
-    growth = {"small": (ones, ones / 2, ones * 2)}
-    assert forecasts.plot_error_growth(horizons, growth, {"last frame": ones}, "", ax) is ax
+    horizons, growth = np.array([1, 10]), {"small": np.ones((3, 2, 3))}
+    assert forecasts.plot_error_growth(horizons, growth, {"last frame": np.ones(2)}, "", ax) is ax
     saved = {"small": np.ones((3, 2, 3))}
     assert forecasts.plot_saved([5, 9], saved, (0.1, 0.0, 0.2), ax) is ax
-    x, y = np.linspace(-1, 1, 4), np.linspace(0, 1, 5)
     fig, other = plt.subplots()  # the first has logarithmic axes
-    density = np.ones((4, 5)) + 0.5 * x[:, None]
-    assert forecasts.plot_trails(np.zeros((1, 3, 2)), x, y, density, ax=other) is other
+    assert forecasts.plot_trails(np.zeros((1, 3, 2)), TINY.solver(), "actual", other) is other
     plt.close(fig)

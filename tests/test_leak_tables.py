@@ -4,13 +4,16 @@ import matplotlib
 
 matplotlib.use("agg")
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support import leak_head_tables as head_tables
 from mb_support import leak_tables as tables
+from mb_support.generation_tables import in_words
 from mb_support.leak_heads import NEXT, OFFSETS
+from mb_support.leak_study import VARIANTS
 from mb_support.plotting import leak as plots
 from mb_support.training.recipes import TrainingConfig
 
@@ -95,7 +98,7 @@ def record(losses):
         {"step": 2 * (number + 1), "trajectory_loss": loss, "classification_loss": 0.5}
         for number, loss in enumerate(losses)
     ]
-    return {"config": config.to_dict(), "curve": curve}
+    return {"config": asdict(config), "curve": curve}
 
 
 def test_exact_values_follow_the_length_of_the_windows():
@@ -105,12 +108,13 @@ def test_exact_values_follow_the_length_of_the_windows():
 
 
 def test_found_is_when_the_loss_first_lies_below_the_honest_floor():
-    found = tables.when_found(record([1.2, 0.95, 0.5, 0.2, 0.3] + [0.4] * 4 + [0.16]), FLOORS)
-    assert found["found"] == pytest.approx(6 * 4 / 1000)
-    assert found["stages"][16] == pytest.approx({"lowest": 0.2, "end": 0.3})
-    assert found["stages"][32] == pytest.approx({"lowest": 0.2, "end": 0.2})
-    assert np.isnan(tables.when_found(record([1.2] * 10), FLOORS)["found"])
-    table = tables.when_table({"small-0": record([1.2] * 10)}, FLOORS)
+    losses = [1.2, 0.95, 0.5, 0.2, 0.3] + [0.4] * 4 + [0.16]
+    found, stages = tables.when_found(record(losses), FLOORS)
+    assert found == pytest.approx(6 * 4 / 1000)
+    assert stages[16] == pytest.approx((0.2, 0.3))
+    assert stages[32] == pytest.approx((0.2, 0.2))
+    assert np.isnan(tables.when_found(record([1.2] * 10), FLOORS)[0])
+    table = tables.when_table({"small": {0: record([1.2] * 10)}}, FLOORS)
     assert table.loc["small-0"].tolist() == ["never", "1.20", "1.20", "1.50", "1.50"]
 
 
@@ -132,36 +136,35 @@ def test_more_came_through_the_frame_than_otherwise():
     ],
 )
 def test_one_head_does_it_if_the_error_comes_back_without_it_alone(settings, verdict):
-    assert head_tables.one_head_does_it(training(**settings)) == verdict
+    assert tables.one_head_does_it(training(**settings)) == verdict
     found = {"large": {0: training(**settings), 1: training(**settings)}}
-    assert head_tables.head_verdicts(found) == {"large": verdict}
-    row = head_tables.head_table(found).loc["large-1"]
+    assert tables.head_verdicts(found) == {"large": verdict}
+    row = tables.head_table(found).loc["large-1"]
     assert row["head"] == "layer 1, head 2" and row["weight, 201 frames"] == "0.90"
     assert row["of the next head"] == "0.10"
 
 
 def test_errors_grow_where_attention_misses_the_next_frame():
-    found = head_tables.attention_against_error(training(misses=0.8))
+    found = tables.attention_against_error(training(misses=0.8))
     value, low, high = found["correlation"]
     assert low <= value <= high < 0
     assert found["n_above"] == pytest.approx(N_POSITIONS / 2, abs=1)
     assert found["weight_above"] < 0.2 < 0.8 < found["weight_else"]
     trainings = {"medium": {0: training(misses=0.8)}, "small": {0: training(1.0)}}
-    assert head_tables.misses_explain(trainings) == {"medium": "confirmed"}
-    assert list(head_tables.position_table(trainings).index) == ["medium-0"]
+    assert tables.misses_explain(trainings) == {"medium": "confirmed"}
+    assert list(tables.position_table(trainings).index) == ["medium-0"]
 
 
 def test_nothing_to_judge_is_said():
-    assert tables.in_words({}) == "no size"
-    assert tables.in_words({"small": "refuted"}) == "refuted: small"
-    assert head_tables.misses_explain({"small": {0: training(1.0)}}) == {}
-    assert len(head_tables.position_table({"small": {0: training(1.0)}})) == 0
+    assert in_words(tables.misses_explain({"small": {0: training(1.0)}}), {}) == "no size"
+    assert len(tables.position_table({"small": {0: training(1.0)}})) == 0
 
 
 def curve(*ratios):
     profile = [{"distance": d} | summary(1.0) for d in (1, 2)]
     return [
-        {"step": 10 * n, "interior": summary(r), "last": summary(1.2), "by_distance": profile}
+        {"step": 10 * n, "n": 50, "interior": summary(r), "last": summary(1.2)}
+        | {"by_distance": profile}
         for n, r in enumerate(ratios)
     ]
 
@@ -169,13 +172,29 @@ def curve(*ratios):
 def test_variants_are_judged_at_the_end_of_all_their_trainings():
     found = {
         "bidirectional": [curve(2, 0.9), curve(2, 0.8)],
-        "causal": [curve(0.5, 0.9), curve(2, 2)],
+        "causal, own statistics": [curve(0.5, 0.9), curve(2, 2)],
     }
-    verdicts = {"bidirectional": "confirmed", "causal": "undecided"}
+    verdicts = {"bidirectional": "confirmed", "causal, own statistics": "undecided"}
     assert tables.variants_below_floor(found) == verdicts
     assert set(tables.variants_below_floor(found, "last").values()) == {"refuted"}
     table = tables.ends_of_variants(found)
     assert table.loc["bidirectional", "inside"] == "0.850 ± 0.020 (0.800 to 0.900)"
+    assert table.loc["bidirectional", ["trainings", "trajectories"]].tolist() == [2, 50]
+
+
+def test_a_size_trained_once_says_so():
+    trainings = {"large": {0: training(0.2)}}
+    assert in_words(tables.reads_next_frame(trainings), trainings) == "confirmed: large (1 seed)"
+    assert tables.full_length_in_words(trainings, "last") == "large (1 seed) 1.10 ± 0.02"
+    summaries = {"inside": summary(0.2) | {"exact": [1.0, 0.1]}}
+    table = tables.summary_table(summaries, 50)
+    assert table.loc["inside"].tolist() == [
+        "0.200 ± 0.020",
+        "1.000 ± 0.200",
+        "0.200 ± 0.020",
+        "0.800 ± 0.020",
+        50,
+    ]
 
 
 @pytest.fixture
@@ -196,15 +215,16 @@ def test_means_over_trainings_are_drawn(ax):
     assert plots.plot_by_length(trainings, "ratio", ax) is ax
     inside = ax.containers[0].lines[0]
     np.testing.assert_allclose(inside.get_ydata(), 0.3)
-    for draw in (plots.plot_ablation,):
-        assert draw(trainings, ax) is ax
+    fig, other = plt.subplots()
+    assert plots.plot_ablation(trainings, other) is other
+    np.testing.assert_allclose(other.containers[0].lines[0].get_ydata(), [0.3, 1.5, 1.5])
+    plt.close(fig)
 
 
 def test_figures_return_their_axes(ax):
-    found = {"causal": [curve(1.0, 2.0), curve(1.0, 1.5)]}
+    found = {label: [curve(1.0, 2.0), curve(1.0, 1.5)] for *_, label in VARIANTS.values()}
     assert plots.plot_over_training(found, ax) is ax
-    profiles = {name: [c[-1]["by_distance"] for c in curves] for name, curves in found.items()}
-    assert plots.plot_by_distance(profiles, ax) is ax
+    assert plots.plot_by_distance(found, ax) is ax
     fig, other = plt.subplots()
     for quantity in ("error", "attention"):
         drawn = plots.plot_by_position({0: training(misses=0.5)}, quantity, (16,), "medium", other)

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from mb_support import exact, forecast, propagation
-from mb_support.grid import DIRECTIONS
+from mb_support.grid import DIRECTIONS, jump_rates
 from mb_support.passages import first_passage_times
 from mb_support.potential import MINIMA, SADDLES, force, potential
 from mb_support.reference import DISK_A, DISK_B, GridSolver
 from mb_support.simulation import SimulationConfig
 
-TEMPERATURES = [15.0, 8.0, 5.0, 10 / 3, 2.5, 2.0]
-COLDER = [1.0, 0.7, 0.4, 0.2]
-COLDEST = [0.14, 0.1, 0.03]
+TEMPERATURES = [15.0, 5.0, 2.0]
+COLDER = [1.0, 0.4, 0.2]
+COLDEST = [0.14, 0.03]
 
 
 def solver_at(kT, grid_step=None):
@@ -97,7 +97,7 @@ def test_modes_stay_orthonormal(cold):
     np.testing.assert_allclose(products, np.eye(3), atol=1e-8)
 
 
-@pytest.mark.parametrize("kT", [15.0, 8.0, 5.0])
+@pytest.mark.parametrize("kT", [15.0, 5.0])
 def test_timescales_are_those_of_the_dense_eigenproblem(kT):
     coarse = solver_at(kT, 0.1)
     forth = coarse.grid.rates
@@ -112,11 +112,24 @@ def test_timescales_are_those_of_the_dense_eigenproblem(kT):
     np.testing.assert_allclose(coarse.implied_timescales(4), -1 / values[1:5], rtol=1e-5)
 
 
-@pytest.mark.parametrize("kT", [2.0, 0.5])
-def test_slow_modes_and_passage_times_are_those_of_arithmetic_in_many_digits(kT):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        coarse = GridSolver(1 / kT, 1.0, 0.2, bounds=(-1.3, 1.0, -0.2, 1.9), energy_cutoff=170.0)
+@pytest.fixture
+def lattice():
+    """A solver at kT = 0.5 on few nodes, so coarse that it has seven wells."""
+    solver = solver_at(0.5, 0.2)
+    grid, inside = solver.grid, np.zeros(solver.shape, dtype=bool)
+    inside[np.ix_((solver.x > -1.3) & (solver.x < 1.0), (solver.y > -0.2) & (solver.y < 1.9))] = (
+        True
+    )
+    inside &= grid.energy < grid.energy.min() + 130
+    energy = np.where(inside, grid.energy, np.inf)
+    rates = jump_rates(energy, inside, grid.beta, grid.diffusion, grid.step)
+    solver.grid = replace(grid, energy=energy, active=inside, rates=rates)
+    solver.active = inside
+    return solver
+
+
+def test_slow_modes_and_passage_times_are_those_of_arithmetic_in_many_digits(lattice):
+    coarse = lattice
     target = ((0.6, 0.0), 0.1)  # one node, with its edges of full length
     with mpmath.workdps(150):
         generator, weight = dense(coarse)
@@ -149,7 +162,8 @@ def test_slow_modes_and_passage_times_are_those_of_arithmetic_in_many_digits(kT)
         expected = np.array([float(value) for value in passage])
     found = coarse.mean_first_passage_time(target)[coarse.active][free]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
-    assert coarse.implied_timescales(1)[0] == pytest.approx(float(timescale), rel=1e-6)
+    for n in (1, 3):  # however many are asked for
+        assert coarse.implied_timescales(n)[0] == pytest.approx(float(timescale), rel=1e-6)
 
 
 def onto_circle(solver, target):
@@ -220,7 +234,7 @@ def test_a_grid_too_wide_for_the_wells_is_announced():
         GridSolver(1 / 15, 1.0, 0.1)
 
 
-@pytest.mark.parametrize("kT", [8.0, 5.0, 2.0, 1.0])
+@pytest.mark.parametrize("kT", [8.0, 2.0, 1.0])
 def test_propagation_has_no_noise_on_walls_and_plateaus(kT, monkeypatch):
     cold = solver_at(kT, 0.06)
     field, density = cold.positions[..., 0], forecast.start_density(cold).sum(axis=0)

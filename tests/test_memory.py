@@ -1,13 +1,14 @@
-"""Memory: time reversal, first passages, entropies, and the limits of what windows tell."""
+"""Memory: time reversal, first passages, entropies, limits, and what a learner makes of windows."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.preprocessing import PolynomialFeatures
 
 from mb_support import memory
 from mb_support.collective_variable import SOURCE, TARGET, exact_committor
-from mb_support.readouts import monomials
 from mb_support.reference import GridSolver
 from mb_support.simulation import REGIMES
 
@@ -105,7 +106,7 @@ def test_overdamped_past_and_future_meet_in_the_present_only(arrivals):
     into = some.windows[:, -1] - some.windows[:, -2]
     out_of = some.next_frames - some.windows[:, -1]
     # the drift belongs to the present: take it off both, then nothing is left in common
-    place = monomials(some.windows[:, -1], 5, (-0.4, 0.6), 0.4)
+    place = PolynomialFeatures(5).fit_transform((some.windows[:, -1] - [-0.4, 0.6]) / 0.4)
     rest = [s - place @ np.linalg.lstsq(place, s, rcond=None)[0] for s in (into, out_of)]
     for axis in (0, 1):
         correlation = np.corrcoef(rest[0][:, axis], rest[1][:, axis])[0, 1]
@@ -137,9 +138,9 @@ def test_shooting_finds_the_entropy_that_the_exact_committor_gives(solver, commi
     found = memory.shooting_bounds(OVERDAMPED, points, None, SOURCE, TARGET, 60, 3)
     q = solver.interpolate(committor, points)
     exact = -(q * np.log(q) + (1 - q) * np.log(1 - q)).mean()
-    assert found["outcome"] == pytest.approx(exact, abs=0.02)
+    assert found["outcome"][0] == pytest.approx(exact, abs=0.02)
     noise = 4 * OVERDAMPED.diffusion * OVERDAMPED.frame_time  # free diffusion, both coordinates
-    assert found["next_frame"] == pytest.approx(noise, rel=0.2)
+    assert found["next_frame"][0] == pytest.approx(noise, rel=0.2)
 
 
 def test_knowing_the_velocity_never_hurts(solver, committor):
@@ -148,8 +149,8 @@ def test_knowing_the_velocity_never_hurts(solver, committor):
     velocities = memory.thermal_velocities(UNDERDAMPED, 150, rng)
     known = memory.shooting_bounds(UNDERDAMPED, points, velocities, SOURCE, TARGET, 60, 3)
     unknown = memory.shooting_bounds(UNDERDAMPED, points, None, SOURCE, TARGET, 60, 4)
-    assert known["outcome"] < unknown["outcome"] - 0.02
-    assert known["next_frame"] < 0.3 * unknown["next_frame"]
+    assert known["outcome"][0] < unknown["outcome"][0] - 0.02
+    assert known["next_frame"][0] < 0.3 * unknown["next_frame"][0]
 
 
 def test_free_flight_is_what_simulation_without_force_does():
@@ -175,11 +176,75 @@ def test_free_flight_is_what_simulation_without_force_does():
         errors.append(2 * np.square(now - past @ fit).mean())
     exact = [memory.free_flight_error(UNDERDAMPED, length) for length in (1, 2, 4)]
     np.testing.assert_allclose(errors, exact, rtol=0.03)
-    limit = memory.free_flight_error(UNDERDAMPED, None)
-    assert limit < exact[2] < exact[1] < exact[0]
+    assert exact[2] < exact[1] < exact[0]
 
 
 @pytest.mark.parametrize(("config", "length"), [(OVERDAMPED, 2), (UNDERDAMPED, 0)])
 def test_free_flight_is_defined_for_underdamped_windows_only(config, length):
     with pytest.raises(ValueError, match="config must|window_length must"):
         memory.free_flight_error(config, length)
+
+
+# ---- a learner of windows --------------------------------------------------------------------
+
+
+def test_features_use_the_last_frames_only():
+    windows = np.random.default_rng(0).normal(size=(5, 6, 2))
+    changed = windows.copy()
+    changed[:, :3] += 1.0
+    np.testing.assert_array_equal(
+        memory.window_features(windows, 3), memory.window_features(changed, 3)
+    )
+    assert memory.window_features(windows, 1).shape == (5, 20)
+    assert memory.window_features(windows, 3).shape == (5, 20 + 6 * 4)
+    with pytest.raises(ValueError, match="from 1 to 6"):
+        memory.window_features(windows, 7)
+
+
+def test_a_second_frame_helps_where_there_is_inertia_and_not_elsewhere(arrivals):
+    curves = {}
+    for name, config in (("overdamped", OVERDAMPED), ("underdamped", UNDERDAMPED)):
+        sets = [arrivals(config, 3000, 4, seed) for seed in (1, 20_001, 10_001)]
+        curves[name] = memory.memory_curve(*sets, (1, 2, 4)).set_index("window_length")
+    inert, plain = curves["underdamped"].loc[2], curves["overdamped"].loc[2]
+    assert inert.outcome_gain > 5 * inert.outcome_gain_error
+    assert inert.next_frame < 0.35 * curves["underdamped"].loc[1].next_frame
+    assert abs(plain.outcome_gain) < 4 * plain.outcome_gain_error + 1e-3
+    assert 0 in curves["underdamped"].index and 0 not in curves["overdamped"].index
+
+
+def test_dynamics_are_compared_with_their_own_limits(solver):
+    dynamics = {"overdamped": OVERDAMPED, "underdamped": UNDERDAMPED}
+    curves, limits = memory.compare_dynamics(dynamics, solver, (1, 2), 300, (20, 30), 850)
+    assert list(limits["overdamped"]) == ["position"]
+    assert list(limits["underdamped"]) == ["position", "position, velocity"]
+    assert curves["overdamped"].window_length.tolist() == [1, 2]
+    found, known = memory.findings(curves, limits), limits["underdamped"]
+    without, with_velocity = known["position"]["outcome"], known["position, velocity"]["outcome"]
+    assert found["velocity_worth"] == pytest.approx(without[0] - with_velocity[0])
+    assert found["velocity_worth_error"] > without[1]
+    assert found["overdamped_gain_2"] == curves["overdamped"].outcome_gain[1]
+
+
+def curve(gain, error):
+    rows = {"window_length": [1, 2, 0], "outcome_gain": [0.0, gain, 0.1]}
+    rows |= {"outcome_gain_error": [0.0, error, 0.01]}
+    for name in ("outcome", "outcome_error", "next_frame", "next_frame_error"):
+        rows[name] = [0.5, 0.4, 0.3]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [(0.05, "helps"), (-0.05, "harms"), (0.02, "no effect seen"), (-0.02, "no effect seen")],
+)
+def test_a_gain_counts_if_it_is_well_above_its_error(gain, verdict):
+    assert memory.memory_verdict(curve(gain, 0.01), 2) == verdict
+    table = memory.gain_table({"some": curve(gain, 0.01)})
+    assert table.loc[("some", 2), "verdict"] == verdict
+    assert table.index.tolist()[-1] == ("some", "1, and its velocity")
+
+
+def test_a_verdict_on_a_length_that_was_not_tried_is_refused():
+    with pytest.raises(ValueError, match="window_length must be one of"):
+        memory.memory_verdict(curve(0.1, 0.01), 7)

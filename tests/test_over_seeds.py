@@ -64,6 +64,13 @@ def test_scatter_is_pooled_over_recipes(labels):
     assert small == pytest.approx(scatter / np.sqrt(2)) and large == pytest.approx(scatter)
 
 
+def test_where_nothing_was_trained_twice_intervals_are_over_trajectories_alone(labels):
+    once = {"small": trainings_of([0.9], labels, np.random.default_rng(7))}
+    row = over_seeds.scores_over_seeds(labels, once)["small"].loc["accuracy"]
+    assert np.isnan(row["seeds"])
+    assert row["high"] - row["mean"] == pytest.approx(1.96 * row["trajectories"], rel=1e-3)
+
+
 def test_trajectories_that_both_miss_do_not_blur_a_difference(labels):
     rng = np.random.default_rng(3)
     hard = rng.random(len(labels))
@@ -104,15 +111,14 @@ def test_verdicts_follow_the_intervals(labels):
         "medium": "undecided",
         "large": "refuted",
     }
-    grown = over_seeds.growth_verdicts(over_seeds.accuracy_differences(labels, recipes))
-    assert grown == {"medium over small": "confirmed", "large over medium": "undecided"}
+    grown = over_seeds.accuracy_differences(labels, recipes)["larger"]
+    assert grown.to_dict() == {"medium over small": "confirmed", "large over medium": "undecided"}
 
 
 def test_what_cannot_be_judged_is_refused(labels):
-    once = {"small": labels[None]}
+    with pytest.raises(ValueError, match="no recipe was trained twice"):
+        over_seeds.accuracy_differences(labels, {"small": labels[None]})
     for call in (over_seeds.scores_over_seeds, over_seeds.accuracy_differences):
-        with pytest.raises(ValueError, match="no recipe was trained twice"):
-            call(labels, once)
         with pytest.raises(ValueError, match=r"must have shape \(n_seeds, 4000\)"):
             call(labels, {"small": labels})
     with pytest.raises(ValueError, match="must have shape"):

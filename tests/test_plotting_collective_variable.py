@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from mb_support.cv_scores import Estimate
+from mb_support.cv_tables import Method
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import BASELINE_COLOR, REFERENCE_COLOR, SIZE_COLORS
 
@@ -20,8 +21,7 @@ def ax():
 def test_layers_of_every_size_run_from_embedding_to_last(ax):
     rows = [[0.3, 0.2, 0.4], [0.2, 0.1, 0.3], [0.1, 0.05, 0.2]]
     values = {"small": rows, "large": [*rows, rows[-1]]}
-    drawn = plots.plot_layers(values, {"trees": 0.1}, 0.02, ax)
-    assert drawn is ax
+    plots.plot_layers(values, {"trees": 0.1}, 0.02, ax)
     for line, n in zip(ax.lines[:2], (3, 4), strict=True):
         assert line.get_xdata()[0] == 0 and line.get_xdata()[-1] == 1
         assert len(line.get_ydata()) == n
@@ -35,9 +35,13 @@ def test_every_training_has_its_marker_and_the_best_its_line(ax):
         "small, untrained": Estimate(0.3, 0.2, 0.4, (0.3,)),
         "PCA": Estimate(0.3, 0.2, 0.4, (0.3,)),
     }
-    best = Estimate(0.01, 0.005, 0.02, (0.01,))
-    sizes = {"small": "small", "small, untrained": "small"}
-    plots.plot_errors(errors, sizes, ["small, untrained"], best, ax)
+    methods = {
+        "small": Method([], "small", True),
+        "small, untrained": Method([], "small"),
+        "PCA": Method([]),
+    }
+    best = {"best": Estimate(0.01, 0.005, 0.02, (0.01,))}
+    plots.plot_errors(best | errors, methods, "best", 0.25, ax)
     assert [label.get_text() for label in ax.get_yticklabels()] == list(errors)
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     bar, markers = ax.lines[:2]
@@ -49,6 +53,7 @@ def test_every_training_has_its_marker_and_the_best_its_line(ax):
     assert faces == [SIZE_COLORS["small"], "white", BASELINE_COLOR]
     assert ax.lines[6].get_color() == REFERENCE_COLOR
     np.testing.assert_array_equal(ax.lines[6].get_xdata(), [0.01, 0.01])
+    np.testing.assert_array_equal(ax.lines[7].get_xdata(), [0.25, 0.25])
 
 
 def test_calibration_is_drawn_beside_the_diagonal(ax):
@@ -64,8 +69,9 @@ def test_calibration_is_drawn_beside_the_diagonal(ax):
 def test_memory_shows_windows_and_limits_but_not_the_learner_told_the_velocity(ax):
     table = pd.DataFrame({"window_length": [1, 2, 0], "outcome": [0.5, 0.4, 0.3]})
     table["outcome_error"] = 0.01
-    limits = {"underdamped": {"position": (0.5, 0.01), "position, velocity": (0.3, 0.01)}}
-    plots.plot_memory({"underdamped": table}, "outcome", limits, {1: 0.6, 2: 0.5}, ax)
+    known = {"position": {"outcome": (0.5, 0.01)}, "position, velocity": {"outcome": (0.3, 0.01)}}
+    limits = {"underdamped": known}
+    plots.plot_memory({"underdamped": table}, limits, "outcome", ax, {1: 0.6, 2: 0.5})
     np.testing.assert_array_equal(ax.containers[0].lines[0].get_xdata(), [1, 2])
     named = ax.get_legend_handles_labels()[1]
     assert {f"limit given {known}" for known in limits["underdamped"]} <= set(named)

@@ -23,7 +23,6 @@ from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 BEGIN = """
 import multiprocessing, os, threading
 import numpy as np, torch
-from mb_support.attention_reduction import reduce_attention
 from mb_support.classification import predict_states
 from mb_support.generation import generate
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
@@ -42,10 +41,7 @@ def everything(i=0):
     model(torch.from_numpy(x).float(), labels=[0, 1] * 4).loss.backward()
     gradient = model.inputs_to_hidden_dim.weight.grad.numpy().copy()
     model.zero_grad()
-    q, k = torch.randn(2, 2, 30, 2, generator=torch.Generator().manual_seed(0))
-    sums = reduce_attention(q, k, np.ones((2, 30), np.float32), np.zeros(30, np.int32), 10,
-                            np.zeros((30, 30), np.float32))
-    return [*predict(), gradient, generate(model, x[:4, :30], 5, progress=False), *sums]
+    return [*predict(), gradient, generate(model, x[:4, :30], 5, progress=False)]
 
 def same(found, expected):
     for ours, theirs in zip(found, expected, strict=True):
@@ -59,15 +55,15 @@ def succeeds_in_a_child(work):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """
 
-FORKED = {
-    "by_a_pool": """
+BY_A_POOL = """
 expected = everything()
 with multiprocessing.get_context("fork").Pool(2) as pool:
     for found in pool.map_async(everything, range(3)).get(timeout=120):
         same(found, expected)
 same(everything(), expected)
-""",
-    "by_a_data_loader": """
+"""
+
+BY_A_DATA_LOADER = """
 class Batches(torch.utils.data.Dataset):
     def __len__(self):
         return 3
@@ -76,15 +72,17 @@ class Batches(torch.utils.data.Dataset):
 expected = predict()
 for found in torch.utils.data.DataLoader(Batches(), None, num_workers=2, timeout=120):
     same([found], expected)
-""",
-    "before_any_use_and_by_a_child": """
+"""
+
+BEFORE_ANY_USE = """
 def in_turn():
     expected = predict()
     succeeds_in_a_child(lambda: same(predict(), expected))
 succeeds_in_a_child(in_turn)
 in_turn()
-""",
-    "while_a_thread_predicts": """
+"""
+
+WHILE_A_THREAD_PREDICTS = """
 expected, stop = predict(), threading.Event()
 def keep_busy():
     while not stop.is_set():
@@ -98,8 +96,7 @@ for _ in range(3):
     succeeds_in_a_child(look)
 stop.set()
 busy.join()
-""",
-}
+"""
 
 THREADS = """
 expected, wrong = predict(), []
@@ -145,19 +142,17 @@ def run(script, layer="default", n_threads=2):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("case", FORKED)
-def test_a_forked_process_gives_what_its_parent_gives(case):
-    run(FORKED[case])
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_forked_process_works_with_the_plainest_layer():
-    run(FORKED["by_a_pool"], layer="workqueue")
-
-
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_threads_share_a_model(layer):
-    run(THREADS, layer)
+@pytest.mark.parametrize(
+    ("script", "layer"),
+    [
+        (BEFORE_ANY_USE, "default"),
+        (THREADS + BY_A_POOL + BY_A_DATA_LOADER + WHILE_A_THREAD_PREDICTS, "default"),
+        (THREADS + BY_A_POOL, "workqueue"),
+    ],
+    ids=["before any use", "after use", "plainest layer"],
+)
+def test_threads_and_forked_processes_give_what_their_parent_gives(script, layer):
+    run(script, layer)
 
 
 # In this process ----------------------------------------------------------------------------------

@@ -1,19 +1,11 @@
-"""Read-outs against closed forms, scikit-learn and scipy."""
+"""Read-outs against closed forms and scikit-learn."""
 
 import numpy as np
 import pytest
 from scipy.special import expit
-from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from mb_support.readouts import (
-    fit_linear,
-    fit_monotone,
-    fit_probe,
-    monomials,
-    radial_features,
-    weighted_spearman,
-)
+from mb_support.readouts import fit_linear, fit_monotone, fit_probe
 
 
 @pytest.fixture
@@ -24,11 +16,16 @@ def data():
     return features, p, (rng.random(400) < p).astype(float)
 
 
+def slopes(probe):
+    """Log-odds for one unit more of each of three features."""
+    return probe.logit(np.eye(3)) - probe.logit(np.zeros((1, 3)))
+
+
 def test_a_probe_recovers_the_probabilities_it_was_told(data):
     features, p, _ = data
     probe = fit_probe(features, p, ridge=1e-6)
     np.testing.assert_allclose(probe(features), p, atol=1e-5)
-    np.testing.assert_allclose(probe.weights, [1.0, -0.3, 2.0], atol=1e-4)
+    np.testing.assert_allclose(slopes(probe), [1.0, -0.3, 2.0], atol=1e-4)
 
 
 def test_a_probe_on_outcomes_is_penalised_logistic_regression(data):
@@ -45,19 +42,19 @@ def test_weights_of_a_probe_count_like_repeated_rows(data):
     repeated = np.repeat(np.arange(len(outcomes)), counts)
     weighted = fit_probe(features, outcomes, counts, ridge=1e-6)
     twice = fit_probe(features[repeated], outcomes[repeated], ridge=1e-6)
-    np.testing.assert_allclose(weighted.weights, twice.weights, rtol=1e-4)
+    np.testing.assert_allclose(slopes(weighted), slopes(twice), rtol=1e-4)
 
 
 def test_a_strong_penalty_on_some_features_silences_only_those(data):
     features, p, _ = data
     probe = fit_probe(features, p, ridge=[1e-3, 1e9, 1e-3])
-    assert abs(probe.weights[1]) < 1e-4 and abs(probe.weights[0]) > 0.3
+    assert abs(slopes(probe)[1]) < 1e-4 and abs(slopes(probe)[0]) > 0.3
 
 
 def test_separable_outcomes_and_useless_features_do_no_harm():
     features = np.stack([np.linspace(-1, 1, 50), np.zeros(50)], axis=1)
     probe = fit_probe(features, (features[:, 0] > 0).astype(float), ridge=1e-3)
-    assert np.isfinite(probe.weights).all()
+    assert np.isfinite(probe(features)).all()
     assert probe([[0.9, 0.0]]) > 0.99
 
 
@@ -66,10 +63,10 @@ def test_separable_outcomes_and_useless_features_do_no_harm():
     [
         ({"targets": np.full(400, 1.5)}, "targets must be"),
         ({"ridge": 0.0}, "ridge must be positive"),
-        ({"ridge": [1.0, 2.0]}, "one for each of 3 features"),
-        ({"weights": -np.ones(400)}, "weights must be"),
-        ({"features": np.full((400, 3), np.nan)}, "features must be finite"),
-        ({"features": np.ones(400)}, "features must be finite numbers of shape"),
+        ({"ridge": [1.0, 2.0]}, "broadcast"),
+        ({"weights": -np.ones(400)}, "weights must"),
+        ({"features": np.full((400, 3), np.nan)}, "NaN"),
+        ({"features": np.ones(400)}, "2D array"),
     ],
 )
 def test_probes_refuse_what_they_cannot_fit(data, change, message):
@@ -88,7 +85,7 @@ def test_linear_read_out_is_ridge_regression(data):
 
 @pytest.mark.parametrize(
     ("targets", "ridge", "message"),
-    [(np.ones(400), 1.0, "targets must be"), (np.ones((400, 1)), -1.0, "ridge must be")],
+    [(np.full((400, 1), np.nan), 1.0, "NaN"), (np.ones((400, 1)), -1.0, "ridge must be")],
 )
 def test_linear_read_outs_refuse_what_they_cannot_fit(data, targets, ridge, message):
     with pytest.raises(ValueError, match=message):
@@ -101,33 +98,3 @@ def test_monotone_read_out_follows_the_sign_of_the_variable(sign):
     read = fit_monotone(sign * variable, expit(3 * variable))
     np.testing.assert_allclose(read(sign * variable), expit(3 * variable), atol=1e-12)
     assert np.all(sign * np.diff(read(np.linspace(-3, 3, 50))) >= 0)
-
-
-def test_monomials_are_all_products_up_to_the_degree():
-    found = monomials([[3.0, 2.0]], 2, centre=(1.0, 1.0), scale=1.0)
-    np.testing.assert_allclose(found, [[1, 2, 1, 4, 2, 1]])
-    assert monomials(np.zeros((4, 2)), 5).shape == (4, 21)
-
-
-def test_radial_features_fall_off_with_distance():
-    found = radial_features([[0.0, 0.0], [3.0, 4.0]], [[0.0, 0.0]], width=5.0)
-    np.testing.assert_allclose(found[:, 0], [1.0, np.exp(-0.5)])
-
-
-def test_weighted_spearman_is_the_usual_one_for_equal_weights():
-    rng = np.random.default_rng(1)
-    first, second = rng.integers(0, 20, size=(2, 300))  # with ties
-    second = second + first
-    assert weighted_spearman(first, second) == pytest.approx(spearmanr(first, second)[0], abs=1e-12)
-    assert weighted_spearman(first, first**3) == pytest.approx(1.0)
-    assert np.isnan(weighted_spearman(np.ones(300), second))
-
-
-def test_weights_of_spearman_count_like_repeated_rows():
-    rng = np.random.default_rng(2)
-    first, second = rng.normal(size=(2, 100))
-    counts = rng.integers(0, 5, 100)
-    repeated = np.repeat(np.arange(100), counts)
-    assert weighted_spearman(first, second, counts) == pytest.approx(
-        spearmanr(first[repeated], second[repeated])[0], abs=1e-12
-    )

@@ -63,9 +63,10 @@ def test_error_falls_with_the_square_of_the_grid_step():
 
 
 def test_fine_grid_is_fast():
+    GridSolver(0.1, 10.0, grid_step=0.1).committor(DISK_A, DISK_B)  # compiles
     start = time.process_time()
     GridSolver(0.1, 10.0, grid_step=0.01).committor(DISK_A, DISK_B)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 3
 
 
 def test_detailed_balance_is_exact(solver):
@@ -169,10 +170,7 @@ def test_edge_rate_keeps_detailed_balance_on_steep_edges():
         (dict(diffusion=[1.0, 2.0]), "diffusion must be one positive number"),
         (dict(grid_step=-0.1), "grid_step must be positive"),
         (dict(grid_step=1e-5), "grid_step = 1e-05 needs"),
-        (dict(bounds=(0, 1, 2)), "bounds must be"),
-        (dict(bounds=(1, 0, 0, 1)), "bounds must span"),
-        (dict(bounds=(0, np.nan, 0, 1)), "bounds must be finite"),
-        (dict(bounds=(5, 6, 5, 6)), "leave no grid node"),
+        (dict(grid_step=2.0), "grid_step = 2.0 needs"),
         (dict(energy_cutoff=-1.0), "energy_cutoff must be positive"),
     ],
 )

@@ -61,13 +61,6 @@ def test_rate_table_agrees_with_the_solver():
     assert (table["deviation"].abs() < 4).all()
 
 
-def test_last_visited_state_is_carried_until_the_other_disk_is_entered():
-    between = np.array([0.0, 0.8])
-    path = np.array([between, MINIMA[0], between, MINIMA[1], between, MINIMA[0]], np.float32)
-    visited = sampling._last_visited(path[None], np.array([1]))
-    assert visited.tolist() == [[0, 0, 1, 1, 0]]
-
-
 def test_step_errors_have_the_order_of_euler_maruyama():
     table = sampling.step_error_table(METASTABLE, ("overdamped",), (4e-4, 8e-4, 1.6e-3), 512, 7)
     order, error = sampling.measured_order(table, "overdamped")
@@ -82,12 +75,10 @@ def test_measured_order_of_a_made_up_power_law_is_its_power():
 
 def test_speed_table_reads_what_the_benchmark_writes(tmp_path):
     row = {"name": "ours", "median_steps_per_s": 9e8, "median_steps_per_core_s": 4.5e8}
-    path = tmp_path / "speed.json"
+    path = tmp_path / "benchmark_simulator.json"
     path.write_text(json.dumps({"rows": [row | {"ours_is_faster_by": 1.0}], "machine": {}}))
-    table, record = sampling.speed_table(path)
+    table, record = sampling.speed_table(tmp_path)
     assert table["elapsed"].tolist() == [900.0] and record["machine"] == {}
-    with pytest.raises(FileNotFoundError):
-        sampling.speed_table(tmp_path / "none.json")
 
 
 def test_share_below_the_saddle_is_that_of_random_points_of_the_box():

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from mb_support.potential import MINIMA, SADDLES, force
-from mb_support.states import assign_states, count_transitions, separatrix_height
+from mb_support.states import assign_states, separatrix_height
 
 
 def descend(point):
@@ -69,16 +69,3 @@ def test_points_that_are_not_finite_are_refused(bad):
 def test_points_of_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match="positions must have shape"):
         assign_states(np.zeros(shape))
-
-
-def test_transitions_are_counted_within_trajectories_only():
-    states = [[0, 0, 1, 1], [1, 0, 0, 1]]
-    assert count_transitions(states).tolist() == [[2, 2], [1, 1]]
-    assert count_transitions(states, lag=3).tolist() == [[0, 1], [0, 1]]
-
-
-def test_impossible_transition_counts_are_refused():
-    with pytest.raises(ValueError, match="lag must be from 1 to 1; got 2"):
-        count_transitions([[0, 1]], lag=2)
-    with pytest.raises(ValueError, match="states must be 0 or 1"):
-        count_transitions([[0, 2]])

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mb_support import REGIMES, assign_states, sample_starts, simulate, store
-from mb_support.store import StoredTrajectories, open_store, trajectory_array, write_store
+from mb_support.store import StoredTrajectories, write_store
 
 CONFIG = replace(REGIMES["metastable"], n_frames=50, stride=5)
 N, SEED = 20, 7
@@ -38,8 +38,8 @@ def chunk_files(path):
 
 @pytest.mark.parametrize("chunks", [(20, 50), (6, 50), (7, 13), (1, 1000), (100, 1)])
 def test_the_values_do_not_depend_on_the_chunks(tmp_path, expected, chunks):
-    write_store(tmp_path / "set", CONFIG, N, SEED, chunks=chunks)
-    np.testing.assert_array_equal(open_store(tmp_path / "set").compute(), expected)
+    array = write_store(tmp_path / "set", CONFIG, N, SEED, chunks=chunks)
+    np.testing.assert_array_equal(array[:], expected)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,6 @@ def test_chunks_along_time_join_for_every_integrator(tmp_path, change):
     (tmp_path / "set/c/1/2/0").unlink()
     write_store(tmp_path / "set", config, 6, SEED)
     np.testing.assert_array_equal(array[:], expected)
-
-
-def test_the_dask_array_has_the_values_of_the_simulator(expected):
-    np.testing.assert_array_equal(trajectory_array(CONFIG, N, SEED, n_rows=6).compute(), expected)
 
 
 def test_the_number_of_workers_does_not_change_a_byte(tmp_path, stored):
@@ -185,9 +181,8 @@ def test_worker_processes_read_a_store_without_overlap_or_gap(stored, expected):
 def test_an_incomplete_store_is_not_read(tmp_path):
     write_store(tmp_path / "set", CONFIG, N, SEED, chunks=(6, 50))
     (tmp_path / "set/c/2/0/0").unlink()
-    for read in (open_store, lambda path: StoredTrajectories(path, [(10, 5)])):
-        with pytest.raises(ValueError, match="not complete .1 of 4 chunks"):
-            read(tmp_path / "set")
+    with pytest.raises(ValueError, match="not complete .1 of 4 chunks"):
+        StoredTrajectories(tmp_path / "set", [(10, 5)])
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b"x" * 100 + b[100:]])
@@ -223,16 +218,16 @@ def test_impossible_stages_and_paths_are_refused(tmp_path, stored):
         with pytest.raises(ValueError, match="stages must be pairs"):
             StoredTrajectories(stored, stages)
     with pytest.raises(ValueError, match="holds no trajectories"):
-        open_store(tmp_path)
+        StoredTrajectories(tmp_path, [(10, 5)])
     with pytest.raises(IndexError, match="items must lie in 0..4"):
         StoredTrajectories(stored, [(10, 5)])[5]
     (tmp_path / "zarr.json").write_text("{")
     with pytest.raises(ValueError, match="damaged"):
-        open_store(tmp_path)
+        StoredTrajectories(tmp_path, [(10, 5)])
 
 
 def test_the_command_line_writes_a_set(tmp_path, capsys):
     path = tmp_path / "set"
     assert store.main([str(path), "--n", "3", "--n-frames", "20", "--workers", "1"]) == 0
     assert "3 trajectories of 20 frames" in capsys.readouterr().out
-    assert open_store(path).shape == (3, 20, 2)
+    assert len(StoredTrajectories(path, [(20, 3)])) == 3

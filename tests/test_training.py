@@ -20,9 +20,10 @@ import training_runs
 from safetensors.torch import load_file, save_file
 from training_runs import TINY
 
-from mb_support import REGIMES, TrajectoryTransformer, checkpoints, store
+from mb_support import REGIMES, TrajectoryTransformer, checkpoints, paths, store
 from mb_support.checkpoints import CheckpointError, CheckpointWarning, newest_whole_checkpoint
 from mb_support.training import __main__ as command_line
+from mb_support.training import all_runs
 from mb_support.training import run as training
 from mb_support.training.recipes import RECIPES, TrainingConfig, trainings
 
@@ -319,6 +320,36 @@ def test_the_learning_rate_warms_up_and_falls_with_the_frames_shown():
     # after 30 of 40 steps half of the frames have been shown: the cosine is half-way
     assert rates[30] == pytest.approx(0.02 + 0.98 / 2)
     assert rates[-1] == pytest.approx(0.02)
+    # by steps the cosine is half-way after half of the steps, whatever their length
+    by_steps = replace(config, decay_by="steps")
+    assert by_steps.rate_of_step(20) == pytest.approx(0.02 + 0.98 / 2)
+    assert by_steps.rate_of_step(40) == pytest.approx(0.02)
+    assert by_steps.rate_of_step(30) < rates[30]
+
+
+def test_a_record_without_the_schedule_is_one_by_frames():
+    before = asdict(TINY)
+    del before["decay_by"]
+    assert TrainingConfig.from_dict(before) == TINY
+
+
+def test_the_checkpoint_is_the_median_of_the_trainings_that_are_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "TRAININGS", tmp_path / "trainings")
+    monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path / "checkpoints")
+    found = {"small-0": 0.96, "small-2": 0.95, "small-3": 0.97, "small-4": 0.94, "large-0": 0.9}
+    for name, accuracy in found.items():
+        folder = tmp_path / "trainings" / name / "model"
+        folder.mkdir(parents=True)
+        record = {"config": asdict(trainings()[name]), "curve": [{"eval_accuracy": accuracy}]}
+        (folder / "training.json").write_text(json.dumps(record))
+    other = replace(trainings()["small-1"], learning_rate=1.0)  # made with other settings
+    shutil.copytree(folder.parent, tmp_path / "trainings" / "small-1")
+    record = {"config": asdict(other), "curve": [{"eval_accuracy": 0.99}]}
+    (tmp_path / "trainings" / "small-1" / "model" / "training.json").write_text(json.dumps(record))
+    chosen = [all_runs.median_seed(size) for size in ("small", "medium", "large")]
+    assert chosen == ["small-2", None, "large-0"]
+    all_runs.choose_checkpoints()
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["large", "small"]
 
 
 def test_a_fixed_set_is_gone_through_in_a_new_order_on_each_pass(tmp_path):
@@ -361,7 +392,8 @@ def test_trainings_of_the_book_have_one_recipe_a_size_and_differ_in_their_seed()
         ({"save_every": 0}, "save_every must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate must be positive; got 0.0"),
         ({"dropout": 1.0}, "dropout must be from 0 to below 1; got 1.0"),
-        ({"n_distinct": 0}, "n_distinct must be at least 1, or None"),
+        ({"n_distinct": 0}, "n_distinct must be at least 1; got 0"),
+        ({"decay_by": "epochs"}, 'decay_by must be "frames" or "steps"'),
         ({"stages": ((16, 1),)}, "n_trajectories >= batch_size"),
         ({"regime": "hot"}, "unknown regime 'hot'"),
     ],

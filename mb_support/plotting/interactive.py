@@ -30,7 +30,7 @@ _PAGE = """
 <div id="{name}" class="interactive-plot" role="img" aria-label="{alt}"></div>
 <div class="interactive-controls">
 <button type="button" id="{name}-play">Play</button>
-<label>{choice_label} <select id="{name}-choice">{options}</select></label>
+{choice}
 <label>{label} <input type="range" id="{name}-step" min="0" max="{last}" value="0"></label>
 <output id="{name}-value"></output>
 </div>
@@ -75,25 +75,9 @@ _PAGE = """
 class InteractiveFigure:
     """A plotly figure with frames, a slider over them and a play button, as a notebook shows it.
 
-    Parameters
-    ----------
-    figure : plotly.graph_objects.Figure
-        Its frames are named "choice/step".
-    name : str
-        Identifier of the figure among those of its page.
-    alt : str
-        What a reader who cannot see it should know.
-    marks : sequence of str
-        What each step of the slider is called.
-    label, choice_label : str
-        Names of the slider, and of the list of choices (hidden if there is one choice only).
-    choices : sequence of str
-        First parts of the names of the frames.
-
-    Raises
-    ------
-    ValueError
-        If a choice and step has no frame.
+    `name` identifies it on its page, `alt` says what a reader who cannot see it should know,
+    `marks` what each step of the slider is called. Frames are named "choice/step"; the list of
+    `choices` is hidden if there is one only.
     """
 
     def __init__(self, figure, name, alt, marks, label, choice_label="", choices=("",)):
@@ -109,26 +93,35 @@ class InteractiveFigure:
         spec = json.loads(self.figure.to_json(engine="json"))
         spec["config"] = {"responsive": True, "displaylogo": False, "displayModeBar": False}
         options = "".join(f"<option>{html.escape(choice)}</option>" for choice in self.choices)
-        page = _PAGE.format(
-            name=f"interactive-{self.name}",  # a heading of the page may be called the same
+        name = f"interactive-{self.name}"  # a heading of the page may be called the same
+        select = f'id="{name}-choice">{options}</select>'
+        if len(self.choices) == 1:  # nothing to choose from
+            choice = f"<select hidden {select}"
+        else:
+            choice = f"<label>{html.escape(self.choice_label)} <select {select}</label>"
+        return _PAGE.format(
+            name=name,
             alt=html.escape(self.alt, quote=True),
             label=html.escape(self.label),
-            choice_label=html.escape(self.choice_label),
-            options=options,
+            choice=choice,
             last=len(self.marks) - 1,
             spec=json.dumps(spec, sort_keys=True).replace("</", "<\\/"),
             marks=json.dumps(self.marks).replace("</", "<\\/"),
             server=_PLOTLY_SERVER,
         )
-        if len(self.choices) == 1:  # nothing to choose from
-            page = page.replace(
-                "<label>" + html.escape(self.choice_label) + " <select", "<select hidden"
-            )
-            page = page.replace("</select></label>", "</select>")
-        return page
 
     def __repr__(self):
         return f"<interactive figure {self.name}>"
+
+
+def _two_panels():
+    # the plane above, something along time below
+    figure = make_subplots(rows=2, row_heights=[0.68, 0.32], vertical_spacing=0.14)
+    figure.update_xaxes(zeroline=False)
+    figure.update_yaxes(zeroline=False)
+    figure.update_xaxes(title_text="x (reduced length)", row=1, col=1, constrain="domain")
+    figure.update_yaxes(title_text="y (reduced length)", row=1, col=1, scaleanchor="x")
+    return figure
 
 
 def _rounded(values, digits=3):
@@ -159,31 +152,8 @@ def _energy_contours(x, y, energy, highest):
 def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, tail=25):
     """A particle moving on the potential, with its committor beside it.
 
-    Parameters
-    ----------
-    trajectory : (n_frames, 2) array_like
-        Positions, reduced length.
-    committor : (n_frames,) array_like
-        Probability of reaching B before A from each position.
-    times : (n_frames,) array_like
-        Time of each frame, reduced units.
-    x, y : (n_x,), (n_y,) array_like
-        Nodes of the grid.
-    energy : (n_x, n_y) array_like
-        Potential on the grid, reduced energy.
-    highest : float
-        Energies above are drawn as this one.
-    tail : int
-        Frames of the past that are drawn behind the particle.
-
-    Returns
-    -------
-    InteractiveFigure
-
-    Raises
-    ------
-    ValueError
-        If the lengths of trajectory, committor and times differ.
+    Along an (n_frames, 2) trajectory, with the committor and the time of each frame, over contours
+    of an (n_x, n_y) energy up to `highest`. `tail` frames of the past are drawn behind.
     """
     trajectory = _check_trajectory(trajectory)
     if not len(trajectory) == len(committor) == len(times):
@@ -191,7 +161,7 @@ def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, 
             "trajectory, committor and times must have equal lengths; got "
             f"{len(trajectory)}, {len(committor)}, {len(times)}"
         )
-    figure = make_subplots(rows=2, row_heights=[0.68, 0.32], vertical_spacing=0.14)
+    figure = _two_panels()
     figure.add_trace(_energy_contours(x, y, energy, highest), row=1, col=1)
     line = {"color": PALETTE["black"], "width": 1}
     figure.add_trace(go.Scatter(x=[], y=[], mode="lines", line=line), row=1, col=1)
@@ -215,11 +185,7 @@ def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, 
     ]
     for level, state in ((0, 0), (1, 1)):
         figure.add_hline(y=level, line={"color": STATE_COLORS[state], "dash": "dot"}, row=2, col=1)
-    figure.update_xaxes(title_text="x (reduced length)", row=1, col=1, constrain="domain")
-    figure.update_yaxes(title_text="y (reduced length)", row=1, col=1, scaleanchor="x")
     figure.update_xaxes(title_text="time (reduced)", row=2, col=1)
-    figure.update_xaxes(zeroline=False)
-    figure.update_yaxes(zeroline=False)
     figure.update_yaxes(title_text="committor to B", range=[-0.08, 1.08], row=2, col=1)
     figure.update_layout(**_LAYOUT, height=640)
     alt = (
@@ -233,29 +199,9 @@ def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, 
 def explore_attention(trajectory, attention, queries, choices, state=None, stride=1):
     """A trajectory coloured by where the model looks from one of its frames.
 
-    Parameters
-    ----------
-    trajectory : (n_frames, 2) array_like
-        Positions, reduced length.
-    attention : (n_choices, n_queries, n_frames) array_like
-        Attention weights; each row sums to one.
-    queries : (n_queries,) array_like of int
-        Frames that look.
-    choices : sequence of str
-        Names of the first axis of `attention`, such as "layer 4".
-    state : {0, 1}, optional
-        State in which the trajectory begins, named in the title.
-    stride : int
-        Frames of the model from one position to the next: frames are named by their number there.
-
-    Returns
-    -------
-    InteractiveFigure
-
-    Raises
-    ------
-    ValueError
-        If the shape of `attention` does not fit the trajectory, queries and choices.
+    `attention` is (n_choices, n_queries, n_frames), rows that sum to one; `queries` are the frames
+    that look, named by their number in a whole trajectory of `stride` times as many frames;
+    `choices` name the first axis, such as "layer 4"; the title names the `state` it begins in.
     """
     trajectory, attention = _check_trajectory(trajectory), np.asarray(attention)
     expected = (len(choices), len(queries), len(trajectory))
@@ -263,7 +209,7 @@ def explore_attention(trajectory, attention, queries, choices, state=None, strid
         raise ValueError(f"attention must have shape {expected}; got {attention.shape}")
     relative = attention * attention.shape[-1]  # 1 where attention is spread evenly
     highest = float(np.quantile(relative, 0.995))
-    figure = make_subplots(rows=2, row_heights=[0.68, 0.32], vertical_spacing=0.14)
+    figure = _two_panels()
     color = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
     bar = {  # above the points, or nothing would be left for them on a phone
         "title": {"text": "attention / even share", "side": "top"},
@@ -293,15 +239,10 @@ def explore_attention(trajectory, attention, queries, choices, state=None, strid
         for index, choice in enumerate(choices)
         for step, query in enumerate(queries)
     ]
-    figure.update_xaxes(title_text="x (reduced length)", row=1, col=1, constrain="domain")
-    figure.update_yaxes(
-        title_text="y (reduced length)", row=1, col=1, scaleanchor="x", constrain="domain"
-    )
+    figure.update_yaxes(row=1, col=1, constrain="domain")
     window = [0, frames[-1]]
     figure.update_xaxes(title_text="frame looked at", range=window, row=2, col=1)
     figure.update_yaxes(title_text="attention", range=[0, 1.1 * highest], row=2, col=1)
-    figure.update_xaxes(zeroline=False)
-    figure.update_yaxes(zeroline=False)
     title = f"A trajectory that began in {STATE_NAMES[state]}" if state is not None else ""
     figure.update_layout(
         **_LAYOUT | {"margin": _LAYOUT["margin"] | {"t": 85}},

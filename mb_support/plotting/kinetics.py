@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from .style import BASELINE_COLOR, DENSITY_CMAP, PALETTE, REFERENCE_COLOR, axes_or_new
+from .style import BASELINE_COLOR, DENSITY_CMAP, PALETTE, REFERENCE_COLOR, axes_or_new, map_axes
 
 #: Name, colour and marker of each kind of ensemble in `results/kinetics`.
 GENERATORS = {
@@ -33,20 +33,8 @@ NAMES = {
 def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
     """Estimated over exact values, a row for each quantity and a mark for each generator.
 
-    Parameters
-    ----------
-    estimates : dict of str to dict of str to Estimate
-        By generator (keys of `GENERATORS`), then by quantity (keys of `QUANTITIES`); what is
-        missing or not finite is left out.
-    exact : dict of str to float
-        By quantity.
-    tolerance : float
-        Half width of the grey band around one.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `Estimate`s by generator (keys of `GENERATORS`), then by quantity (keys of `QUANTITIES`); what
+    is not finite is left out. A grey band spans `tolerance` on either side of one.
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.45)
     ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
@@ -84,25 +72,11 @@ def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
 
 
 def plot_box_density(density, edges, title="", largest=None, has_bar=False, ax=None):
-    """Density of an ensemble on the stated grid, on a logarithmic colour scale.
+    """Share of frames in each box of a grid, on a logarithmic scale over four decades.
 
-    Parameters
-    ----------
-    density : (n_boxes + 1,) array_like
-        Share of frames in each box; the last entry, everywhere else, is not drawn.
-    edges : (x_edges, y_edges)
-    title : str
-    largest : float, optional
-        Upper end of the colour scale; it spans four decades.
-    has_bar : bool
-        Draw the scale beside.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    The last entry of `density`, everywhere else, is not drawn; `largest` ends the scale.
     """
-    ax = axes_or_new(ax, width=0.5, aspect=0.9)
+    ax = map_axes(axes_or_new(ax, width=0.5, aspect=0.9))
     boxes = np.asarray(density)[:-1].reshape(len(edges[0]) - 1, len(edges[1]) - 1)
     largest = boxes.max() if largest is None else largest
     mesh = ax.pcolormesh(
@@ -112,10 +86,7 @@ def plot_box_density(density, edges, title="", largest=None, has_bar=False, ax=N
         norm=LogNorm(largest * 1e-4, largest),
         rasterized=True,
     )
-    ax.set_aspect("equal")
     ax.set_title(title)
-    ax.set_xlabel("x (reduced length)")
-    ax.set_ylabel("y (reduced length)")
     if has_bar:
         ax.figure.colorbar(mesh, ax=ax, label="share of frames", shrink=0.7)
     return ax
@@ -124,19 +95,7 @@ def plot_box_density(density, edges, title="", largest=None, has_bar=False, ax=N
 def plot_autocorrelation(curves, exact, frame_time, ax=None):
     """Autocorrelation functions against time, with the exact one in black.
 
-    Parameters
-    ----------
-    curves : dict of str to dict
-        By generator: "lags", "values" and "errors" (standard errors), each a sequence.
-    exact : dict
-        "lags" and "values".
-    frame_time : float
-        Time of a frame.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    By generator: "lags", "values" and "errors" (standard errors; two are shaded).
     """
     ax = axes_or_new(ax, width=0.65, aspect=0.7)
     for generator, curve in curves.items():
@@ -147,8 +106,6 @@ def plot_autocorrelation(curves, exact, frame_time, ax=None):
         ax.plot(times, values, color=color, marker=marker, ms=3, lw=1, label=label)
     times = np.array(exact["lags"][1:]) * frame_time
     ax.plot(times, exact["values"][1:], color=REFERENCE_COLOR, lw=1.4, label="exact")
-    ax.set_xscale("log")
-    ax.set_xlabel("time")
-    ax.set_ylabel("autocorrelation of y")
+    ax.set(xscale="log", xlabel="time", ylabel="autocorrelation of y")
     ax.legend()
     return ax

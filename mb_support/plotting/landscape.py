@@ -14,50 +14,35 @@ from .style import (
     STATE_COLORS,
     STATE_MARKERS,
     axes_or_new,
+    map_axes,
 )
 
 _X_RANGE, _Y_RANGE = (-1.6, 1.3), (-0.4, 2.1)
 _LINES = ("-", "--", "-.", ":")
 
 
-def _map_axes(ax):
-    ax.set(xlim=_X_RANGE, ylim=_Y_RANGE, xlabel="x (reduced length)", ylabel="y (reduced length)")
-    ax.set_aspect("equal")
-    return ax
+def _framed(ax):
+    ax.set(xlim=_X_RANGE, ylim=_Y_RANGE)
+    return map_axes(ax)
+
+
+def _add_bar(filled, ax, label, ticks, **options):
+    bar = ax.figure.colorbar(filled, ax=ax, label=label, ticks=ticks, **options)
+    bar.outline.set_visible(False)
 
 
 def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0, ax=None):
-    """Potential energy as filled contours, with stationary points.
+    """Potential energy as filled contours, white above `highest`.
 
-    Parameters
-    ----------
-    x, y : (n_x,) and (n_y,) array_like
-        Nodes.
-    energy : (n_x, n_y) ndarray
-        Reduced energy; above `highest` the map stays white.
-    points : DataFrame, optional
-        From `exact.stationary_points`: columns x and y, rows named.
-    box : (2, 2) array_like, optional
-        Corners of the box of starts.
-    ridge : (n, 2) array_like, optional
-        Line that separates the two states.
-    highest : float
-        Upper end of the colours.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
+    With stationary `points` (of `exact.stationary_points`), the corners of the `box` of starts
+    and the (n, 2) `ridge` between the states, where given.
     """
-    ax = _map_axes(axes_or_new(ax, width=0.85, aspect=0.72))
+    ax = _framed(axes_or_new(ax, width=0.85, aspect=0.72))
     levels = np.linspace(np.floor(np.min(energy) / 10) * 10, highest, 26)
     shown = np.ma.masked_greater(np.transpose(energy), highest)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=ENERGY_CMAP)
     ax.contour(x, y, shown, levels=levels, colors="white", linewidths=0.3, alpha=0.6)
-    bar = ax.figure.colorbar(
-        filled, ax=ax, label="V (reduced energy)", ticks=np.arange(-150, 101, 50)
-    )
-    bar.outline.set_visible(False)
+    _add_bar(filled, ax, "V (reduced energy)", np.arange(-150, 101, 50))
     if ridge is not None:
         ax.plot(*np.transpose(ridge), color="white", lw=1.4, ls="--")
     if box is not None:
@@ -76,52 +61,22 @@ def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0,
 
 
 def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
-    """Free energy of a density in kT, as filled contours from 0 to `highest`.
-
-    Parameters
-    ----------
-    x, y : (n_x,) and (n_y,) array_like
-    free_energy : (n_x, n_y) ndarray
-        Minus the logarithm of the density over its maximum.
-    highest : float
-        Above this the map stays white.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
-    ax = _map_axes(axes_or_new(ax, width=0.6, aspect=0.9))
+    """Free energy of a density in kT above its minimum, white above `highest`."""
+    ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
     levels = np.linspace(0, highest, 25)
     shown = np.ma.masked_greater(np.transpose(free_energy), highest)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=f"{DENSITY_CMAP}_r")
-    bar = ax.figure.colorbar(filled, ax=ax, label="$-\\ln p/p_{max}$", shrink=0.75)
-    bar.set_ticks(np.arange(0, highest + 1, 3))
-    bar.outline.set_visible(False)
+    _add_bar(filled, ax, "$-\\ln p/p_{max}$", np.arange(0, highest + 1, 3), shrink=0.75)
     return ax
 
 
 def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None):
     """Probability to reach B before A, or any other probability of B, as a map.
 
-    Parameters
-    ----------
-    x, y : (n_x,) and (n_y,) array_like
-    committor : (n_x, n_y) ndarray
-        Between 0 (colour of A) and 1 (colour of B).
-    disks : sequence of (centre, radius)
-        Drawn as circles: A first, then B.
-    isolines : sequence of float
-        Values at which black lines are drawn and labelled.
-    seen : (n_x, n_y) ndarray of bool, optional
-        Where False, the map stays white.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
+    From 0 (colour of A) to 1 (colour of B), with labelled black `isolines`; white where the
+    field `seen` is False. `disks`, (centre, radius) of A and of B, are drawn as circles.
     """
-    ax = _map_axes(axes_or_new(ax, width=0.6, aspect=0.9))
+    ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
     shown = np.transpose(committor)
     if seen is not None:
         shown = np.ma.masked_where(~np.transpose(seen), shown)
@@ -132,27 +87,12 @@ def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=Non
         ax.clabel(lines, fmt="%.2g", fontsize=7)
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=False):
         ax.add_patch(Circle(centre, radius, fc=color, ec="black", lw=0.8))
-    bar = ax.figure.colorbar(filled, ax=ax, label="probability of B", shrink=0.75)
-    bar.set_ticks([0, 0.25, 0.5, 0.75, 1])
-    bar.outline.set_visible(False)
+    _add_bar(filled, ax, "probability of B", [0, 0.25, 0.5, 0.75, 1], shrink=0.75)
     return ax
 
 
 def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
-    """Slowest relaxation times of several systems, between one frame and one trajectory.
-
-    Parameters
-    ----------
-    timescales : (n,) array_like
-        Descending, reduced time.
-    frame_time, trajectory_time : float
-        Drawn as lines across.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Slowest relaxation times, between the times of one frame and of one trajectory."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for time, label in ((frame_time, "one frame"), (trajectory_time, "one trajectory")):
         ax.axhline(time, color=BASELINE_COLOR, lw=1.0, ls="--")
@@ -169,18 +109,7 @@ def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
 
 
 def plot_convergence(changes, ax=None):
-    """Changes of results on halving the grid step, with the slope of second order.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        From `exact.refinement`: indexed by grid step, one column for each result.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Table of `exact.refinement`: changes by grid step, with the slope of second order."""
     ax = axes_or_new(ax, width=0.7, aspect=0.65)
     markers = ("o", "s", "^", "D")
     colors = [PALETTE[name] for name in ("orange", "green", "purple", "sky")]
@@ -198,18 +127,7 @@ def plot_convergence(changes, ax=None):
 
 
 def plot_forecast_error(errors, ax=None):
-    """Squared error of forecasts against how many frames they look ahead.
-
-    Parameters
-    ----------
-    errors : DataFrame
-        From `exact.forecast_errors`: indexed by frames ahead; the first column is the floor.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Table of `exact.forecast_errors`: squared error by how far forecasts look ahead."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     ax.plot(errors.index, errors.iloc[:, 0], color=REFERENCE_COLOR, label=errors.columns[0])
     for name, line in zip(errors.columns[1:], _LINES[1:], strict=False):
@@ -223,18 +141,7 @@ def plot_forecast_error(errors, ax=None):
 def plot_label_knowledge(frames, curves, simulated=None, ax=None):
     """Best possible accuracy for a label against the frame one begins to look at.
 
-    Parameters
-    ----------
-    frames : (n,) array_like of int
-    curves : dict of str to (n,) array_like
-        Exact accuracies by name of the label.
-    simulated : dict of str to (accuracy, standard error), optional
-        The best guess scored on simulated trajectories at the same frames, (n,) each.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
+    Exact `curves` by name of the label; `simulated` ones as pairs of accuracy and its error.
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     # Frame 0 has a place on the logarithmic axis, one decade below frame 1.

@@ -37,16 +37,7 @@ def _arrow(ax, start, end):
 
 
 def plot_architecture(ax=None):
-    """The path of a trajectory through the model, from frames to both answers.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """The path of a trajectory through the model, from frames to both answers."""
     ax = axes_or_new(ax, width=0.95, aspect=0.62)
     _box(ax, 5, 0, 5.6, "raw frames  $x_1, \\dots, x_N$  (x, y)")
     _box(ax, 5, 1.1, 5.6, "standardise: mean 0, deviation 1 over frames")
@@ -73,18 +64,7 @@ def plot_architecture(ax=None):
 
 
 def plot_parameters(counts, ax=None):
-    """Share of a model's parameters in each of its parts, one bar for each size.
-
-    Parameters
-    ----------
-    counts : dict of str to dict of str to int
-        By size, then part.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Share of parameters by part, one bar for each size; {size: {part: count}}."""
     ax = axes_or_new(ax, width=1.0, aspect=0.34)
     for row, parts in enumerate(counts.values()):
         total, left = sum(parts.values()), 0.0
@@ -103,20 +83,7 @@ def plot_parameters(counts, ax=None):
 
 
 def plot_readings(one, two, labels, ax=None):
-    """Cross-entropy of each trajectory in both readings of the loss.
-
-    Parameters
-    ----------
-    one, two : (n,) array_like of float
-        One pass over all but the last frame; a second pass over all frames.
-    labels : (n,) array_like of int
-        States, which decide colour and marker.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Cross-entropy of each trajectory with one pass and with two, marked by label."""
     ax = axes_or_new(ax, width=0.55, aspect=0.9)
     one, two, labels = np.asarray(one), np.asarray(two), np.asarray(labels)
     ends = np.array([min(one.min(), two.min()), max(one.max(), two.max())])
@@ -135,18 +102,7 @@ def plot_readings(one, two, labels, ax=None):
 
 
 def plot_errors(errors, ax=None):
-    """Largest error of the encodings by attention implementation, one group for each size.
-
-    Parameters
-    ----------
-    errors : dict of str to dict of str to float
-        By size, then implementation.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Largest error of the encodings; {size: {attention implementation: error}}."""
     ax = axes_or_new(ax, width=0.7, aspect=0.5)
     names = list(next(iter(errors.values())))
     for k, (size, values) in enumerate(errors.items()):

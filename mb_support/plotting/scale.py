@@ -22,18 +22,7 @@ def _tick(ax, amounts):
 
 
 def plot_speeds(rows, ax=None):
-    """Steps per second of several programs as bars, on a logarithmic axis.
-
-    Parameters
-    ----------
-    rows : list of dict
-        With "name", "median_steps_per_s", "lowest_steps_per_s" and "highest_steps_per_s".
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Rows of the benchmark of simulators, as bars that span their rounds."""
     ax = axes_or_new(ax, width=0.9, aspect=0.5)
     rows = sorted(rows, key=lambda row: row["median_steps_per_s"])
     for place, row in enumerate(rows):
@@ -42,25 +31,12 @@ def plot_speeds(rows, ax=None):
         span = [row["lowest_steps_per_s"], row["highest_steps_per_s"]]
         ax.plot(span, [place, place], color=REFERENCE_COLOR, lw=1)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    ax.set_xscale("log")
-    ax.set_xlabel("simulated steps per second")
+    ax.set(xscale="log", xlabel="simulated steps per second")
     return ax
 
 
 def plot_length_law(points, laws, ax=None):
-    """Frames per second against the number of frames, with the fitted laws.
-
-    Parameters
-    ----------
-    points : dict of str to (n_frames, frames_per_s)
-        By size.
-    laws : dict of str to scale.LengthLaw
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Frames per second by number of frames, measured `points` and fitted `laws`, by size."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for size, (n_frames, speed) in points.items():
         color = SIZE_COLORS[size]
@@ -68,55 +44,24 @@ def plot_length_law(points, laws, ax=None):
         fine = np.geomspace(min(n_frames), max(n_frames), 50)
         ax.plot(fine, laws[size].frames_per_s(fine), SIZE_LINES[size], color=color, lw=1)
     _tick(ax, n_frames)
-    ax.set_yscale("log")
-    ax.set_xlabel("frames of a trajectory")
-    ax.set_ylabel("frames per second")
+    ax.set(yscale="log", xlabel="frames of a trajectory", ylabel="frames per second")
     return ax
 
 
 def plot_growth(amounts, seconds, exponent, label, ax=None):
-    """Measured time against an amount, with proportional growth through the largest one.
-
-    Parameters
-    ----------
-    amounts, seconds : (n,) array_like
-    exponent : float
-        Fitted, for the legend.
-    label : str
-        Of the amount.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Measured time against an amount, with proportional growth through the largest one."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     ax.plot(amounts, seconds, "o", color=MODEL_COLOR, label=f"measured, power {exponent:.2f}")
     law = np.asarray(amounts) * seconds[-1] / amounts[-1]
     ax.plot(amounts, law, color=REFERENCE_COLOR, lw=1, label="proportional")
     _tick(ax, amounts)
-    ax.set_yscale("log")
-    ax.set_xlabel(label)
-    ax.set_ylabel("seconds")
+    ax.set(yscale="log", xlabel=label, ylabel="seconds")
     ax.legend(loc="upper left")
     return ax
 
 
 def plot_ratios(ratios, goal, ax=None):
-    """How many times faster than the plain configuration, by size, with the range of rounds.
-
-    Parameters
-    ----------
-    ratios : list of dict
-        With "size", "median" and "range".
-    goal : float
-        Drawn as a line.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """How many times faster than the plain configuration, by size, with the range of rounds."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for place, row in enumerate(ratios):
         ax.bar(place, row["median"], color=SIZE_COLORS[row["size"]], width=0.6)

@@ -15,131 +15,87 @@ from .style import (
     axes_or_new,
 )
 
-#: Colours of the parts of `slices.causes_of_decline`: none of them means anything else.
-CAUSE_COLORS = {"short": "#BDBDBD", "view": PALETTE["yellow"], "moved": PALETTE["orange"]}
-CAUSE_LABELS = {
-    "short": "slice too short",
-    "view": "relaxation out of view",
-    "moved": "particle moved on",
+#: Colour and name of the parts of `slices.causes_of_decline`: no colour means anything else.
+CAUSES = {
+    "short": ("#BDBDBD", "slice too short"),
+    "view": (PALETTE["yellow"], "relaxation out of view"),
+    "moved": (PALETTE["orange"], "particle moved on"),
 }
 
 
-def _size_of(name):
-    # "small, fixed set" is drawn as small
-    return name.split(",")[0]
+def _style_of(name):
+    # colour and marker of a size, "small, fixed set" like small; grey diamonds for the rest
+    size = name.split(",")[0]
+    return dict(color=SIZE_COLORS.get(size, BASELINE_COLOR), marker=SIZE_MARKERS.get(size, "D"))
 
 
-def plot_scores(measured, seeds=None, poster=None, ceiling=None, ax=None):
-    """Accuracies with their intervals, one row for each classifier.
+def plot_scores(measured, seeds, poster, ceiling, ax=None):
+    """Accuracies (value, low, high) with the ideal observer's, one row for each classifier.
 
-    Parameters
-    ----------
-    measured : dict of str to (value, low, high)
-        Drawn from top to bottom; model sizes in their own colours, everything else in grey. A name
-        such as "small, fixed set" has the colour of its size and an open marker.
-    seeds : dict of str to (n,) array_like of float, optional
-        Accuracy of each training, as small marks beneath its row.
-    poster : dict of str to float, optional
-        The poster's figure of each size, as an open diamond.
-    ceiling : (value, low, high), optional
-        What an ideal observer reaches, as a black line with its band.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    A name such as "small, fixed set" has the colour of its size and an open marker. `seeds` has
+    the accuracy of each training, small marks beneath the row, whose name has their number;
+    `poster` the poster's figures, open diamonds.
     """
     ax = axes_or_new(ax, width=0.9, aspect=0.5)
+    diamond = dict(marker="d", mfc="none", mec=PALETTE["black"], ls="")
     for row, (name, (value, low, high)) in enumerate(measured.items()):
-        size = _size_of(name)
-        color, marker = SIZE_COLORS.get(size, BASELINE_COLOR), SIZE_MARKERS.get(size, "D")
-        face = "white" if size in SIZE_COLORS and size != name else color
+        style = _style_of(name)
+        color = style.pop("color")
+        face = "white" if name.split(",")[0] in SIZE_COLORS and "," in name else color
         ax.plot([low, high], [row, row], color=color, lw=2.5, solid_capstyle="butt")
-        ax.plot(value, row, marker=marker, mfc=face, mec="black", ms=7, mew=0.6)
-        if seeds and name in seeds:
+        ax.plot(value, row, mfc=face, mec="black", ms=7, mew=0.6, **style)
+        if name in seeds:
             rows = np.full(len(seeds[name]), row + 0.28)
             ax.plot(seeds[name], rows, marker="|", color=color, ls="", ms=6, mew=1.2)
-        if poster and name in poster:
-            ax.plot(poster[name], row - 0.28, marker="d", mfc="none", mec=PALETTE["black"], ls="")
-    if poster:
-        ax.plot([], [], marker="d", mfc="none", mec=PALETTE["black"], ls="", label="poster")
-    if ceiling is not None:
-        ax.axvspan(*ceiling[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
-        ax.axvline(ceiling[0], color=REFERENCE_COLOR, lw=1.2, label="ideal observer")
-    ax.set_yticks(range(len(measured)), list(measured))
-    ax.set_ylim(len(measured) - 0.4, -0.6)
+        if name in poster:
+            ax.plot(poster[name], row - 0.28, **diamond)
+    ax.plot([], [], label="poster", **diamond)
+    ax.axvspan(*ceiling[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
+    ax.axvline(ceiling[0], color=REFERENCE_COLOR, lw=1.2, label="ideal observer")
+    names = [f"{name} ({len(seeds[name])})" if name in seeds else name for name in measured]
+    _rows(ax, names)
     ax.set_xlabel("accuracy on unseen trajectories")
-    ax.grid(axis="x")
-    if poster or ceiling is not None:
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
 def plot_readings(limits, poster, ours, ax=None):
     """What is possible under several readings of the task, beside the poster's figures.
 
-    Parameters
-    ----------
-    limits : dict of str to (value, low, high)
-        Highest possible accuracy by reading, in black, from top to bottom.
-    poster : dict of str to float
-        The poster's figure of each size, as a vertical line.
-    ours : dict of str to dict of str to float
-        By name of a classifier, its accuracy under some of the readings.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `limits` has the highest possible accuracy, (value, low, high), by reading; `ours`, by name of a
+    classifier, its accuracy under some of the readings.
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.42)
     for size, figure in poster.items():
-        style = dict(color=SIZE_COLORS.get(size), ls=SIZE_LINES.get(size, "-"), lw=1.2)
+        style = dict(color=SIZE_COLORS[size], ls=SIZE_LINES[size], lw=1.2)
         ax.axvline(figure, label=f"poster's {size}", **style)
     for row, (value, low, high) in enumerate(limits.values()):
         ax.plot([low, high], [row, row], color=REFERENCE_COLOR, lw=3, solid_capstyle="butt")
         ax.plot(value, row, marker="|", color=REFERENCE_COLOR, ms=14, mew=2, ls="")
     ax.plot([], [], color=REFERENCE_COLOR, lw=3, label="highest possible")
     for name, accuracies in ours.items():
-        size = _size_of(name)
-        rows = [list(limits).index(reading) for reading in accuracies]
-        ax.plot(
-            list(accuracies.values()),
-            np.array(rows) + 0.25,
-            marker=SIZE_MARKERS.get(size, "D"),
-            color=SIZE_COLORS.get(size, BASELINE_COLOR),
-            ls="",
-            label=name,
-        )
-    ax.set_yticks(range(len(limits)), list(limits))
-    ax.set_ylim(len(limits) - 0.5, -0.5)
+        rows = np.array([list(limits).index(reading) for reading in accuracies]) + 0.25
+        ax.plot(list(accuracies.values()), rows, ls="", label=name, **_style_of(name))
+    _rows(ax, list(limits))
     ax.set_xlabel("accuracy")
-    ax.grid(axis="x")
     ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3)
     return ax
 
 
+def _rows(ax, names):
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.grid(axis="x")
+
+
 def plot_confusion(matrix, title="", ax=None):
-    """A confusion matrix as counts.
-
-    Parameters
-    ----------
-    matrix : (2, 2) array_like of int
-        Row = true state, column = predicted state.
-    title : str
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """A (2, 2) confusion matrix as counts, row = true state."""
     matrix = np.asarray(matrix)
     ax = axes_or_new(ax, width=0.35, aspect=1.0)
     ax.imshow(matrix / matrix.sum(axis=1, keepdims=True), cmap="Greys", vmin=0, vmax=1.3)
-    for i in range(2):
-        for j in range(2):
-            color = "white" if matrix[i, j] > 0.8 * matrix[i].sum() else "black"
-            ax.text(j, i, f"{matrix[i, j]}", ha="center", va="center", color=color, fontsize=12)
+    for (i, j), count in np.ndenumerate(matrix):
+        color = "white" if count > 0.8 * matrix[i].sum() else "black"
+        ax.text(j, i, f"{count}", ha="center", va="center", color=color, fontsize=12)
     ax.set_xticks([0, 1], STATE_NAMES)
     ax.set_yticks([0, 1], STATE_NAMES)
     ax.set_xlabel("predicted state")
@@ -149,49 +105,20 @@ def plot_confusion(matrix, title="", ax=None):
     return ax
 
 
-def plot_accuracy_by_start(
-    tables, frames, limit, column="label", observer=None, copying=None, ax=None
-):
-    """Accuracy against the frame at which a slice begins, under its exact limit.
+def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
+    """Accuracy for the label against the frame at which a slice begins, under its exact limit.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        For each model size, or other name, rows of `slices.slice_table` of one length.
-    frames : (n,) ndarray
-        Frames of the limit.
-    limit : (n,) ndarray or None
-        Exact limit; None where there is none but 1.
-    column : {"label", "own"}
-        Accuracy for the trajectory's label, or for the state of the slice's first frame.
-    observer : dict of int to (value, error), optional
-        Accuracy of the ideal observer by first frame, as black circles.
-    copying : (n,) ndarray, optional
-        Accuracy of taking the state of the slice's first frame for the label, as a grey line.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `tables` has a `slices.slice_table` of one length for each size; at `frames` are the exact
+    `limit` and the accuracy of `copying` the state of that frame; `observer` has (value, error) of
+    the ideal observer by first frame.
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
-    if limit is not None:
-        ax.plot(frames, limit, color=REFERENCE_COLOR, lw=1.4, label="exact limit")
-    if copying is not None:
-        ax.plot(frames, copying, color=BASELINE_COLOR, lw=2.4, alpha=0.5, ls=":", label="copying")
+    ax.plot(frames, limit, color=REFERENCE_COLOR, lw=1.4, label="exact limit")
+    ax.plot(frames, copying, color=BASELINE_COLOR, lw=2.4, alpha=0.5, ls=":", label="copying")
     for name, table in tables.items():
-        color = SIZE_COLORS.get(name, BASELINE_COLOR)
-        error = [table[column] - table[f"{column}_low"], table[f"{column}_high"] - table[column]]
-        ax.errorbar(
-            table["start"],
-            table[column],
-            _bars(error),
-            color=color,
-            ls=SIZE_LINES.get(name, ":"),
-            marker=SIZE_MARKERS.get(name, "D"),
-            capsize=2,
-            label=name,
-        )
+        bars = _bars(table["label"], table["label_low"], table["label_high"])
+        style = _style_of(name) | dict(ls=SIZE_LINES.get(name, ":"), capsize=2, label=name)
+        ax.errorbar(table["start"], table["label"], bars, **style)
     if observer:
         values, errors = zip(*observer.values(), strict=True)
         style = dict(color=REFERENCE_COLOR, ls="", marker="o", mfc="white", ms=4, zorder=4)
@@ -202,35 +129,24 @@ def plot_accuracy_by_start(
     return ax
 
 
-def _bars(pair):
-    """Lower and upper error bars, (2, n), never negative from rounding."""
-    return np.maximum(np.array([np.asarray(side, float) for side in pair]), 0.0)
+def _bars(value, low, high):
+    # lower and upper error bars, (2, n), never negative from rounding
+    return np.maximum(np.array([value - low, high - value], float), 0.0)
 
 
 def plot_causes(causes, frames, limit, ax=None):
-    """Error of a slice, split into its causes.
+    """Error of a slice, split into its `slices.causes_of_decline`.
 
-    Parameters
-    ----------
-    causes : DataFrame
-        From `slices.causes_of_decline`.
-    frames : (n,) ndarray
-        Frames of the limit.
-    limit : (n,) ndarray
-        Exact limit of the accuracy: 1 less this is what having moved on must cost.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `limit` is the exact limit of the accuracy at `frames`: 1 less this is what having moved on
+    must cost.
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     place = np.arange(len(causes))
     above, below = np.zeros(len(causes)), np.zeros(len(causes))
-    for name, color in CAUSE_COLORS.items():
+    for name, (color, label) in CAUSES.items():
         part = causes[name].to_numpy(float)
         bottom = np.where(part >= 0, above, below)
-        ax.bar(place, part, 0.7, bottom, color=color, label=CAUSE_LABELS[name])
+        ax.bar(place, part, 0.7, bottom, color=color, label=label)
         above, below = above + np.maximum(part, 0), below + np.minimum(part, 0)
     ax.plot(place, causes["error"], color="black", marker="_", ms=16, mew=2, ls="", label="error")
     exact = 1 - np.interp(causes["start"], frames, limit)
@@ -243,37 +159,17 @@ def plot_causes(causes, frames, limit, ax=None):
 
 
 def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
-    """Where trajectories began, with those that were classified wrongly brought out.
+    """Where trajectories began, (n, 2), with those that were classified wrongly brought out.
 
-    Parameters
-    ----------
-    starts : (n, 2) ndarray
-        First frames.
-    labels : (n,) ndarray of int
-    is_right : (n,) ndarray of bool
-    separatrix : (x, y)
-        Points of the curve between the states.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `separatrix` has the (x, y) of the curve between the states.
     """
     ax = axes_or_new(ax, width=0.5, aspect=1.0)
     for state, name in enumerate(STATE_NAMES):
-        here = (labels == state) & is_right
-        ax.plot(*starts[here].T, ls="", marker=".", ms=3, color=STATE_COLORS[state], alpha=0.35)
-        wrong = (labels == state) & ~is_right
-        ax.plot(
-            *starts[wrong].T,
-            ls="",
-            marker=STATE_MARKERS[state],
-            ms=6,
-            color=STATE_COLORS[state],
-            mec="black",
-            mew=0.8,
-            label=f"{name}, missed",
-        )
+        here, color = labels == state, STATE_COLORS[state]
+        right, wrong = starts[here & is_right].T, starts[here & ~is_right].T
+        large = dict(marker=STATE_MARKERS[state], ms=6, mec="black", mew=0.8)
+        ax.plot(*right, ls="", marker=".", ms=3, color=color, alpha=0.35)
+        ax.plot(*wrong, ls="", color=color, label=f"{name}, missed", **large)
     ax.plot(*separatrix, color=REFERENCE_COLOR, lw=1.2)
     ax.set_aspect("equal")
     ax.set_xlim(starts[:, 0].min() - 0.05, starts[:, 0].max() + 0.05)
@@ -287,43 +183,21 @@ def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
 def plot_accuracy_by_stay(tables, ax=None):
     """Accuracy against the number of frames spent in the first state before leaving it.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        For each model size, from `classification.accuracy_by_group`.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `tables` has one of `classification.accuracy_by_group` for each size.
     """
     ax = axes_or_new(ax, width=0.5, aspect=1.0)
     edges = sorted({edge for table in tables.values() for edge in table["from"]})
-    for shift, (name, table) in zip(_shifts(len(tables)), tables.items(), strict=True):
+    for number, (name, table) in enumerate(tables.items()):
+        shift = 0.18 * (number - (len(tables) - 1) / 2)
         place = np.array([edges.index(edge) for edge in table["from"]]) + shift
-        error = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
-        ax.errorbar(
-            place,
-            table["accuracy"],
-            _bars(error),
-            color=SIZE_COLORS.get(name, BASELINE_COLOR),
-            marker=SIZE_MARKERS.get(name, "D"),
-            ls="",
-            capsize=2,
-            label=name,
-        )
+        bars = _bars(table["accuracy"], table["low"], table["high"])
+        ax.errorbar(place, table["accuracy"], bars, ls="", capsize=2, label=name, **_style_of(name))
     last = next(iter(tables.values()))
-    names = dict(zip(last["from"], last["to"], strict=True))
-    ax.set_xticks(
-        range(len(edges)),
-        [f"{edge:g}" if names.get(edge, 0) == edge + 1 else f"{edge:g}+" for edge in edges],
-    )
+    ends = dict(zip(last["from"], last["to"], strict=True))
+    names = [f"{e:g}" if ends.get(e, 0) == e + 1 else f"{e:g}+" for e in edges]
+    ax.set_xticks(range(len(edges)), names)
     ax.set_xlabel("frames in the first state before leaving it")
     ax.set_ylabel("accuracy")
     ax.grid(axis="y")
     ax.legend(loc="lower right")
     return ax
-
-
-def _shifts(n):
-    return (np.arange(n) - (n - 1) / 2) * 0.18

@@ -99,24 +99,9 @@ def use_style():
 
 
 def figure_size(width=1.0, aspect=0.6):
-    """Size of a figure, for `plt.subplots(figsize=...)`.
+    """Width and height in inches, for `plt.subplots(figsize=...)`.
 
-    Parameters
-    ----------
-    width : float
-        Fraction of the text column, above 0 and at most 1.
-    aspect : float
-        Height divided by width, above 0.
-
-    Returns
-    -------
-    tuple of float
-        Width and height in inches.
-
-    Raises
-    ------
-    ValueError
-        If `width` or `aspect` is out of range.
+    As a fraction of the text column, and height divided by width.
     """
     if not 0 < width <= 1:
         raise ValueError(f"width must be above 0 and at most 1; got {width}")
@@ -130,3 +115,10 @@ def axes_or_new(ax=None, width=1.0, aspect=0.6):
     if ax is not None:
         return ax
     return plt.subplots(figsize=figure_size(width, aspect))[1]
+
+
+def map_axes(ax):
+    """Label axes as coordinates of the plane, with equal scales; returns `ax`."""
+    ax.set(xlabel="x (reduced length)", ylabel="y (reduced length)")
+    ax.set_aspect("equal")
+    return ax

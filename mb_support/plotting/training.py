@@ -1,4 +1,7 @@
-"""Figures of the training chapter: learning curves, fixed against fresh data, the data curve."""
+"""Figures of the training chapter: learning curves, fixed against fresh data, the data curve.
+
+`curves` are lists of `training_study.learning_curve`, one for each seed, by size.
+"""
 
 import numpy as np
 
@@ -10,35 +13,24 @@ LOSS_LABELS = {
 }
 
 
+def _lines(curves):
+    # (curve, line format, style) of every training; the legend counts them
+    for size, seeds in curves.items():
+        for number, curve in enumerate(seeds):
+            label = f"{size} ({len(seeds)})" if number == 0 else None
+            yield curve, SIZE_LINES[size], dict(color=SIZE_COLORS[size], lw=1, label=label)
+
+
 def plot_loss(curves, term, window=4, ax=None):
     """One term of the training loss against the trajectories shown, one line a training.
 
-    Parameters
-    ----------
-    curves : dict of str to list of dict
-        Size to `training_study.learning_curve` of each seed.
-    term : {"trajectory_loss", "classification_loss"}
-    window : int
-        Logged values in the running mean.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `term` is a key of `LOSS_LABELS`; drawn is a running mean over `window` logged values.
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for size, seeds in curves.items():
-        for number, curve in enumerate(seeds):
-            n = min(window, len(curve["shown"]))
-            smooth = np.convolve(curve[term], np.ones(n) / n, mode="valid")
-            ax.plot(
-                curve["shown"][n - 1 :],
-                smooth,
-                SIZE_LINES[size],
-                color=SIZE_COLORS[size],
-                lw=1,
-                label=size if number == 0 else None,
-            )
+    for curve, line, style in _lines(curves):
+        n = min(window, len(curve["shown"]))
+        smooth = np.convolve(curve[term], np.ones(n) / n, mode="valid")
+        ax.plot(curve["shown"][n - 1 :], smooth, line, **style)
     _thousands(ax)
     ax.set_ylabel(LOSS_LABELS[term])
     ax.set_yscale("log")
@@ -46,33 +38,12 @@ def plot_loss(curves, term, window=4, ax=None):
 
 
 def plot_accuracy(curves, chance, ax=None):
-    """Validation accuracy against the trajectories shown, one line a training.
-
-    Parameters
-    ----------
-    curves : dict of str to list of dict
-        Size to `training_study.learning_curve` of each seed.
-    chance : float
-        Accuracy of guessing the more frequent state.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Validation error against the trajectories shown, one line a training, below chance."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for size, seeds in curves.items():
-        for number, curve in enumerate(seeds):
-            ax.plot(
-                curve["scored"],
-                1 - curve["accuracy"],
-                SIZE_LINES[size],
-                color=SIZE_COLORS[size],
-                marker=SIZE_MARKERS[size],
-                ms=3,
-                lw=1,
-                label=size if number == 0 else None,
-            )
+        for curve, line, style in _lines({size: seeds}):
+            error = 1 - curve["accuracy"]
+            ax.plot(curve["scored"], error, line, marker=SIZE_MARKERS[size], ms=3, **style)
     ax.axhline(1 - chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
     ax.set_yscale("log")
     _thousands(ax)
@@ -82,41 +53,16 @@ def plot_accuracy(curves, chance, ax=None):
 
 
 def plot_fixed(curves, n_distinct, quantity, ax=None):
-    """A score against passes over a fixed training set, one line a training.
+    """Validation "accuracy" or "cross_entropy" against passes over a set of `n_distinct`.
 
-    Parameters
-    ----------
-    curves : dict of str to list of dict
-        Size to `training_study.learning_curve` of each seed.
-    n_distinct : int
-        Trajectories of the fixed set.
-    quantity : {"accuracy", "cross_entropy"}
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    One line a training; dotted beside the cross-entropy is that on the training set.
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for size, seeds in curves.items():
-        for number, curve in enumerate(seeds):
-            ax.plot(
-                curve["scored"] / n_distinct,
-                curve[quantity],
-                SIZE_LINES[size],
-                color=SIZE_COLORS[size],
-                lw=1,
-                label=f"{size}, validation" if number == 0 else None,
-            )
-            if quantity == "cross_entropy":
-                ax.plot(
-                    curve["shown"] / n_distinct,
-                    curve["classification_loss"],
-                    ":",
-                    color=SIZE_COLORS[size],
-                    lw=1,
-                    label=f"{size}, training" if number == 0 else None,
-                )
+    for curve, line, style in _lines(curves):
+        ax.plot(curve["scored"] / n_distinct, curve[quantity], line, **style)
+        if quantity == "cross_entropy":
+            style["label"] = style["label"] and "on the training set"
+            ax.plot(curve["shown"] / n_distinct, curve["classification_loss"], ":", **style)
     ax.set_xlabel("passes over the fixed set")
     if quantity == "cross_entropy":
         ax.set_yscale("log")
@@ -124,36 +70,22 @@ def plot_fixed(curves, n_distinct, quantity, ax=None):
     return ax
 
 
-def plot_data_curve(table, ceiling=None, ax=None):
+def plot_data_curve(table, ax=None):
     """Validation error of the small model against the number of distinct trajectories.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `training_study.data_curve`.
-    ceiling : float, optional
-        Accuracy of the ideal observer.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `table` is that of `training_study.data_curve`; dashed is the recipe, with fresh ones only.
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.7)
     finite = table[np.isfinite(table["n_distinct"])]
     style = dict(color=SIZE_COLORS["small"], marker=SIZE_MARKERS["small"], ms=4, capsize=2)
     ax.errorbar(finite["n_distinct"], 1 - finite["accuracy"], finite["error"], **style)
     for row in table[~np.isfinite(table["n_distinct"])].itertuples():
-        ax.axhline(1 - row.accuracy, color=SIZE_COLORS["small"], ls="--", lw=1)
-        ax.annotate(
-            "all fresh", (0.02, 1 - row.accuracy), xycoords=("axes fraction", "data"), va="bottom"
-        )
-    if ceiling is not None:
-        ax.axhline(1 - ceiling, color="black", lw=1)
-        ax.annotate(
-            "ideal observer", (0.02, 1 - ceiling), xycoords=("axes fraction", "data"), va="bottom"
-        )
+        error = 1 - row.accuracy
+        ax.axhline(error, color=SIZE_COLORS["small"], ls="--", lw=1)
+        place = dict(xycoords=("axes fraction", "data"), va="bottom")
+        ax.annotate(f"all fresh ({row.n_seeds} trainings)", (0.02, error), **place)
     ax.set_xscale("log")
+    ax.set_xlim(50, 200_000)  # also where no point has been made yet
     ax.set_yscale("log")
     ax.set_xlabel("distinct training trajectories")
     ax.set_ylabel("validation error")

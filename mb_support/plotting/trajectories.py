@@ -13,41 +13,21 @@ from .style import (
     STATE_MARKERS,
     STATE_NAMES,
     axes_or_new,
+    map_axes,
 )
 
 _INTEGRATOR_LOOKS = {
     "overdamped": ("Euler–Maruyama", PALETTE["orange"], "o"),
     "leimkuhler_matthews": ("Leimkuhler–Matthews", PALETTE["purple"], "s"),
-    "underdamped": ("BAOAB", PALETTE["green"], "^"),
 }
 
 
-def _map_axes(ax):
-    ax.set(xlabel="x (reduced length)", ylabel="y (reduced length)")
-    ax.set_aspect("equal")
-    return ax
-
-
 def plot_starts(starts, labels, ridge=None, box=None, ax=None):
-    """Where trajectories of each label start.
+    """Where trajectories of each label start, with the line that separates the states.
 
-    Parameters
-    ----------
-    starts : (n, 2) array_like
-        First frames.
-    labels : (n,) array_like of int
-        0 or 1.
-    ridge : (m, 2) array_like, optional
-        Line that separates the states.
-    box : (2, 2) array_like, optional
-        Lower and upper corner of what is shown; by default of the starts.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
+    `box` holds the corners of what is shown, by default those of the starts.
     """
-    ax = _map_axes(axes_or_new(ax, width=0.6, aspect=0.85))
+    ax = map_axes(axes_or_new(ax, width=0.6, aspect=0.85))
     starts, labels = np.asarray(starts), np.asarray(labels)
     for state, name in enumerate(STATE_NAMES):
         ax.scatter(
@@ -63,20 +43,7 @@ def plot_starts(starts, labels, ridge=None, box=None, ax=None):
 
 
 def plot_trace(times, coordinate, states, label="x (reduced length)", ax=None):
-    """One coordinate of a trajectory against time, coloured by the state of each frame.
-
-    Parameters
-    ----------
-    times, coordinate : (n_frames,) array_like
-    states : (n_frames,) array_like of int
-    label : str
-        What the coordinate is.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """One coordinate of a trajectory against time, coloured by the state of each frame."""
     ax = axes_or_new(ax, width=1.0, aspect=0.25)
     times, coordinate, states = (np.asarray(a) for a in (times, coordinate, states))
     points = np.stack([times, coordinate], axis=-1)
@@ -89,26 +56,8 @@ def plot_trace(times, coordinate, states, label="x (reduced length)", ax=None):
 
 
 def plot_path(trajectory, times, x, y, energy, highest=100.0, ax=None):
-    """Path of one trajectory over contours of the potential, coloured by time.
-
-    Parameters
-    ----------
-    trajectory : (n_frames, 2) array_like
-        Cut it after any frame for a picture of an animation.
-    times : (n_frames,) array_like
-    x, y : (n_x,) and (n_y,) array_like
-        Nodes of the contour map.
-    energy : (n_x, n_y) ndarray
-        Reduced energy on the nodes.
-    highest : float
-        Highest contour.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
-    ax = _map_axes(axes_or_new(ax, width=0.75, aspect=0.8))
+    """Path of one (n_frames, 2) trajectory, coloured by time, over contours of `energy`."""
+    ax = map_axes(axes_or_new(ax, width=0.75, aspect=0.8))
     trajectory, times = np.asarray(trajectory), np.asarray(times)
     levels = np.linspace(np.floor(np.min(energy) / 10) * 10, highest, 18)
     ax.contour(x, y, np.transpose(energy), levels=levels, colors=BASELINE_COLOR, linewidths=0.4)
@@ -126,20 +75,7 @@ def plot_path(trajectory, times, x, y, energy, highest=100.0, ax=None):
 
 
 def plot_marginal(table, label, ax=None):
-    """A simulated density with two standard errors over the exact one.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `sampling.marginal`.
-    label : str
-        What the coordinate is.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Table of `sampling.marginal`: a simulated density with two errors over the exact."""
     ax = axes_or_new(ax, width=0.6)
     simulated, band = table["simulated"], 2 * table["error"]
     ax.fill_between(
@@ -154,20 +90,7 @@ def plot_marginal(table, label, ax=None):
 
 
 def plot_ratios(table, names, ax=None):
-    """Simulated over exact values with two standard errors, one line for each.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns exact, simulated, error.
-    names : sequence of str
-        What each row is.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Simulated over exact values with two standard errors, one line for each row."""
     ax = axes_or_new(ax, width=0.75, aspect=0.45)
     rows = np.arange(len(table))[::-1]
     ax.axvline(1, color=REFERENCE_COLOR, lw=1.2)
@@ -180,18 +103,7 @@ def plot_ratios(table, names, ax=None):
 
 
 def plot_step_error(table, ax=None):
-    """Absolute error of the mean energy against the time step, with two standard errors.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `sampling.step_error_table`.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Table of `sampling.step_error_table`: error against time step, with two errors."""
     ax = axes_or_new(ax, width=0.75, aspect=0.6)
     for integrator, part in table.groupby("integrator", sort=False):
         label, color, marker = _INTEGRATOR_LOOKS[integrator]
@@ -200,47 +112,23 @@ def plot_step_error(table, ax=None):
             capsize=3, label=label,
         )  # fmt: skip
     euler = table[table["integrator"] == "overdamped"]
-    if len(euler):
-        last = euler.loc[euler["dt"].idxmax()]
-        slope = last["bias"] / last["dt"]
-        ax.plot(
-            euler["dt"], abs(slope) * euler["dt"], color=REFERENCE_COLOR, lw=1.1,
-            label="first order",
-        )  # fmt: skip
-    smallest = float(table["error"].min()) / 2
-    ax.set(
-        xlabel="time step (reduced)",
-        ylabel="|error of mean V| (reduced energy)",
-        ylim=(smallest, None),
-    )
-    ax.set_xscale("log")
-    ax.set_yscale("log")
+    slope = abs(euler["bias"].iloc[-1]) / euler["dt"].iloc[-1]
+    label = "first order"
+    ax.plot(euler["dt"], slope * euler["dt"], color=REFERENCE_COLOR, lw=1.1, label=label)
+    ax.set(xscale="log", xlabel="time step (reduced)", yscale="log")
+    ax.set(ylabel="|error of mean V| (reduced energy)", ylim=(table["error"].min() / 2, None))
     ax.legend()
     return ax
 
 
 def plot_speed(table, column="elapsed", ax=None):
-    """Steps per second of several programs, as bars on a logarithmic axis.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `sampling.speed_table`.
-    column : str
-        "elapsed" or "per core".
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Table of `sampling.speed_table`, a column of it, as bars on a logarithmic axis."""
     ax = axes_or_new(ax, width=0.9, aspect=0.42)
     shown = table.sort_values(column)
     is_ours = shown["program"].str.startswith("ours")
     colors = np.where(is_ours, MODEL_COLOR, BASELINE_COLOR)
     bars = ax.barh(shown["program"], shown[column], color=colors)
     ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
-    ax.set_xscale("log")
-    ax.set_xlabel("million steps per second")
+    ax.set(xscale="log", xlabel="million steps per second")
     ax.margins(x=0.15)
     return ax

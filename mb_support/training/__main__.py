@@ -62,12 +62,7 @@ def _parser():
         prog="python -m mb_support.training",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Two cores need about "
-        + "; ".join(
-            f"{minutes} minutes for {size} ({RECIPES[size].n_steps:,} steps)"
-            for size, minutes in {"small": 15, "medium": 60, "large": 150}.items()
-        )
-        + ". A trial of a minute: --size small --steps 500.",
+        epilog="A trial of a minute: --size small --steps 500.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--size", help=f"one of {', '.join(RECIPES)}")

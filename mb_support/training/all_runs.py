@@ -1,6 +1,5 @@
 """Every training of the book: made one after the other or side by side, resumable, and compared."""
 
-import json
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import paths
+from ..checkpoints import read_record
 from ..model import SIZES
 from ..records import write_json
 from .recipes import N_SEEDS, TrainingConfig, trainings
@@ -19,36 +19,23 @@ from .recipes import N_SEEDS, TrainingConfig, trainings
 
 def finished(name):
     """Whether a training of the book is done with its present settings."""
-    record = paths.TRAININGS / name / "model" / "training.json"
-    if not record.exists():
+    folder = paths.TRAININGS / name / "model"
+    if not (folder / "training.json").exists():
         return False
-    done = TrainingConfig.from_dict(json.loads(record.read_text())["config"])
+    done = TrainingConfig.from_dict(read_record(folder)["config"])
     wanted = trainings()[name]
     return replace(done, save_every=wanted.save_every) == wanted  # saving changes no result
 
 
-def make_all(n_jobs=1, minutes=None, threads=None, names=None):
+def make_all(n_jobs=1, minutes=None, threads=None):
     """Make every training that is not finished, keep its record, and choose the checkpoints.
 
-    Parameters
-    ----------
-    n_jobs : int
-        Trainings at a time, each in a process of its own.
-    minutes : float, optional
-        After which all are asked to stop; the next call goes on with them.
-    threads : int, optional
-        Of each process.
-    names : sequence of str, optional
-        Keys of `recipes.trainings`; by default all.
-
-    Returns
-    -------
-    int
-        Exit status: 0 if all are finished, 143 if time was up, 1 if one failed.
+    `n_jobs` at a time, each in a process of its own with so many `threads`; after some `minutes`
+    all are asked to stop, and the next call goes on with them. Returns the exit status: 0 if all
+    are finished, 143 if time was up, 1 if one failed.
     """
     end = time.monotonic() + 60 * minutes if minutes else np.inf
-    names = list(trainings()) if names is None else list(names)
-    waiting, running, failed = [n for n in names if not finished(n)], {}, []
+    waiting, running, failed = [n for n in trainings() if not finished(n)], {}, []
     while (waiting or running) and time.monotonic() < end:
         while waiting and len(running) < n_jobs:
             name = waiting.pop(0)
@@ -64,7 +51,7 @@ def make_all(n_jobs=1, minutes=None, threads=None, names=None):
         process.send_signal(signal.SIGTERM)
     for process in running.values():
         process.wait()
-    keep_records(names)
+    keep_records()
     choose_checkpoints()
     if failed:
         print(f"failed: {', '.join(failed)}; see log.txt in {paths.TRAININGS}", file=sys.stderr)
@@ -83,37 +70,30 @@ def _start(name, threads):
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
 
-def keep_records(names):
+def keep_records():
     """Copy the records of finished trainings to ``results/trainings``."""
-    for name in names:
+    for name in trainings():
         if finished(name):
-            record = json.loads((paths.TRAININGS / name / "model" / "training.json").read_text())
+            record = read_record(paths.TRAININGS / name / "model")
             write_json(paths.RESULTS / "trainings" / f"{name}.json", record, indent=None)
 
 
-def validation_accuracy(record):
-    """Accuracy on the validation trajectories at the end of a training."""
-    return record["curve"][-1]["eval_accuracy"]
-
-
 def median_seed(size):
-    """The training of a size whose final validation accuracy is the median (the lower of two).
+    """The finished training of a size with the median validation accuracy (the lower of two).
 
-    Returns
-    -------
-    str or None
-        Its name; None if not all of them are finished.
+    None if none is finished.
     """
     names = [f"{size}-{seed}" for seed in range(N_SEEDS[size])]
-    if not all(finished(name) for name in names):
+    names = [name for name in names if finished(name)]
+    if not names:
         return None
-    records = {n: paths.TRAININGS / n / "model" / "training.json" for n in names}
-    found = {n: validation_accuracy(json.loads(p.read_text())) for n, p in records.items()}
-    return sorted(names, key=found.get)[(len(names) - 1) // 2]
+    records = {n: read_record(paths.TRAININGS / n / "model") for n in names}
+    accuracies = {n: record["curve"][-1]["eval_accuracy"] for n, record in records.items()}
+    return sorted(names, key=accuracies.get)[(len(names) - 1) // 2]
 
 
 def choose_checkpoints():
-    """Copy the median training of each size, where all are finished, into ``checkpoints``."""
+    """Copy the median training of each size, of those finished, into ``checkpoints``."""
     for size in SIZES:
         name = median_seed(size)
         if name is not None:

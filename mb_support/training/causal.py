@@ -30,36 +30,15 @@ from .trainer import TrajectoryTrainer, stops_when_asked
 class CausalTrainingConfig:
     """Everything that decides how a run goes; written into its record.
 
-    Parameters
-    ----------
-    n_steps : int
-        Optimisation steps.
-    batch_size : int
-        Windows in a step, each seen once.
-    learning_rate : float
-        Peak of AdamW's rate: linear warm-up, then cosine decay to a hundredth of it.
-    warmup_steps : int
-    window_length, n_components, hidden_size, num_hidden_layers : int
-        As in `CausalConfig`.
-    n_relax : int
-        Windows begin 0 to `n_relax` frames after a uniform random start: late enough to lie
-        mostly low in the valleys, early enough to be in the rare places between the basins.
-    max_grad_norm, adam_beta2 : float
-    regime : str
-        Key of `simulation.REGIMES`.
-    seed : int
-        Of the initial weights, and of the stream of windows.
-    n_validation : int
-        Validation windows scored while training.
-    eval_every, save_every : int
-        Steps between validation scores and between checkpoints.
+    Windows begin 0 to `n_relax` frames after a uniform random start: late enough to lie mostly
+    low in the valleys, early enough to be in the rare places between the basins.
     """
 
     n_steps: int = 16_000
-    batch_size: int = 512
-    learning_rate: float = 2e-3
+    batch_size: int = 512  # windows, each seen once
+    learning_rate: float = 2e-3  # AdamW's peak: warm-up, then cosine decay to a hundredth of it
     warmup_steps: int = 100
-    window_length: int = 4
+    window_length: int = 4  # this and the next three: as in `CausalConfig`
     n_components: int = 8
     hidden_size: int = 64
     num_hidden_layers: int = 2
@@ -67,8 +46,8 @@ class CausalTrainingConfig:
     max_grad_norm: float = 1.0
     adam_beta2: float = 0.99
     regime: str = "metastable"
-    seed: int = 0
-    n_validation: int = 4096
+    seed: int = 0  # of the initial weights, and of the stream of windows
+    n_validation: int = 4096  # windows scored while training
     eval_every: int = 500
     save_every: int = 250
 
@@ -84,17 +63,8 @@ class FreshWindows(torch.utils.data.Dataset):
     """Short stretches of trajectories that no model has seen, addressed by number.
 
     Window i is simulated when asked for, and depends on the seed and i only: an interrupted run
-    goes on with the windows that it would have seen.
-
-    Parameters
-    ----------
-    n_windows : int
-    n_frames : int
-        Frames of a window.
-    n_relax : int
-        Window i begins (i modulo n_relax + 1) frames after its uniform random start.
-    seed : int
-    regime : str
+    goes on with the windows that it would have seen. It begins (i modulo n_relax + 1) frames after
+    its uniform random start.
     """
 
     def __init__(self, n_windows, n_frames, n_relax, seed, regime="metastable"):
@@ -148,59 +118,33 @@ class _LikelihoodTrainer(TrajectoryTrainer):
 
 def training_windows(config):
     """The `FreshWindows` a run sees, in order."""
-    return FreshWindows(
-        config.n_steps * config.batch_size,
-        config.window_length + 1,
-        config.n_relax,
-        family_seed("stream", 4000 + config.seed),
-        config.regime,
-    )
+    n_windows = config.n_steps * config.batch_size
+    return _windows(config, n_windows, family_seed("stream", 4000 + config.seed))
+
+
+def _windows(config, n_windows, seed):
+    n_frames = config.window_length + 1
+    return FreshWindows(n_windows, n_frames, config.n_relax, seed, config.regime)
 
 
 def train(config, output_dir, resume=True):
-    """Run a recipe, from nothing or from the newest whole checkpoint in `output_dir`.
+    """Train a generator; goes on from the newest whole checkpoint in `output_dir` if `resume`.
 
-    Parameters
-    ----------
-    config : CausalTrainingConfig
-    output_dir : path
-        Where checkpoints of the run go.
-    resume : bool
-        If False, checkpoints in `output_dir` are deleted first.
-
-    Returns
-    -------
-    model : CausalGenerator
-    record : dict
-        Configuration, versions, machine, cost and the curves.
+    Returns the model and its record: configuration, versions, machine, cost and the curves.
     """
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     if not resume:
         forget_run(output_dir)
     transformers.set_seed(config.seed)
-    model = CausalGenerator(
-        CausalConfig(
-            window_length=config.window_length,
-            n_components=config.n_components,
-            hidden_size=config.hidden_size,
-            num_hidden_layers=config.num_hidden_layers,
-            regime=config.regime,
-        )
-    )
+    settings = ("window_length", "n_components", "hidden_size", "num_hidden_layers", "regime")
+    model = CausalGenerator(CausalConfig(**{name: getattr(config, name) for name in settings}))
     model.set_attn_implementation(fastest_attention())
-    validation = FreshWindows(
-        config.n_validation,
-        config.window_length + 1,
-        config.n_relax,
-        family_seed("validation", 4000),
-        config.regime,
-    )
     trainer = _LikelihoodTrainer(
         model=model,
         args=_arguments(config, output_dir),
         train_dataset=training_windows(config),
-        eval_dataset=validation,
+        eval_dataset=_windows(config, config.n_validation, family_seed("validation", 4000)),
     )
     last = newest_whole_checkpoint(output_dir)
     with stops_when_asked(trainer):

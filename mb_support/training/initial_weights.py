@@ -11,10 +11,8 @@ POSITION_SCALE = 0.7
 def sinusoids(n_positions, hidden_size, shortest=6.0, longest=4000.0):
     """Sine and cosine of each position at geometrically spaced wavelengths (in frames).
 
-    Returns
-    -------
-    (n_positions, hidden_size) Tensor
-        As Vaswani et al. (2017), section 3.5, but for the range of wavelengths.
+    A (n_positions, hidden_size) Tensor, as in Vaswani et al. (2017), section 3.5, but for the range
+    of wavelengths.
     """
     wavelengths = torch.logspace(math.log10(shortest), math.log10(longest), hidden_size // 2)
     phase = 2 * math.pi * torch.arange(n_positions)[:, None] / wavelengths
@@ -22,18 +20,12 @@ def sinusoids(n_positions, hidden_size, shortest=6.0, longest=4000.0):
 
 
 @torch.no_grad()
-def start_as_waves(model, position_scale=POSITION_SCALE):
+def start_as_waves(model):
     """Let position embeddings begin as `sinusoids`; they learn from there like all weights.
 
-    With them, "the frame before" begins as one direction instead of a thousand separate facts.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-        Changed in place.
-    position_scale : float
-        Amplitude of the sinusoids, and standard deviation of the input projection's weights.
+    With them, "the frame before" begins as one direction instead of a thousand separate facts. The
+    model is changed in place.
     """
     positions = model.embeddings.position_embeddings.weight
-    positions.copy_(position_scale * sinusoids(*positions.shape))
-    model.inputs_to_hidden_dim.weight.normal_(std=position_scale)
+    positions.copy_(POSITION_SCALE * sinusoids(*positions.shape))
+    model.inputs_to_hidden_dim.weight.normal_(std=POSITION_SCALE)

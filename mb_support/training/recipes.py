@@ -1,7 +1,7 @@
 """How a training goes: its settings, and all trainings that the book reports."""
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from ..datasets import regime_settings
 from ..model import SIZES
@@ -63,16 +63,15 @@ class TrainingConfig:
             raise ValueError(f"unknown size {self.size!r}: choose one of {list(SIZES)}")
         regime_settings(self.regime)
         object.__setattr__(self, "stages", tuple(tuple(stage) for stage in self.stages))
-        for name in ("batch_size", "eval_every", "save_every", "n_validation"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name in ("batch_size", "eval_every", "save_every", "n_validation", "n_distinct"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1; got {value}")
         if not self.stages or any(f < 2 or n < self.batch_size for f, n in self.stages):
             raise ValueError(
                 "stages must be pairs (n_frames >= 2, n_trajectories >= batch_size); got "
                 f"{self.stages}"
             )
-        if self.n_distinct is not None and self.n_distinct < 1:
-            raise ValueError(f"n_distinct must be at least 1, or None; got {self.n_distinct}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
         if self.decay_by not in ("frames", "steps"):
@@ -112,10 +111,6 @@ class TrainingConfig:
         done = min(1.0, shown / whole)
         return warmup * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
-    def to_dict(self):
-        """All settings as a dictionary of plain values."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values):
         """Rebuild from the dictionary in a record; `ValueError` on an unknown key."""
@@ -145,7 +140,7 @@ RECIPES = {
 N_SEEDS = {"small": 5, "medium": 3, "large": 2}
 
 #: The same recipe with other numbers of trajectories, as factors: what less or more would give.
-#: From twice on in batches twice as large.
+#: Longer ones in batches twice as large.
 LENGTHS = {"small": (0.25, 4), "medium": (), "large": ()}
 
 #: The poster's own set-up: 1000 fixed trajectories, whole, many passes, dropout 0.1.
@@ -181,14 +176,11 @@ def lengthened(config, factor):
 
 
 def trainings():
-    """All trainings of the book, in the order in which they are made.
+    """All trainings of the book by name, in the order in which they are made.
 
-    Returns
-    -------
-    dict of str to TrainingConfig
-        Names such as "small-0" (the recipe, by seed), "small-fixed-0" (the poster's set-up),
-        "small-x2-0" (twice as many trajectories), "small-data-1000" (a training set of that
-        size), "small-wild-0" and "small-easy_starts-0".
+    Such as "small-0" (the recipe, by seed), "small-fixed-0" (the poster's set-up), "small-x4-0"
+    (four times as many trajectories), "small-data-1000" (a training set of that size),
+    "small-wild-0" and "small-easy_starts-0".
     """
     found = {}
     for size in SIZES:

@@ -28,14 +28,7 @@ FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
 
 
 class TrainingStopped(RuntimeError):
-    """A run was asked to stop before its end; the same call goes on from there.
-
-    Parameters
-    ----------
-    message : str
-    number : int or None
-        The signal that asked.
-    """
+    """A run was asked to stop, by signal `number`; the same call goes on from there."""
 
     def __init__(self, message, number=None):
         super().__init__(message)
@@ -68,16 +61,13 @@ def arguments_of_run(config, folder, progress=True):
         per_device_train_batch_size=config.batch_size // world_size,
         per_device_eval_batch_size=32,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": 0.02},
-        warmup_steps=config.warmup_steps,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         adam_beta2=config.adam_beta2,
         use_cpu=not torch.cuda.is_available(),
         tf32=torch.cuda.is_available() or None,
         seed=config.seed,
-        logging_steps=50,
+        logging_steps=min(50, max(1, config.n_steps // 8)),
         logging_nan_inf_filter=False,  # a GPU would be waited for at each step
         eval_strategy="steps",
         eval_steps=config.eval_every,
@@ -213,14 +203,7 @@ def training_record(config, log_history):
 
 
 def save_checkpoint(model, record, folder):
-    """Write model, record and checksums beside `folder`, then move them into its place.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    record : dict
-    folder : path
-    """
+    """Write model, record and checksums beside `folder`, then move them into its place."""
     with replace_folder(folder) as fresh:
         model.save_pretrained(fresh)
         (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")

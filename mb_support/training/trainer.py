@@ -19,17 +19,15 @@ from ..checkpoints import CheckpointError, write_manifest
 class TrajectoryTrainer(Trainer):
     """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states.
 
-    Parameters
-    ----------
-    rate_of_step : callable, optional
-        Factor on the learning rate at each step, in place of the schedule of the arguments.
+    `rate_of_step` gives the factor on the learning rate at each step, in place of the schedule of
+    the arguments.
     """
 
     def __init__(self, *args, rate_of_step=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.add_callback(_StepsOfTheArguments())
         self.rate_of_step = rate_of_step
-        self._terms, self._started, self._elapsed_before = [], None, 0.0
+        self._terms, self._started, self._elapsed_before = [], None, None
 
     def _get_train_sampler(self, *args, **kwargs):
         return SequentialSampler(self.train_dataset)  # fresh trajectories: already random
@@ -86,11 +84,9 @@ class TrajectoryTrainer(Trainer):
             trajectory, classification = self.accelerator.reduce(terms, "mean").tolist()
             logs |= {"trajectory_loss": trajectory, "classification_loss": classification}
             self._terms = []
-        if not self.state.log_history:
-            self._elapsed_before = 0.0
-        elif self._started is not None and not hasattr(self, "_resumed_at"):
-            self._elapsed_before = self.state.log_history[-1].get("elapsed_s", 0.0)
-        self._resumed_at = True
+        if self._elapsed_before is None:  # the first entry since the run began, or went on
+            history = self.state.log_history
+            self._elapsed_before = history[-1].get("elapsed_s", 0.0) if history else 0.0
         if self._started is not None:
             logs["elapsed_s"] = round(self._elapsed_before + time.monotonic() - self._started, 1)
         super().log(logs, *args, **kwargs)
@@ -138,16 +134,8 @@ def stops_when_asked(trainer):
     """While the block runs, SIGTERM or Ctrl-C lets the step under way end, saves it, and stops.
 
     Only for a run in one process, in the main thread: processes that share a run do not get the
-    signal at the same step, and simply end; they go on from the last checkpoint.
-
-    Parameters
-    ----------
-    trainer : Trainer
-
-    Yields
-    ------
-    object
-        Its `asked` is the number of the signal, or None.
+    signal at the same step, and simply end; they go on from the last checkpoint. What it yields
+    has the number of the signal, or None, as `asked`.
     """
     callback = _StopWhenAsked()
     is_main_thread = threading.current_thread() is threading.main_thread()

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import cv_results, cv_tables
+from mb_support import cv_tables
 from mb_support.cv_scores import REGIONS
 from mb_support.inference import weights_digest
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 
 N_BLOCKS = 40
-SETTINGS = {"n_train": 30, "n_trees": 45}
+SETTINGS = {"n_train": 30, "n_trees": 45, "n_scored": 40}
+CONSTANTS = dict.fromkeys(REGIONS, 0.2)
+TRAININGS = [f"small-{seed}" for seed in range(5)]
 
 
 def report(error, validation=None, seed=0):
@@ -57,22 +59,26 @@ def model():
 def folder(tmp_path, model):
     """Results of all parts of the small size, and a checkpoint that is its third training."""
     model.save_pretrained(tmp_path / "checkpoints" / "small")
+    (tmp_path / "trainings").mkdir()
     standardised = {
         "PCA": report(0.36, 0.5),
         "TICA": report(0.37, 0.3),
         "boosted trees, 30 trajectories": report(0.2, seed=1),
         "boosted trees, 45 trajectories": report(0.05, seed=1),
     }
+    raw = {"PCA": report(0.03), "radial functions of x, y": report(0.001)}
     parts = {
         "baselines": {
+            "share_in_transition": 0.02,
             "mass": {region: [1.0] * N_BLOCKS for region in REGIONS},
-            "views": {"standardised": standardised, "raw": {"PCA": report(0.03)}},
+            "views": {"standardised": standardised, "raw": raw},
         },
         "ideal": {"probe": report(0.01)},
     }
-    for k, name in enumerate(cv_results.training_names("small")):
+    for k, name in enumerate(TRAININGS):
         parts[name] = part(0.10 + 0.01 * k)
         parts[f"untrained-{name}"] = part(0.3 + 0.01 * k, layer=1)
+        write(tmp_path / "trainings", name, {})
     parts["small-2"]["weights"] = weights_digest(model)
     for name, record in parts.items():
         write(tmp_path, name, record | {"settings": SETTINGS})
@@ -84,7 +90,7 @@ def write(folder, name, record):
 
 
 def load(folder):
-    return cv_results.load_all(["small"], folder, folder / "checkpoints")
+    return cv_tables.load_all(["small"], folder, folder / "checkpoints", folder / "trainings")
 
 
 def test_all_trainings_of_a_size_are_read_in_the_order_of_their_seeds(folder):
@@ -93,22 +99,36 @@ def test_all_trainings_of_a_size_are_read_in_the_order_of_their_seeds(folder):
     expected = [0.10, 0.11, 0.12, 0.13, 0.14]
     np.testing.assert_allclose(errors["small"].trainings, expected, rtol=0.1)
     assert len(errors["small, untrained"].trainings) == 5
-    assert list(errors)[0] == cv_results.IDEAL
+    assert list(errors)[0] == cv_tables.IDEAL
 
 
 @pytest.mark.parametrize("missing", ["small-4", "untrained-small-1", "ideal", "baselines"])
 def test_a_missing_part_is_an_error_and_is_named(folder, missing):
     (folder / f"{missing}.json").unlink()
-    with pytest.raises(ValueError, match=f"no results of '{missing}'"):
+    with pytest.raises(ValueError, match=f"no {missing}.json"):
         load(folder)
 
 
-def test_the_untrained_medium_model_is_not_skipped_in_silence():
-    names = cv_results.part_names(["small", "medium", "large"])
-    untrained = {name for name in names if name.startswith("untrained-")}
-    trained = {name for name in names if "-" in name} - untrained
-    assert {f"untrained-{name}" for name in trained} == untrained
-    assert {"untrained-medium-0", "untrained-large-1"} <= untrained
+def test_every_finished_training_and_its_beginning_are_parts(tmp_path):
+    for name in ("small-0", "small-3", "large-0", "small-fixed-0"):
+        write(tmp_path, name, {})
+    names = cv_tables.part_names(["small", "large"], tmp_path)
+    assert names[:5] == ["baselines", "ideal", "small-0", "small-3", "large-0"]
+    assert names[5:] == [f"untrained-{name}" for name in names[2:5]]
+    with pytest.raises(ValueError, match="no training of size 'medium'"):
+        cv_tables.part_names(["medium"], tmp_path)
+
+
+def test_a_size_with_one_training_has_tables_but_no_verdicts_of_its_own(folder):
+    for name in TRAININGS:
+        if name != "small-2":
+            (folder / "trainings" / f"{name}.json").unlink()
+    kept = load(folder)
+    assert cv_tables.score_table(kept).loc["small", "trainings"] == 1
+    table = cv_tables.verdict_table(cv_tables.compare(kept))
+    assert (table["trainings"] == 1).all()
+    assert table["all frames"].str.startswith("undecided").all()
+    assert cv_tables.findings(kept, CONSTANTS)["trained_boltzmann"].endswith("n = 1")
 
 
 def test_parts_of_other_settings_are_not_mixed(folder):
@@ -129,13 +149,14 @@ def test_the_best_simple_method_is_chosen_on_validation_not_on_the_test(folder):
 
 def test_tables_hold_every_method_once(folder):
     kept = load(folder)
-    table = cv_tables.score_table(kept)
-    assert table.index.is_unique and len(table) == 8
+    table = cv_tables.score_table(kept, constants=CONSTANTS)
+    assert table.index.is_unique and len(table) == 9
     assert table.loc["small", "trainings"] == 5 and table.loc["PCA", "trainings"] == ""
     assert table.loc["small", "transition region"].startswith("0.12")
     assert "(0.1" in table.loc["small", "transition region"]  # least and greatest training
     assert "(" not in table.loc["PCA", "transition region"]
-    assert list(cv_tables.score_table(kept, "raw").index) == ["PCA"]
+    assert table.loc[cv_tables.CONSTANT, "even in q"] == "0.200"
+    assert list(cv_tables.score_table(kept, "raw").index)[0] == "PCA"
     layers = cv_tables.layer_table(kept)
     assert layers.loc["small", "trained"] == "3, 3, 3, 3, 3"
     assert layers.loc["small", "untrained"] == "1, 1, 1, 1, 1"
@@ -167,16 +188,13 @@ def test_verdicts_follow_from_the_intervals(folder):
     everywhere = "small (transition region, all frames, even in q)"
     trees = "boosted trees, 45 trajectories"
     assert cv_tables.who(found, trees, "higher") == everywhere
-    assert cv_tables.who(found, trees, "higher", ["boltzmann"]) == "small (all frames)"
     assert cv_tables.who(found, trees, "lower") == "none"
-    with pytest.raises(ValueError, match="nothing was compared with 'forests'"):
-        cv_tables.who(found, "forests", "lower")
     table = cv_tables.verdict_table(found)
     assert table.loc[("small", trees), "all frames"].startswith("higher: +0.0")
 
 
 def test_trainings_on_both_sides_of_the_trees_decide_nothing(folder):
-    for k, name in enumerate(cv_results.training_names("small")[:2]):
+    for k, name in enumerate(TRAININGS[:2]):
         write(folder, name, part(0.3 + 0.1 * k))
     found = cv_tables.compare(load(folder))
     key = "small", "boosted trees, 30 trajectories", "transition"
@@ -184,18 +202,21 @@ def test_trainings_on_both_sides_of_the_trees_decide_nothing(folder):
 
 
 def test_the_share_of_what_can_be_known_is_between_nothing_and_all(folder):
-    found = cv_tables.shares_known(load(folder), "boltzmann")["small"]
+    found = cv_tables.shares_known(load(folder), "boltzmann", CONSTANTS)["small"]
     squares = np.square([0.10, 0.11, 0.12, 0.13, 0.14])
-    expected = (0.4**2 - squares) / (0.4**2 - 0.01**2)
-    assert found.value == pytest.approx(expected.mean(), abs=1e-3)
+    expected = (0.2**2 - squares) / (0.2**2 - 0.01**2)
+    assert found.value == pytest.approx(expected.mean(), rel=0.03)
     assert found.low < found.value < found.high < 1
 
 
-def test_the_best_size_and_lists_of_sizes(folder):
+def test_sentences_quote_errors_with_intervals_and_numbers_of_trainings(folder):
     kept = load(folder)
-    assert cv_tables.best_size(kept) == "small"
-    errors = cv_tables.errors(kept, "transition")
-    assert cv_tables.listed(errors, ["small"], 1) == "small 0.1 [0.1, 0.1]"
+    found = cv_tables.findings(kept, CONSTANTS)
+    value = cv_tables.errors(kept, "transition")["small"]
+    assert found["trained_transition"] == f"small {value.text()}, n = 5"
+    assert found["baseline_name"] == "TICA" and found["raw_baseline_name"] == "PCA"
+    assert found["lower_than_untrained"] == "small (transition region, all frames, even in q)"
+    assert found["higher_than_untrained"] == "none"
     assert cv_tables.spread([0.1, 0.3]) == "0.20 (0.10 to 0.30)"
     assert cv_tables.spread([0.1]) == "0.10"
 
@@ -206,10 +227,11 @@ def test_the_classifier_is_compared_with_the_bare_state(folder):
     np.testing.assert_allclose(ranks["small"], [0.8] * 5)
     assert ranks["state of the first frame"][0] == pytest.approx(0.8944, abs=1e-3)
     assert cv_tables.classifier_verdict(kept) == "none"
-    for name in cv_results.training_names("small"):
+    for name in TRAININGS:
         record = part(0.1, probability=(0.1, 0.2, 0.8, 0.9))
         write(folder, name, record | {"weights": kept.trained["small"][2]["weights"]})
     assert cv_tables.classifier_verdict(load(folder)) == "small"
+    assert cv_tables.classifier_table(kept).loc["small", "starts"] == 4
     curves = cv_tables.classifier_curves(kept, [0, 0.5, 1])
     np.testing.assert_allclose(curves["share in basin B"]["mean"], [0, 1])
     np.testing.assert_allclose(curves["small"]["mean"], [0.15, 0.85])
