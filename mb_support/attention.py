@@ -178,23 +178,11 @@ class AttentionSummary:
 
 
 def summarise_attention(model, trajectories, section=100):
-    """Reduce a model's attention weights on trajectories to an `AttentionSummary`.
+    """Reduce a model's attention weights on (n, n_frames, 2) trajectories to an `AttentionSummary`.
 
     One trajectory and one layer at a time, for the weights of all would not fit in memory.
-
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-        Not causal.
-    trajectories : (n, n_frames, 2) array_like of float
-        Raw coordinates.
-    section : int
-        Length of sub-sections and windows, 2 to n_frames frames.
-
-    Raises
-    ------
-    ValueError
-        If the model is causal or `section` is out of range.
+    `section` is the length of sub-sections and windows, 2 to n_frames frames. `ValueError` for a
+    causal model.
     """
     trajectories = as_trajectories("trajectories", trajectories)
     n_frames = trajectories.shape[1]

@@ -174,18 +174,9 @@ def extreme_unit(values, largest=True):
 
 
 def bootstrap(values, n_resamples=1000, seed=0, level=0.95):
-    """Mean over trajectories with its percentile bootstrap interval.
+    """Mean over trajectories with its percentile bootstrap interval, as (mean, low, high).
 
-    Parameters
-    ----------
-    values : (n_trajectories, ...) ndarray of float
-        NaN where a trajectory says nothing.
-    n_resamples, seed : int
-    level : float
-
-    Returns
-    -------
-    mean, low, high : (...) ndarray of float
+    `values` (n_trajectories, ...); NaN where a trajectory says nothing.
     """
     values = np.asarray(values, float)
     known = ~np.isnan(values)

@@ -24,18 +24,9 @@ _said = set()
 def cached(name, parameters, compute, source=None, folder=None):
     """Return `compute()`, a dict of ndarrays, from disk if the same code computed it before.
 
-    Parameters
-    ----------
-    name : str
-        What is computed; begins the file name.
-    parameters : dict
-        Everything the result depends on; must be writable as JSON.
-    compute : callable
-    source : callable, optional
-        The function that does the work, if `compute` only calls it. Its module, and everything that
-        this imports, is part of the key.
-    folder : Path, optional
-        Where to keep results, by default a folder in `paths.CACHE`.
+    `parameters` is a dict of everything the result depends on, writable as JSON. The key also holds
+    the module of `source`, the function that does the work (by default `compute`), and all that
+    this module imports. `folder` is by default one in `paths.CACHE`.
     """
     try:
         settings = json.dumps(parameters, sort_keys=True)

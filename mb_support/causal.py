@@ -223,27 +223,11 @@ def draw_displacement(log_weights, means, cholesky, generator):
 def sample(model, prompt, n_steps, seed, slide=None, progress=True):
     """Continue trajectories with a sliding window of the model's own random frames.
 
-    Parameters
-    ----------
-    model : CausalGenerator
-    prompt : (batch, n_prompt, 2) array_like
-        First frames, raw coordinates; a single one will do.
-    n_steps : int
-        Frames to generate.
-    seed : int
-        Of the random numbers.
-    slide : int, optional
-        Frames by which the window moves on when it is full, 1 to window_length - 1. With 1 every
-        forecast sees a full window and costs a pass over it. By default half the window: then
-        forecasts see between half and all of it, and what was computed of frames still in the
-        window is kept, which makes a frame several times cheaper.
-    progress : bool
-        Show a progress bar if it takes more than a few seconds.
-
-    Returns
-    -------
-    (batch, n_prompt + n_steps, 2) ndarray of float32
-        The prompt and what follows.
+    `prompt` (batch, n_prompt, 2), raw coordinates; gives (batch, n_prompt + n_steps, 2) float32.
+    `slide` is the number of frames by which the window moves on when it is full. With 1 every
+    forecast sees a full window and costs a pass over it. By default it is half the window: then
+    forecasts see between half and all of it, and what was computed of frames still in the window is
+    kept, which makes a frame several times cheaper.
     """
     prompt = as_float32("prompt", prompt)
     window, scale = model.config.window_length, model.config.displacement_scale

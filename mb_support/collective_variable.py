@@ -127,21 +127,11 @@ class ExactFields:
 
 
 def pick_frames(fields, data, seed, shares):
-    """Pick frames of a set of trajectories, more of them where the committor is undecided.
+    """Pick `Frames` of a set of trajectories from uniform starts, more where the committor is
+    undecided.
 
-    Parameters
-    ----------
-    fields : ExactFields
-    data : TrajectorySet
-        From uniform starts.
-    seed : int
-    shares : (float, float)
-        Probability to pick a frame with 0.02 < q < 0.98, and any other one; above 0, at most 1.
-
-    Returns
-    -------
-    Frames
-        Their weights undo both the uneven picking and the uniform starts.
+    `shares`: probability to pick a frame with 0.02 < q < 0.98, and any other one; above 0, at most
+    1. The weights of what is picked undo both the uneven picking and the uniform starts.
     """
     if not all(0 < share <= 1 for share in shares):
         raise ValueError(f"shares must be above 0 and at most 1; got {shares!r}")
@@ -162,20 +152,10 @@ def pick_frames(fields, data, seed, shares):
 
 
 def encode_frames(model, trajectories, trajectory, frame):
-    """What each layer of a model makes of certain frames of trajectories.
+    """What each layer of a model makes of certain frames, (n, n_layers + 1, hidden_size) float32.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (n_trajectories, n_frames, 2) array_like
-        Raw coordinates.
-    trajectory, frame : (n,) ndarray of int
-        Which frames are wanted: the trajectory, and the frame within it.
-
-    Returns
-    -------
-    (n, n_layers + 1, hidden_size) ndarray of float32
-        The embedding, then the output of each layer.
+    `trajectory` and `frame`, (n,), say which frames of the (n_trajectories, n_frames, 2)
+    `trajectories` are wanted. First comes the embedding, then the output of each layer.
     """
     trajectories = as_trajectories(
         "trajectories", trajectories, model.config.max_position_embeddings

@@ -24,28 +24,11 @@ def scores_by_seed(labels, predicted):
 def scores_over_seeds(labels, predictions, n_bootstrap=1000):
     """Mean scores of several recipes with intervals over trajectories and seeds.
 
-    Parameters
-    ----------
-    labels : (n,) array_like of int
-    predictions : dict of str to (n_seeds, n) array_like of int
-        States predicted by the trainings of each recipe, of the same trajectories.
-    n_bootstrap : int
-        Resamplings of the trajectories.
+    `labels` (n,), and `predictions` {recipe: (n_seeds, n) states}, of the same trajectories. Gives
+    {recipe: DataFrame} with rows `classification.SCORES` and columns "mean"; "low" and "high";
+    "trajectories" and "seeds", the standard errors from either ("seeds" is NaN where no recipe was
+    trained twice; intervals are then over trajectories alone). `ValueError` if shapes do not fit.
 
-    Returns
-    -------
-    dict of str to DataFrame
-        For each recipe, rows `classification.SCORES` and columns "mean"; "low" and "high", the
-        interval; "trajectories" and "seeds", the standard errors from either. Where no recipe was
-        trained twice, "seeds" is NaN, and intervals are over trajectories alone.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    Notes
-    -----
     The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from the trajectories, s the
     pooled standard deviation over seeds, k the number of seeds, z and t the normal and Student's
     quantile. Chance from trajectories is part of s too, so intervals are rather too wide.

@@ -15,30 +15,13 @@ def first_passage_times(
     config, starts, seed, centre, radius, *, max_time, n_threads=None,
     make_field=mueller_brown_field,
 ):  # fmt: skip
-    """Time at which trajectories first come within a radius of a point.
+    """Time at which trajectories first come within a radius of a point, (n,) float64.
 
-    Parameters
-    ----------
-    config : SimulationConfig
-        The distance is looked at every `stride` steps, so a passage is noticed late by half of
-        `frame_time` on average, and by more where a short visit falls in between; `stride=1` costs
-        little. `n_frames` is not used.
-    starts : (n, 2) array_like of float
-        One start for each passage, reduced length.
-    seed : int
-        0 to 2^63 - 1.
-    centre, radius : (2,) array_like of float, and float
-        Target, reduced length.
-    max_time : float
-        A trajectory that has not arrived by then is a `RuntimeError`: leaving it out would bias
-        the mean.
-    n_threads, make_field
-        As for `simulate`.
-
-    Returns
-    -------
-    (n,) ndarray of float64
-        First passage times, zero for a start in the target.
+    `starts` (n, 2), `centre` (2,), `radius` and the times are in reduced units; a start in the
+    target has time zero. The distance is looked at every `config.stride` steps, so a passage is
+    noticed late by half of `frame_time` on average, and by more where a short visit falls in
+    between; `stride=1` costs little. A trajectory that has not arrived by `max_time` is a
+    `RuntimeError`: leaving it out would bias the mean.
     """
     seed = checked_count("seed", seed, 0, MAX_SEED)
     n_threads = checked_threads(n_threads)

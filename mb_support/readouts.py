@@ -45,27 +45,10 @@ class LinearProbe:
 def fit_probe(features, targets, weights=None, ridge=1.0):
     """Fit a linear probe with a logistic link by penalised maximum likelihood.
 
-    Parameters
-    ----------
-    features : (n, n_features) array_like
-        Standardised inside, so that the penalty treats all alike.
-    targets : (n,) array_like
-        Probabilities between 0 and 1, or outcomes 0 and 1.
-    weights : (n,) array_like, optional
-        Weight of each row; only ratios matter.
-    ridge : float or (n_features,) array_like
-        Penalty `ridge / 2 * |w|^2` beside a cross-entropy summed over n rows of mean weight one;
-        above 0.
-
-    Returns
-    -------
-    LinearProbe
-
-    Raises
-    ------
-    ValueError
-        If a target lies outside [0, 1], a weight is negative, `ridge` is not positive, or as
-        scikit-learn.
+    `features` (n, n_features), standardised inside; `targets` (n,), probabilities or outcomes 0 and
+    1; `weights` (n,), of which only ratios matter; `ridge`, above 0, one number or one for each
+    feature: the penalty `ridge / 2 * |w|^2` beside a cross-entropy summed over n rows of mean
+    weight one.
     """
     targets = np.asarray(targets, dtype=float)
     if not ((targets >= 0) & (targets <= 1)).all():

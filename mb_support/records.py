@@ -79,24 +79,9 @@ def write_json(path, content, indent=1):
 def keep(path, made_for, make, packages=("torch", "transformers"), report=print, indent=1):
     """Make a result and keep it in a file, unless it is there and was made for the same.
 
-    Parameters
-    ----------
-    path : Path
-    made_for : dict
-        Settings and weights that decide the result; kept with it and compared.
-    make : callable
-        Called without arguments; returns a dict.
-    packages : sequence of str
-        Whose versions are noted, as in `circumstances`.
-    report : callable
-        Is told, in one line, that the result is up to date or how long it took.
-    indent : int or None
-        Of the lines of the file; None for one long line.
-
-    Returns
-    -------
-    bool
-        Whether it had to be made.
+    `made_for`, a dict of settings and weights that decide the result, is kept with it and compared;
+    `make` takes nothing and gives a dict; of `packages` the versions are noted. `report` is told in
+    a line what was done. True if the result had to be made.
     """
     made_for = json.loads(json.dumps(made_for))
     if path.exists():

@@ -32,75 +32,87 @@ def digest(module):
     """
     names = module.split(".")
     try:
-        if names[0] == PACKAGE.name:
-            paths = _reached(_file_of(names[1:]))
-        else:
-            paths = set(_LOADED)
-        if not paths or any(_LOADED.get(path) != _stamp(path) for path in paths):
+        own = _file_of(names[1:], PACKAGE) if names[0] == PACKAGE.name else None
+        paths = {own} | imported_by(own) if own else set(_LOADED)
+        if any(_LOADED.get(path) != _stamp(path) for path in paths):
             return None
-        packages = sorted(set().union(*(_imports(path)[1] for path in paths)))
+        packages = sorted(set().union(*(_imports(path, PACKAGE)[1] for path in paths)))
         found = hashlib.sha256("".join(map(_version, packages)).encode())
         for path in sorted(paths):
             found.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
-        own = getattr(sys.modules.get(module), "__file__", None)
-        if names[0] != PACKAGE.name and own is not None:
-            found.update(Path(own).read_bytes())
+        outside = getattr(sys.modules.get(module), "__file__", None)
+        if names[0] != PACKAGE.name and outside is not None:
+            found.update(Path(outside).read_bytes())
     except (OSError, SyntaxError):
         return None
     return found.hexdigest()[:20]
 
 
-def _file_of(names):
-    # the file of a module or package, given its name in this package; None if there is none
-    path = PACKAGE.joinpath(*names)
-    for file in (path / "__init__.py", path.with_suffix(".py")):
-        if file in _LOADED:
-            return file
-    return None
-
-
-def _reached(start):
-    # a file and all that it imports
-    if start is None:
-        return set(_LOADED)
-    reached, waiting = {start}, [start]
+def imported_by(path, package=PACKAGE):
+    """Files of a package that a Python file imports, directly or not, as a set of `Path`."""
+    reached, waiting = set(), [Path(path)]
     while waiting:
-        new = _imports(waiting.pop())[0] - reached
+        new = _imports(waiting.pop(), package)[0] - reached
         reached |= new
         waiting += new
     return reached
 
 
-@functools.cache
-def _imports(path):
+def _file_of(names, package):
+    # the file of a module or package, given its name in this package; None if there is none
+    path = package.joinpath(*names)
+    found = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in found if file.is_file()), None)
+
+
+def _imports(path, package):
     # files of this package, and names of other packages, that a file imports anywhere in it
-    text = path.read_text(encoding="utf-8")
-    here = path.relative_to(PACKAGE).parts[:-1]
+    return _imports_of_text(path, package, path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imports_of_text(path, package, text):
+    here = path.relative_to(package).parts[:-1] if path.is_relative_to(package) else ()
     files, packages = set(), set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
             names = node.module.split(".") if node.module else []
             if node.level:
                 names = [*here[: len(here) - node.level + 1], *names]
-            elif names[0] == PACKAGE.name:
+            elif names[0] == package.name:
                 names = names[1:]
             else:
                 packages.add(names[0])
                 continue
-            modules = [_file_of([*names, alias.name]) for alias in node.names]
-            files.update(filter(None, modules))
-            if None in modules or node.module:
-                files.add(_file_of(names))
+            face = _file_of(names, package)
+            on_demand = _handed_on(face)
+            files.add(face)
+            for alias in node.names:
+                files.add(_file_of([*names, alias.name], package) or on_demand.get(alias.name))
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 names = alias.name.split(".")
-                if names[0] == PACKAGE.name:
-                    files.add(_file_of(names[1:]))
+                if names[0] == package.name:
+                    face = _file_of(names[1:], package)
+                    files |= {face, *_handed_on(face).values()}
                 else:
                     packages.add(names[0])
-    if "import_module(" in text and path.name == "__init__.py":  # it loads its folder on demand
-        files.update(file for file in _LOADED if file.parent == path.parent)
     return files - {None, path}, packages - set(sys.stdlib_module_names)
+
+
+def _handed_on(face):
+    # {name: file} of what an `__init__.py` loads on demand, which its `_PUBLIC` says
+    if face is None or face.name != "__init__.py":
+        return {}
+    for node in ast.parse(face.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_PUBLIC":
+            public = ast.literal_eval(node.value)
+            return {
+                name: _file_of(module.split("."), face.parent)
+                for module, names in public.items()
+                for name in names
+            }
+    return {}
 
 
 @functools.cache

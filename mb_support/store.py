@@ -32,31 +32,11 @@ def write_store(
 ):  # fmt: skip
     """Simulate a set of trajectories into a zarr array on disk, or what is missing of it.
 
-    The values depend on `config` and `seed` only: not on chunks, workers, where they were computed,
-    or how often the writing was interrupted.
-
-    Parameters
-    ----------
-    path : path
-        Folder of the store; with a cluster, one that all workers see. `ValueError` if it holds
-        another set.
-    config : SimulationConfig
-    n_trajectories : int
-    seed : int
-        Of starts and noise, as for `sample_starts` and `simulate`.
-    chunks : (int, int)
-        Trajectories and frames that are kept in one file. A worker holds one chunk in memory.
-    n_workers : int, optional
-        Threads; by default as many as there are processors.
-    scheduler : str, optional
-        Address of a Dask scheduler ("tcp://host:8786"), to compute there.
-    progress : bool
-        Draw a progress bar.
-
-    Returns
-    -------
-    zarr.Array
-        (n_trajectories, n_frames, 2) float32, complete.
+    Gives the complete (n_trajectories, n_frames, 2) float32 array at `path`; `ValueError` if that
+    holds another set. The values depend on `config` and `seed` only: not on `chunks` (trajectories
+    and frames that are kept in one file; a worker holds one in memory), on `n_workers` (threads, by
+    default as many as there are processors) or `scheduler` (address of a Dask scheduler,
+    "tcp://host:8786", whose workers all see `path`), or on how often the writing was interrupted.
     """
     path = Path(path).absolute()
     for name, value in (("n_trajectories", n_trajectories), ("chunks", min(chunks))):

@@ -360,7 +360,8 @@ pd.concat(extremes, axis=1)
 # (section-attention-experiments)=
 # ## Does the answer depend on what is attended to?
 #
-# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`. Five
+# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`; whether
+# they explain anything depends on what is asked of an explanation {cite}`wiegreffe2019`. Five
 # measures of the importance of a piece of trajectory are compared: the attention it receives;
 # norm-weighted attention; *rollout* {cite}`abnar2020`, which follows the weights through all
 # layers,

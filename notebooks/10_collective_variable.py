@@ -148,7 +148,7 @@ tables.layer_table(results)
 # trajectories were drawn (the same ones are resampled for both), and the scatter of the trainings,
 # pooled over the sizes, as in {doc}`chapter 6 <06_classification>`; a size that was trained once
 # counts as if it scattered like the others. The untrained and the shuffled
-# control are compared training by training. An interval that leaves out zero is a verdict.
+# control {cite}`hewitt2019` are compared training by training. An interval that leaves out zero is a verdict.
 
 # %% tags=["hide-input"]
 tables.verdict_table(tables.compare(results))
@@ -181,6 +181,9 @@ tables.verdict_table(tables.compare(results))
 # committor poorly: what the frames tell of it is lost on the way, or not to be read linearly.
 #
 # ## With raw coordinates
+#
+# Committors are usually learned from coordinates, by networks {cite}`khoo2019,li2019` or tensor trains
+# {cite}`chen2023` that solve its equation. The baselines here are simpler.
 #
 # Standardisation made this hard. Methods that are told where the frames are:
 

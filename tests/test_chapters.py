@@ -10,6 +10,8 @@ import pytest
 import references
 from try_chapter import parsed
 
+from mb_support.sources import imported_by
+
 HEADER = """\
 # ---
 # jupyter:
@@ -83,6 +85,52 @@ def test_every_shared_input_is_in_the_digest(project, changed):
     (path / "new.py" if path.is_dir() else path).write_text("changed")
     after = chapters.chapter_digests("smoke", project)
     assert all(before[name] != after[name] for name in before)
+
+
+def test_a_chapter_depends_on_the_modules_that_it_imports_and_on_no_others(project):
+    package = project / "mb_support"
+    (package / "figures").mkdir()
+    texts = {
+        "__init__": '_PUBLIC = {"physics": ["force"], "learning": ["train"]}\n',
+        "physics": "from .figures.style import colour\n",
+        "learning": "",
+        "module": "",
+        "figures/__init__": "",
+        "figures/style": "",
+    }
+    for name, text in texts.items():
+        (package / f"{name}.py").write_text(text)
+    write(project, "01_first", "from mb_support import force")
+    write(project, "02_second", "from mb_support.learning import train")
+
+    def changed_by(name):
+        before = chapters.chapter_digests("smoke", project)
+        (package / f"{name}.py").write_text(texts[name] + "# changed\n")
+        after = chapters.chapter_digests("smoke", project)
+        return [chapter for chapter in before if before[chapter] != after[chapter]]
+
+    assert changed_by("physics") == changed_by("figures/style") == ["01_first"]
+    assert changed_by("learning") == ["02_second"]
+    assert changed_by("module") == []
+    assert changed_by("__init__") == ["01_first", "02_second"]
+
+
+def test_a_figure_belongs_to_few_chapters_of_the_book():
+    package = chapters.ROOT / "mb_support"
+    drawn_by = {
+        name: [
+            chapter
+            for chapter in chapters.chapter_names()
+            if package / "plotting" / f"{name}.py"
+            in imported_by(chapters.ROOT / "notebooks" / f"{chapter}.py", package)
+        ]
+        for name in ("attention", "leak", "kinetics")
+    }
+    assert drawn_by == {
+        "attention": ["07_attention"],
+        "leak": ["08_leak"],
+        "kinetics": ["09_kinetics"],
+    }
 
 
 def test_profiles_do_not_overwrite_each_other(project):

@@ -1,9 +1,9 @@
 """Execute the chapters: jupytext turns each source into a notebook, papermill runs it.
 
-A chapter is skipped when nothing it depends on has changed: its source, the package, the lock
-file, the profile, the committed checkpoints and results. Chapters do not depend on each other:
-several run at a time. Each run leaves a record (duration, commit,
-parameters) for the page that says how the book was made.
+A chapter is skipped when nothing it depends on has changed: its source, the modules of the package
+that it imports, directly or not, the lock file, the profile, the committed checkpoints and results.
+Chapters do not depend on each other: several run at a time. Each run leaves a record (duration,
+commit, parameters) for the page that says how the book was made.
 """
 
 import ast
@@ -26,10 +26,11 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from mb_support.cache import writable
+from mb_support.sources import imported_by
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Everything besides its own source that a chapter's result can depend on.
-SHARED_INPUTS = ("mb_support", "checkpoints", "results", "requirements.lock", "tools/chapters.py")
+#: What every chapter's result can depend on, besides its source and the modules that it imports.
+SHARED_INPUTS = ("checkpoints", "results", "requirements.lock", "tools/chapters.py")
 #: Chapters executed at the same time; they share the cores evenly.
 AT_A_TIME = min(2, os.cpu_count() or 1)
 #: Chapters that take longest: they begin first, so that none is left alone at the end.
@@ -96,12 +97,12 @@ def chapter_digests(profile, root=ROOT, unlisted=()):
     """
     python = ".".join(map(str, sys.version_info[:3]))
     shared = tree_digest(root / path for path in SHARED_INPUTS) + profile + python
-    return {
-        name: hashlib.sha256(
-            (shared + file_digest(root / "notebooks" / f"{name}.py")).encode()
-        ).hexdigest()
-        for name in [*chapter_names(root), *unlisted]
-    }
+    found = {}
+    for name in [*chapter_names(root), *unlisted]:
+        source = root / "notebooks" / f"{name}.py"
+        own = [source, *sorted(imported_by(source, root / "mb_support"))]
+        found[name] = hashlib.sha256((shared + tree_digest(own)).encode()).hexdigest()
+    return found
 
 
 def is_current(name, digest, profile, root=ROOT):
