@@ -86,7 +86,7 @@ def _imports_of_text(path, package, text):
                 continue
             face = _file_of(names, package)
             on_demand = _handed_on(face)
-            files.add(face)
+            files |= {_file_of(names[:n], package) for n in range(len(names) + 1)}
             for alias in node.names:
                 files.add(_file_of([*names, alias.name], package) or on_demand.get(alias.name))
         elif isinstance(node, ast.Import):
@@ -94,7 +94,8 @@ def _imports_of_text(path, package, text):
                 names = alias.name.split(".")
                 if names[0] == package.name:
                     face = _file_of(names[1:], package)
-                    files |= {face, *_handed_on(face).values()}
+                    files |= {_file_of(names[1:n], package) for n in range(1, len(names) + 1)}
+                    files |= {*_handed_on(face).values()}
                 else:
                     packages.add(names[0])
     return files - {None, path}, packages - set(sys.stdlib_module_names)
