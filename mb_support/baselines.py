@@ -18,7 +18,7 @@ from . import paths
 from .datasets import EASY_STARTS, FINAL_TEST, make_dataset
 from .evaluation import N_TEST, pack, settings_of, unpack, whole
 from .records import keep, run_study
-from .states import STATE_A, STATE_B
+from .states import STATE_A, STATE_B, assign_states
 
 _LAGS = (1, 4, 16, 64)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -116,8 +116,9 @@ def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST):
     }
 
     def make():
-        train = make_dataset(made_for["n_train"], "train", 0, regime, label)
-        fitted = fit_baselines(train.trajectories, train.labels)
+        train = make_dataset(made_for["n_train"], "train", 0, regime)
+        last = assign_states(train.trajectories[:, -1])
+        fitted = fit_baselines(train.trajectories, last if label == "last" else train.labels)
         test = make_dataset(n_test, "test", FINAL_TEST, regime)
         found = predict_baselines(fitted, test.trajectories)
         return {"states": {name: pack(states) for name, states in found.items()}}

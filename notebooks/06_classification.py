@@ -253,6 +253,8 @@ for ax, (name, found) in zip(axes, shown.items(), strict=True):
 plt.show()
 
 # %% [markdown]
+# {numref}`fig-classification-confusion` counts both kinds of error: A taken for B, and B for A.
+#
 # ## Later slices
 #
 # Given a slice that begins at frame $t$, what is left of $y$? Dynamics is Markov: a slice from

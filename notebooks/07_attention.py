@@ -430,7 +430,7 @@ plt.show()
 # and range over trainings), of {glue:text}`attention_rho_few_ablation:s` with how few targets the
 # head has, and of {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads, over
 # that of a mean frame. The attention of whole layers, silenced one at a time: increase of the
-# trajectory loss ("frame") and of the cross-entropy ("state"), with ± 1.96 standard errors over
+# trajectory loss ("frame") and of the cross-entropy ("state"), with 95% intervals over
 # trajectories. Where both are zero, the layer could be left out.
 
 # %% tags=["hide-input"]

@@ -157,7 +157,7 @@ plots.plot_ablation(trainings)
 plt.show()
 
 # %% [markdown]
-# The figure and the table count $n$ trajectories of {glue:text}`leak_ablation_frames:d` frames:
+# {numref}`fig-leak-heads` and the table count $n$ trajectories of {glue:text}`leak_ablation_frames:d` frames:
 # {glue:text}`leak_ablation_n:d`.
 #
 # ## By which path
