@@ -32,21 +32,23 @@ def evaluating(model, fastest=True):
     several threads use the model, as before the first of them came, once the last has left. With
     `fastest` False the attention implementation stays as it is.
     """
+    thread = threading.get_ident()
     with _users_lock:
         if model not in _users:
             _users[model] = [], _put_into_evaluation(model, fastest)
-        _users[model][0].append(threading.get_ident())
+        _users[model][0].append(thread)
     try:
         with torch.no_grad():
             yield model
     finally:
         with _users_lock:
-            _leave(model)
+            _leave(model, thread)
 
 
-def _leave(model, thread=None):
-    threads, put_back = _users[model]
-    thread = threading.get_ident() if thread is None else thread
+def _leave(model, thread):
+    threads, put_back = _users.get(model, ([], None))
+    if thread not in threads:  # after a fork it has left already
+        return
     threads.remove(thread)
     if not threads:
         put_back()

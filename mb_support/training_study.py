@@ -61,13 +61,13 @@ def missing(records):
 
 
 def missing_in_words(records):
-    """One sentence that says which trainings have not been made, and why."""
+    """One sentence that says which trainings have not been made."""
     names = missing(records)
     if not names:
         return "All trainings of the list have been made."
     return (
-        f"Of the {len(trainings())} trainings of the list {len(names)} have not been made yet, "
-        f"since they need a graphics card or many hours of a processor: {', '.join(names)}."
+        f"Of the {len(trainings())} trainings of the list {len(names)} have not been made yet: "
+        f"{', '.join(names)}. The command make train makes them."
     )
 
 

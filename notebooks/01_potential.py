@@ -43,7 +43,7 @@ from mb_support.reference import DISK_A, DISK_B
 from mb_support.simulation import REGIMES, START_BOX
 from mb_support.states import separatrix
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 20_900  # of the simulated check at the end; validation family
 beta = None  # 1/energy; a number replaces the inverse temperature of the default regime

@@ -35,7 +35,7 @@ from mb_support.reference import DISK_A, DISK_B
 from mb_support.simulation import REGIMES, START_BOX
 from mb_support.states import assign_states, separatrix
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 20_200  # of the simulated checks; validation family
 shown_trajectory = 4  # number, below 8, of the trajectory drawn in full

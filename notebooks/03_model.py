@@ -31,7 +31,7 @@ from mb_support.inference import checkpoint_sizes, load_checkpoint
 from mb_support.plotting import model as plots
 from mb_support.plotting.style import use_style
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 8  # number of the validation set
 

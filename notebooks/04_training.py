@@ -47,14 +47,15 @@ fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.38))
 figures.plot_loss(curves, "trajectory_loss", ax=axes[0])
 figures.plot_loss(curves, "classification_loss", ax=axes[1])
 figures.plot_accuracy(curves, chance, axes[2])
+fig.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %% [markdown]
 # ## The recipe
 #
 # A model starts from random weights, and AdamW minimises the sum of two terms, the poster's loss: the
-# squared error of the next frame and the cross-entropy of the sequence's label ($\gamma L_\mathrm{traj}
-# + \lambda \mathrm{CE}$ with $\gamma = \lambda = 1$). Every sequence that it is shown was simulated for
+# squared error of the next frame and the cross-entropy of the sequence's label
+# ($\gamma L_\mathrm{traj} + \lambda \mathrm{CE}$ with $\gamma = \lambda = 1$). Every sequence that it is shown was simulated for
 # the occasion and is shown once, so that there is nothing to overfit and no dropout. Short sequences
 # come first and whole ones last, while the learning rate warms up linearly and then falls like a cosine.
 #

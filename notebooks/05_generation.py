@@ -35,7 +35,7 @@ from mb_support.plotting import forecasts
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.simulation import REGIMES
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 n_shown = 50  # frames of the prompt drawn in the first figure
 

@@ -34,7 +34,7 @@ from mb_support.leak import ExactNextFrame, frame_errors, predict_next_frames, s
 from mb_support.plotting import leak as plots
 from mb_support.plotting.style import figure_size, use_style
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 55  # number of the test set on which the kept result is repeated
 

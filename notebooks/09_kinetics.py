@@ -38,7 +38,7 @@ from mb_support.kinetics import box_edges, count_passages
 from mb_support.plotting import kinetics as plots
 from mb_support.plotting.style import figure_size, use_style
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 60_080  # of the live ensemble; test family
 

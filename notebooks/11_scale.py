@@ -28,7 +28,7 @@ from mb_support import REGIMES, get_profile, scale
 from mb_support.plotting import scale as figures
 from mb_support.plotting.style import figure_size, use_style
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 0  # nothing on this page is random
 goal = 7.0  # wanted: times the plain configuration, in training on full-length trajectories

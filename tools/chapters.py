@@ -163,6 +163,7 @@ def tidy(notebook):
         cell.metadata.pop("execution", None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
+            cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
             cell.source = cell.source.replace("# Parameters", "# set by this build", 1)
         # a mark for nbval, of no use to the reader of the book
         cell.source = cell.source.removeprefix("# NBVAL_CHECK_OUTPUT\n")
@@ -184,7 +185,8 @@ def kernel_environment(root=ROOT):
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     command += ["--log-level=ERROR"]  # it warns of its transport, which nobody here can change
     specification = {"argv": command, "display_name": "Python 3", "language": "python"}
-    kernel.write_text(json.dumps(specification))
+    if not kernel.exists() or kernel.read_text() != json.dumps(specification):
+        kernel.write_text(json.dumps(specification))  # once: other chapters may be reading it
     variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     if cache != root / ".cache":
         variables["MB_SUPPORT_CACHE"] = str(cache)

@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 from .style import BASELINE_COLOR, SIZE_COLORS, SIZE_LINES, SIZE_MARKERS, axes_or_new
 
@@ -21,6 +22,13 @@ def _lines(curves):
             yield curve, SIZE_LINES[size], dict(color=SIZE_COLORS[size], lw=1, label=label)
 
 
+def _log_scale(ax):
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
 def plot_loss(curves, term, window=4, ax=None):
     """One term of the training loss against the trajectories shown, one line a training.
 
@@ -33,7 +41,7 @@ def plot_loss(curves, term, window=4, ax=None):
         ax.plot(curve["shown"][n - 1 :], smooth, line, **style)
     _thousands(ax)
     ax.set_ylabel(LOSS_LABELS[term])
-    ax.set_yscale("log")
+    _log_scale(ax)
     return ax
 
 
@@ -45,10 +53,9 @@ def plot_accuracy(curves, chance, ax=None):
             error = 1 - curve["accuracy"]
             ax.plot(curve["scored"], error, line, marker=SIZE_MARKERS[size], ms=3, **style)
     ax.axhline(1 - chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
-    ax.set_yscale("log")
+    _log_scale(ax)
     _thousands(ax)
     ax.set_ylabel("validation error")
-    ax.legend(loc="lower left")
     return ax
 
 
