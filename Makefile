@@ -73,8 +73,9 @@ notebooks-branch: $(READY)  ## push the executed notebooks to the branch that Bi
 lock: $(READY)  ## write requirements.lock from what is installed in .venv
 	@$(RUN) tools/lock.py
 
-clean:  ## remove what make built; keeps .venv and interrupted trainings
-	@rm -rf _build .pytest_cache .ruff_cache notebooks/*.ipynb book/_generated
+clean:  ## remove what make built; keeps .venv, interrupted trainings and notebooks you edited
+	@rm -rf _build .pytest_cache .ruff_cache book/_generated
+	@find notebooks -name '*.ipynb' ! -name '*.edited*' -delete
 	@rm -rf mb_support/__pycache__/*.nb[ic] "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 

@@ -332,6 +332,22 @@ def with_error(value, error):
     return f"{round(value, digits):.{shown}f} ± {round(error, digits):.{shown}f}"
 
 
+def pooled_in_words(first, second, exact, names=("passage_time_ab", "passage_time_ba")):
+    """Two ensembles of one generator together, and how far that is from the exact values."""
+    words = []
+    for name in names:
+        values = np.array([part[name].value for part in (first, second)])
+        weights = np.array([part[name].standard_error for part in (first, second)]) ** -2.0
+        value, error = np.average(values, weights=weights), weights.sum() ** -0.5
+        away = (value - exact[name]) / error
+        side = "above" if away > 0 else "below"
+        words.append(
+            f"{with_error(value, error)}, {abs(away):.1f} standard errors {side} the exact "
+            f"{exact[name]:.4g}"
+        )
+    return "; ".join(words)
+
+
 def table_of_estimates(parts, exact, names=ESTIMATED):
     """Estimates with their errors in words, a column for each part and one for the exact values."""
     columns = {

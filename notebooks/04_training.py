@@ -15,8 +15,9 @@
 #
 # What does training alone find, with the poster's loss and nothing else, and how much of the answer
 # is luck? Every model of this book starts from random weights and is shown trajectories and their
-# labels. {numref}`fig-training-curves` shows all trainings of the three sizes: those of one size end
-# close together, and most of what they reach comes at the end, when the learning rate falls.
+# labels. {numref}`fig-training-curves` shows all trainings of the three sizes: validation errors of
+# one size end close together and fall most at the end, when the learning rate falls. The trajectory
+# loss differs more between seeds, and jumps up when the trajectories grow.
 
 # %% tags=["remove-stderr", "hide-input"]
 import tempfile
@@ -42,7 +43,7 @@ curves = {s: [training_study.learning_curve(r) for r in found] for s, found in s
 held_out = training_study.held_out(settings.n_test_trajectories, settings.live_training[0])
 chance = training_study.majority_share(held_out.labels)
 
-# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "All trainings of the three sizes, one line a seed (numbers of seeds in brackets), against the trajectories shown (each is shown once). Left and middle: the two terms of the poster's loss on what is being learned from (running mean); where they jump, longer trajectories begin. Right: share of wrong answers on 1000 whole validation trajectories (binomial standard error at 0.03: 0.005)."}, "image": {"alt": "Three panels of curves against trajectories shown: trajectory loss and cross-entropy fall in steps, and the validation error falls steeply at the end.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "All trainings of the three sizes, one line a seed (numbers of seeds in brackets), against the trajectories shown (each is shown once). Left and middle: the two terms of the poster's loss on what is being learned from (running mean); where they jump, longer trajectories begin. Right: share of wrong answers on 1000 whole validation trajectories (binomial standard error at 0.03: 0.005)."}, "image": {"alt": "Three panels of curves against trajectories shown: trajectory loss and cross-entropy fall and jump up where trajectories grow, and the validation error falls steeply at the end.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.38))
 figures.plot_loss(curves, "trajectory_loss", ax=axes[0])
 figures.plot_loss(curves, "classification_loss", ax=axes[1])
@@ -60,8 +61,8 @@ plt.show()
 # come first and whole ones last, while the learning rate warms up linearly and then falls like a cosine.
 #
 # That is all, but for three details. The position embeddings start as sinusoids {cite}`vaswani2017` and
-# learn like everything else. A short trajectory has its own start and its own label, and attention costs
-# with the square of its length. And the cosine goes by frames shown, for the large model by steps, so
+# learn like everything else. A short trajectory is a whole one of its own, with its own start and label;
+# short ones come first because attention costs with the square of the length. And the cosine goes by frames shown, for the large model by steps, so
 # that its rate has fallen further by the time the trajectories are whole.
 
 # %% tags=["hide-input"]
@@ -69,7 +70,8 @@ training_study.recipe_table()
 
 # %% [markdown]
 # The author's script {cite}`leban2025` differs in the first place by its data: a thousand trajectories,
-# shown a thousand times each. What that does is {ref}`shown below <section-training-fixed>`.
+# shown a thousand times each. Something like it, with fewer passes, is
+# {ref}`below <section-training-fixed>`.
 #
 # What was tried before the recipes of the medium and the large model were settled, judged by validation
 # trajectories only, one training each, with binomial standard errors:
@@ -78,7 +80,8 @@ training_study.recipe_table()
 training_study.tried_table()
 
 # %% [markdown]
-# With two lengths instead of three both sizes scored lower. Peak rates made no difference beyond the
+# With two lengths instead of three the large model scored lower, the medium one lower within the errors.
+# Peak rates made no difference beyond the
 # errors, except that with the highest one the large model never left chance.
 #
 # ## Scatter over seeds
@@ -114,8 +117,8 @@ training_study.cost_table(records)
 # (section-training-fixed)=
 # ## A fixed set, as on the poster
 #
-# The poster's set-up beside it: the same thousand whole trajectories again and again, with dropout
-# against overfitting ({numref}`fig-training-fixed`). Means and, where there are several seeds, standard
+# A set-up like the poster's beside it: the same thousand whole trajectories again and again, from the
+# start whole, in small batches, with dropout against overfitting ({numref}`fig-training-fixed`). Means and, where there are several seeds, standard
 # deviations over them; the last column is the standard error that the validation trajectories leave.
 
 # %% tags=["hide-input"]
@@ -137,14 +140,14 @@ plt.show()
 #
 # The recipe of the small model again, cut out of training sets of a given size
 # ({numref}`fig-training-data`). The number of trajectories shown is the same throughout; only how often
-# each comes back differs. One training for each point.
+# each comes back differs. One training for each point; {glue:text}`training_missing:s`
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories it was trained on (bars: binomial standard errors; one training for each point). Dashed: the recipe, in which every trajectory is a fresh one (mean over seeds)."}, "image": {"alt": "The validation error falls with the number of distinct training trajectories, towards the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(training_study.data_curve(records))
 plt.show()
 
 # %% [markdown]
-# And the same recipe shorter, longer, and on the other data sets of {doc}`chapter 2 <02_data>`, each with
+# And the same recipe with other numbers of trajectories, and on the other data sets of {doc}`chapter 2 <02_data>`, each with
 # its own validation trajectories (means over seeds, binomial standard errors):
 
 # %% tags=["hide-input"]
@@ -206,8 +209,8 @@ glue("training_live_n", len(held_out), display=False)
 # ## Takeaway
 #
 # The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics
-# card. Fresh trajectories matter: on a fixed set of a thousand the small model learns its training set
-# by heart.
+# card. On a fixed set of a thousand, with dropout, the small model learns its training set by heart
+# and ends less accurate.
 #
 # Not shown: what longer trainings give the medium and the large model; the author's recipe to its last
 # epoch; which part of the recipe contributes what.

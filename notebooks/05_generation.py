@@ -15,7 +15,7 @@
 #
 # Can an encoder that was trained to fill in next frames continue a trajectory on its own? The
 # poster {cite}`leban2025` shows continuations beside what the particle really did. Here the same
-# figure is drawn from plainly trained models, and the continuations are held against the best
+# figure is drawn from trained models, and the continuations are held against the best
 # forecast there is, the exact conditional mean. The mechanism works: any prompt is continued. As a
 # forecast, one frame ahead, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the error
 # of "the particle stays"; our models, shown the window they were trained on, save
@@ -122,10 +122,10 @@ plt.show()
 tables.saved_table(trainings, exact)
 
 # %% [markdown]
-# A negative number is a forecast worse than the frame it was given. One reason is in the loss: of the
+# A negative number is a forecast worse than the frame it was given. One reason may lie in the loss: of the
 # outputs that it averages over, only the last one forecasts, so forecasting has the weight of one
 # frame in a window, while all others can look at their answer. {doc}`08_leak` shows which models do.
-# A model that does has learned to copy a frame that, at the last position, does not exist. Another is
+# A model that does has learned to copy a frame that, at the last position, does not exist. Another may lie
 # in its units: the loss counts errors in standard deviations of the window, and so makes little of them
 # in windows that have seen both valleys, which long windows more often have.
 #
@@ -200,8 +200,9 @@ tables.ends_table(trainings)
 # Shares of all continuations: mean over trainings, [mean of their 95% intervals over trajectories:
 # Wilson's, or by bootstrap for frames off the map, if any are], (lowest to highest training). The long
 # continuations from 100 frames that leave the map: {glue:text}`generation_runaways:s`.
-# {numref}`fig-generation-long-run` draws some of the committed models. Those at rest stand near the
-# minima of the potential (last column: median distance): the fixed point of a forecast of the mean.
+# {numref}`fig-generation-long-run` draws some of the committed models. How far those at rest
+# stand from the nearest minimum is in the last column (median); the fixed point of a perfect forecast of
+# the mean would lie near one.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map. Left, what the particle really did; then the continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. n = 4 of the trajectories counted in the table above."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or out of the map.", "classes": "dark-light"}}
 drawn = {"actual": exact["drawn"]}
@@ -225,9 +226,9 @@ tables.echo_table(trainings)
 # %% [markdown]
 # Mean over trajectories and trainings (lowest to highest training, if there are several). A block that correlates with
 # either is an echo of the prompt, and the next one an echo of that: its wiggles are the prompt's noise,
-# played again. A model that copies the frame it sits on gives the first; one that has learned to read
+# played again. A forecast made at each frame, or a copy of it, gives the first; one that has learned to read
 # the next frame in its input gives the second, and repeats the end of the prompt almost frame by frame.
-# As a forecast both do worse at first, since the first frame of a block stands for one that lies as far
+# As a forecast a block starts behind, since its first frame stands for one that lies as far
 # back as the block is long (right panel of {numref}`fig-generation-error-growth`).
 
 # %% tags=["remove-cell"]
@@ -242,15 +243,15 @@ glue("generation_standstill", STANDSTILL, display=False)
 # %% [markdown]
 # ## Takeaway
 #
-# - The poster's procedure works as a mechanism: any prompt is continued, by every size. Nothing holds
-#   what it makes on the map; the long continuations leave it in shares of
-#   {glue:text}`generation_runaways:s`.
+# - The poster's procedure works as a mechanism: any prompt is continued, by every size. Nothing keeps
+#   them on the map: shares of long continuations that leave it are {glue:text}`generation_runaways:s`.
 # - As a forecast it has to be compared with the last frame and the exact mean, of which the first step
 #   reaches {glue:text}`generation_skills:s`, where {glue:text}`generation_exact_skill:.2f` can be had.
-# - Several frames per step buy speed with copies: the livelier curves are echoes of the prompt.
+# - Several frames per step buy speed with outputs that belong to the prompt: the livelier curves are its
+#   echoes.
 # - A mean is not a trajectory. Even the perfect forecaster of this loss would draw the smooth
 #   black line of {numref}`fig-generation-continuations`: to generate trajectories with the right
-#   fluctuations and rates, a model has to be causal and has to draw from a distribution
-#   ({doc}`09_kinetics`).
+#   fluctuations and rates, a model has to draw from a distribution of the right shape
+#   ({doc}`09_kinetics` does so with a causal one).
 # - Not shown: long continuations in the window of training, whose passes cost five times as much;
 #   whether more weight on the last position would help; and the `wild` regime.

@@ -90,8 +90,9 @@ plt.show()
 # The label $y$ of a trajectory is the state of its first frame. Scores are the poster's: accuracy, and
 # precision, recall and F1 averaged over the two classes by their shares (recall is then accuracy by
 # another name). The poster's other three figures are recorded nowhere in this project: only its accuracies
-# stand beside ours. The table has the mean over the trainings of each size, and of those on a fixed set with
-# dropout, as the poster describes ({doc}`04_training`), which have a row below. Brackets are 95% intervals over
+# stand beside ours. The table has the mean over the trainings of each size. Rows
+# "fixed set" are trainings on a fixed set with dropout, as the poster describes ({doc}`04_training`).
+# Brackets are 95% intervals over
 # both sources of chance, which trajectories were drawn and which seed a training had.
 
 # %% tags=["hide-input"]
@@ -156,8 +157,8 @@ for size, n in n_live.items():
 # ## Without a transformer
 #
 # Boosted trees and logistic regression see hand-made features of the standardised trajectory: early
-# frames, means of ten parts, quantiles, autocorrelations (`mb_support.baselines`). They were fitted to as
-# many trajectories as the models have seen, about, and to a hundredth of that. Two rules that need no
+# frames, means of ten parts, quantiles, autocorrelations (`mb_support.baselines`). They were fitted to
+# 100,000 trajectories, fewer than any model has seen, and to a hundredth of that. Two rules that need no
 # fitting: whether the first frame, less the mean of all, lies to the upper left; and always the more
 # frequent state. Intervals are over trajectories.
 
@@ -174,7 +175,7 @@ glue("classification_trees", cl.verdicts_in_words(beyond["larger"]), display=Fal
 glue("classification_trees_value", tables.accuracy_of(labels, trees["trees"]), display=False)
 
 # %% [markdown]
-# Fitted to as many trajectories, the trees are right for {glue:text}`classification_trees_value:.4f`. Is a
+# Fitted to 100,000 trajectories, the trees are right for {glue:text}`classification_trees_value:.4f`. Is a
 # transformer better than that? {glue:text}`classification_trees:s`.
 #
 # (section-classification-ceiling)=
@@ -346,6 +347,8 @@ parts = {"short": "slice too short", "view": "relaxation out of view", "moved": 
 print(pd.DataFrame(at_late).rename(index=parts).round(2).to_string())
 
 # %% [markdown]
+# The first part holds what short slices leave open, and what a model trained last on whole
+# trajectories loses on short ones.
 # Each column is a late slice, much earlier in `wild` than in `metastable`. Where the second part
 # is below zero, a settled particle tells its state *more* readily than one that starts on a hillside or
 # near the ridge.
@@ -414,8 +417,8 @@ for reading, key in (("first frame, wild", "wild"), ("first frame, easy_starts",
 # {glue:text}`classification_wild_small:.4f`. In `easy_starts` they reach
 # {glue:text}`classification_easy_ceiling:.4f` and {glue:text}`classification_easy_small:.4f`. So an accuracy
 # by itself says little of a classifier: the starts, the temperature and the frame that is named decide
-# more than the number of its parameters does. The poster's figures need starts that are mostly clear,
-# and the labelled frame in view.
+# more than the number of its parameters does. For the poster's largest figure the labelled frame has
+# to be in view, and the temperature not that of `wild`.
 #
 # ## Data that a model was not trained for
 #
@@ -423,7 +426,7 @@ for reading, key in (("first frame, wild", "wild"), ("first frame, easy_starts",
 # other data (intervals over them). For the state of the last frame they are shown the frames as they are, and in reverse order: in
 # equilibrium a trajectory run backwards is as likely as forwards, so that the first frame of the
 # reversed one would be told as well. Ours start out of equilibrium, and the reversed relaxation is a
-# pattern that the model has never seen.
+# pattern that the model has never seen; the table shows whether that hurts.
 
 # %% tags=["hide-input"]
 elsewhere = {}
@@ -441,15 +444,16 @@ pd.DataFrame(elsewhere)
 # %% [markdown]
 # ## Takeaway
 #
-# - Plain training reaches {glue:text}`classification_accuracies:s`; the poster's figures:
+# - Training reaches {glue:text}`classification_accuracies:s`; the poster's figures:
 #   {glue:text}`classification_verdicts:s`. The ceiling is {glue:text}`classification_ceiling:.4f`, and what is
 #   missing to the observer's guesses is {glue:text}`classification_behind:s`.
 # - Whether accuracy grows with size: {glue:text}`classification_growth:s`. Whether it beats boosted trees on
 #   hand-made features: {glue:text}`classification_trees:s`.
 # - Most of what is missed are trajectories that start near the ridge, or hardly visited the state
 #   that they are named after ({numref}`fig-classification-errors`).
-# - The decline with the start of the slice is set by the exact limit, which falls for every observer
-#   alike because the particle moves on ({numref}`fig-classification-causes`).
+# - The exact limit falls with the start of the slice, because the particle moves on
+#   ({numref}`fig-classification-causes`, small models); that the models fall too:
+#   {glue:text}`classification_decline:s`.
 # - Which figures are possible at all depends on starts, temperature and labelled frame
 #   ({numref}`fig-classification-readings`).
 # - Not shown: slices for every seed, models trained for the last frame's state, medium and large models

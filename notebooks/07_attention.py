@@ -15,7 +15,7 @@
 #
 # The poster reads four things off its attention maps: there is a set of key timesteps that all
 # others attend to, some heads have few targets only, future and past are attended to equally, and
-# there is no local block structure. Are these true of models that nobody told where to look,
+# there is no local block structure. Are these true of our models,
 # would they be true of a network that has learned nothing, and does the answer rest on what is
 # attended to? Key timesteps: {glue:text}`attention_verdicts_there_are_key_timesteps:s`. Future
 # and past alike: {glue:text}`attention_verdicts_future_and_past_alike:s`. No local blocks:
@@ -85,8 +85,8 @@ plt.show()
 # it must give away, since rows sum to one, and whose value is small.
 #
 # Maps are those of the committed models, made on this page. Numbers are of **all trainings** of a
-# size that were measured, which differ in their seed: {glue:text}`attention_seeds:s`. It was done
-# once, on {glue:text}`attention_n:d` test trajectories of {glue:text}`attention_n_frames:d` frames
+# size that were measured, which differ in their seed: {glue:text}`attention_seeds:s`. The measurement was
+# done once, on {glue:text}`attention_n:d` test trajectories of {glue:text}`attention_n_frames:d` frames
 # (what a model is shown in training), and kept; questions about states use
 # {glue:text}`attention_n_both:d` that spend a twentieth of their time or more in each state. All
 # of it is repeated by `python -m mb_support.attention_study`. In tables, *± is over trajectories*
@@ -235,8 +235,7 @@ print(f"{first_size}: key timesteps receive {share[0]:.3f}, untrained {share[1]:
 #
 # That they are attended to *by all others* is weaker evidence than it looks. Frames that give the
 # ten most attended ones more than the uniform weight: {glue:text}`attention_readers_words:s`; but
-# untrained {glue:text}`attention_readers_untrained:s`. A head with two to five dimensions for
-# each query can hardly do otherwise: only a handful of preferences is possible. The share of the
+# untrained {glue:text}`attention_readers_untrained:s`. The share of the
 # variance of the weights that the frame attended to explains is
 # {glue:text}`attention_columns_words:s`; untrained {glue:text}`attention_columns_untrained:s`.
 
@@ -298,8 +297,8 @@ plt.show()
 # %% [markdown]
 # Averages over heads hide what single heads do. The table names, for each training, the head that
 # gives most of its weight to the next frame, to the previous and to the first one, and those that
-# lean most to one side. Whatever stands out here against the untrained networks, training alone
-# has put there. A cell names layer and head, then gives the share of the weight on that frame (in
+# lean most to one side. No untrained network has heads like those that stand
+# out here. A cell names layer and head, then gives the share of the weight on that frame (in
 # the last two columns $(F - P)/(F + P)$). Heads were chosen on {glue:text}`attention_n_half:d`
 # trajectories and measured on {glue:text}`attention_n_half:d` others, with intervals over those.
 # Trainings in which a head gives half of its weight or more to the first frame, whose state is
@@ -336,9 +335,9 @@ plt.show()
 # {glue:text}`attention_own_state_words:s`. Seekers and avoiders cancel in it: the share of heads
 # that do one or the other is {glue:text}`attention_state_heads_words:s`; untrained
 # {glue:text}`attention_state_heads_untrained:s`, for queries and keys see coordinates even before
-# training. Frames close in time are mostly in one state, so that heads that look at neighbours
-# raise the weight on the own state; the third row is what weights that depend on the time
-# difference alone would give. If attention followed states, the frame attended to would explain
+# training. Frames close in time are mostly in one state, so heads that look at neighbours
+# could raise the weight on the own state; by how much, the third row says: what weights that depend on
+# the time difference alone would give. If attention followed states, the frame attended to would explain
 # less where there are two (last rows).
 
 # %% tags=["hide-input"]
@@ -441,7 +440,7 @@ tables.layer_table(kept)
 #
 # - Key timesteps exist beyond what a random network has:
 #   {glue:text}`attention_verdicts_there_are_key_timesteps:s`. All others attend to them:
-#   {glue:text}`attention_verdicts_all_others_attend_to_them:s`; but heads are narrow, and of
+#   {glue:text}`attention_verdicts_all_others_attend_to_them:s`; but of
 #   random networks the shares of frames that do are {glue:text}`attention_readers_untrained:s`:
 #   no evidence of learning by itself.
 # - Key timesteps are no sinks, by the norm of what is read there:
@@ -453,15 +452,17 @@ tables.layer_table(kept)
 #   {glue:text}`attention_verdicts_alike_in_each_sub-section:s`.
 # - Trainings in which a head gives half of its weight or more to the first frame:
 #   {glue:text}`attention_first_frame_heads:s`; to the next one:
-#   {glue:text}`attention_next_frame_heads:s`. Nothing but training has put it there.
-# - No blocks in time: {glue:text}`attention_verdicts_no_local_blocks:s`; none of states, as a
+#   {glue:text}`attention_next_frame_heads:s`. No untrained network has such a head.
+# - No blocks in time, by attention weights (norm-weighted attention is judged in the second table):
+#   {glue:text}`attention_verdicts_no_local_blocks:s`; none of states, as a
 #   mean over heads: {glue:text}`attention_verdicts_attention_does_not_follow_states:s`; head by
-#   head: {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
+#   head: {glue:text}`attention_verdicts_heads_do_not_follow_states:s`; shares of such heads
+#   {glue:text}`attention_state_heads_words:s`, untrained {glue:text}`attention_state_heads_untrained:s`.
 # - Attention as a guide to what the answer rests on, by rank correlation with occlusion:
 #   {glue:text}`attention_rho_attention_occlusion_words:s`.
 #
 # What was not shown: how the answer is computed. Silencing sets outputs to zero, which is a state
 # the network never saw; removing frames shifts the mean over frames that the classifier reads.
 # The rules put borders where there are none in nature: the numbers beside the verdicts say how
-# far from them a model is. One training of a size shows nothing of how trainings differ, and two
-# show that they differ, not by how much: the tables say how many there are.
+# far from them a model is. One training of a size shows nothing of how trainings differ, and a
+# few show little: the tables say how many there are.

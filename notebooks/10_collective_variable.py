@@ -14,8 +14,7 @@
 # # Which collective variable did it learn?
 #
 # The poster's title speaks of the collective variable problem, and this system has one right
-# answer to it: the committor. How much of it do the encodings of the trained models hold? Nobody
-# told them of it. A linear probe reads it from one layer ({numref}`fig-collective-variable-errors`).
+# answer to it: the committor. How much of it do the encodings of the trained models hold? A linear probe reads it from one layer ({numref}`fig-collective-variable-errors`).
 # They hold a coarse picture, on which side a frame is, and far less than could be known where
 # the answer is open. In the transition region the error of the probe is, with 95 % intervals and the
 # number $n$ of trainings: {glue:text}`collective_variable_trained_transition:s`. From the random
@@ -86,7 +85,7 @@ for name, value in tables.findings(results, constants).items():
 # penalty are chosen on validation trajectories, for each training of a model by itself. All scores
 # are from {glue:text}`collective_variable_n_scored:d` test trajectories that nothing else in this
 # book uses. The encoder sees frames *after* $t$ too, but the target is a function of $\mathbf{x}_t$
-# alone: there is nothing to gain from the future.
+# alone: the future helps only to find out where the frame lies, which standardisation hides.
 #
 # **Two controls.** *Untrained*: the same probe on the random weights with which each training
 # began. *Shuffled committor*: the same probe on the trained model, told the committor of another
@@ -277,7 +276,7 @@ memory.gain_table(learned)
 # %% [markdown]
 # Log-loss in nats, its gain over one frame, and the squared error of the next frame, with standard
 # errors over the scored windows. "Helps" means that the gain is so far above zero
-# that chance alone would bring it there once in two thousand; eight gains are looked at.
+# that chance alone would bring it there once in two thousand; nine gains are looked at.
 
 # %% mystnb={"figure": {"name": "fig-collective-variable-memory", "caption": "Held-out loss against the number of frames in the window, for points of the transition region, with 95 % intervals over the scored windows (numbers printed above). Left: log-loss of which state is reached first. Right: mean squared error of the next frame. Black: exact limits by shooting, given the position (solid) and position and velocity (dashed), with 95 % bands over the points; overdamped dynamics has only the first. Dotted: what windows tell of a free particle with the same friction, in closed form; positions at frames never tell the velocity exactly."}, "image": {"alt": "Two panels of held-out loss against the number of frames in the window, for overdamped and underdamped dynamics, with exact limits as lines.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
@@ -320,7 +319,8 @@ print({name: memory.memory_verdict(curve, 2) for name, curve in learned.items()}
 #   {glue:text}`collective_variable_constant_transition:.3f`. Of what can be known there beyond a
 #   constant the probe finds: {glue:text}`collective_variable_share_transition:s`.
 # - What they do hold is the valley: over all frames the same share is
-#   {glue:text}`collective_variable_share_boltzmann:s`.
+#   {glue:text}`collective_variable_share_boltzmann:s`. Random weights of the larger sizes tell most of it
+#   too (first table, all frames).
 # - Did training put it there? Compared with the weights before training, the error is lower for:
 #   {glue:text}`collective_variable_lower_than_untrained:s`; higher for:
 #   {glue:text}`collective_variable_higher_than_untrained:s`; undecided for:

@@ -74,8 +74,17 @@ def test_only_what_changed_runs_again(project):
     assert chapters.run("smoke", root=project) == ["02_second"]
     write(project, "01_first", "print('new')")
     assert chapters.run("smoke", root=project) == ["01_first"]
-    chapters.notebook_path("02_second", "smoke", project).write_text("{}")
-    assert chapters.run("smoke", root=project) == ["02_second"]
+
+
+def test_what_a_reader_wrote_into_a_notebook_is_not_lost(project, capsys):
+    chapters.run("smoke", root=project)
+    notebook = chapters.notebook_path("02_second", "smoke", project)
+    for name, text in (("02_second.edited.ipynb", "mine"), ("02_second.edited2.ipynb", "more")):
+        notebook.write_text(text)
+        assert chapters.run("smoke", root=project) == ["02_second"]
+        assert notebook.with_name(name).read_text() == text
+        assert name in capsys.readouterr().out
+    assert chapters.run("smoke", root=project) == []
 
 
 @pytest.mark.parametrize("changed", chapters.SHARED_INPUTS)

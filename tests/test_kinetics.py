@@ -360,3 +360,13 @@ def test_a_table_of_estimates_has_the_exact_values_beside_them():
     table = study.table_of_estimates({"made": part}, exact)
     assert table.loc["passage_time_ab"].tolist() == ["100.0 ± 3.0", "100"]
     assert table.loc["divergence", "exact"] == ""
+
+
+def test_two_ensembles_together_are_weighed_by_their_errors():
+    def part(ab, error):
+        return {"passage_time_ab": Estimate(ab, error, 0, 0)}
+
+    words = study.pooled_in_words(
+        part(100.0, 3.0), part(94.0, 3.0), {"passage_time_ab": 103.0}, ["passage_time_ab"]
+    )
+    assert words == "97.0 ± 2.1, 2.8 standard errors below the exact 103"

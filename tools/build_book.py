@@ -44,7 +44,8 @@ def stage(profile):
     for stale in set(site.glob("notebooks/*.ipynb")) - {
         notebook_path(name, profile) for name in chapter_names()
     }:
-        stale.unlink()
+        if ".edited" not in stale.suffixes[0]:  # a reader's own
+            stale.unlink()
     return site
 
 

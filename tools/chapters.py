@@ -114,6 +114,18 @@ def is_current(name, digest, profile, root=ROOT):
     return made["digest"] == digest and made["output"] == file_digest(notebook)
 
 
+def put_aside(name, profile, root=ROOT):
+    """Rename an executed notebook that a reader has edited; its new path, or None."""
+    record, notebook = record_path(name, profile, root), notebook_path(name, profile, root)
+    if not (record.exists() and notebook.exists()):
+        return None
+    if json.loads(record.read_text())["output"] == file_digest(notebook):
+        return None
+    names = (f"{name}.edited{number}.ipynb" for number in ("", *range(2, 1000)))
+    kept = next(path for path in map(notebook.with_name, names) if not path.exists())
+    return notebook.rename(kept)
+
+
 def commit(root=ROOT):
     """Commit of the checkout, marked if tracked files differ from it; "unknown" without git."""
 
@@ -317,6 +329,9 @@ def run(profile, only=(), force=False, root=ROOT):
     stale = [n for n in chosen if force or not is_current(n, digests[n], profile, root)]
     for name in chosen:
         print(f"{name:24s} {'waiting' if name in stale else 'up to date'}", flush=True)
+    for name in stale:
+        if kept := put_aside(name, profile, root):
+            print(f"{name}: the notebook was edited since it was made; it is now {kept}")
     began = time.perf_counter()
     if stale:
         kernel_environment(root)  # once, before several chapters would prepare it at a time
