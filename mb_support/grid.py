@@ -152,7 +152,7 @@ def jump_rates(energy, active, beta, diffusion, step):
     return rates * (diffusion / step**2)
 
 
-def thinned(grid, step):
+def coarsened(grid, step):
     """A grid over the same region whose nodes are about `step` apart; `grid` if it is no finer."""
     every = max(1, round(step / grid.step))
     if every == 1:

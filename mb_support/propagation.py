@@ -15,7 +15,7 @@ from scipy.special import ive
 from scipy.stats import poisson
 
 from .compiled import compiled
-from .grid import DIRECTIONS, thinned
+from .grid import DIRECTIONS, coarsened
 
 _SLIDE = 1 / 400  # length of the stretch times beta D: what it takes to slide down the walls
 _TOLERANCE = 1e-15
@@ -115,7 +115,7 @@ def slide_time(grid):
     if not np.isfinite(shortest):
         return shortest
     if grid not in _slide_times:
-        _slide_times[grid] = _time_to_settle(thinned(grid, _COARSE), shortest)
+        _slide_times[grid] = _time_to_settle(coarsened(grid, _COARSE), shortest)
     return _slide_times[grid]
 
 
