@@ -46,14 +46,7 @@ train: $(READY)  ## rebuild every training and the checkpoints from nothing (man
 	@echo "Checkpoints: $(CURDIR)/checkpoints"
 
 study: $(READY)  ## measure what chapters keep anew, where settings or weights changed (hours)
-	@$(RUN) -m mb_support.evaluation
-	@$(RUN) -m mb_support.baselines
-	@$(RUN) -m mb_support.ceiling
-	@$(RUN) -m mb_support.attention_study
-	@$(RUN) -m mb_support.generation_study
-	@$(RUN) -m mb_support.leak_study
-	@$(RUN) -m mb_support.kinetics_study
-	@$(RUN) -m mb_support.cv_study
+	@$(RUN) -m mb_support.studies
 	@echo "Results: $(CURDIR)/results"
 
 benchmark: $(READY)  ## repeat the measured comparisons of speed (minutes)
@@ -76,7 +69,7 @@ lock: $(READY)  ## write requirements.lock from what is installed in .venv
 clean:  ## remove what make built; keeps .venv, interrupted trainings and notebooks you edited
 	@rm -rf _build .pytest_cache .ruff_cache book/_generated
 	@find notebooks -name '*.ipynb' ! -name '*.edited*' -delete
-	@rm -rf mb_support/__pycache__/*.nb[ic] "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
+	@rm -rf mb_support/__pycache__ "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 
 .PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark reference readme-figure notebooks-branch lock clean

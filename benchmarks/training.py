@@ -31,12 +31,12 @@ from mb_support import (
     generate,
     sample_starts,
     simulate,
-    store,
 )
-from mb_support.datasets import make_dataset
-from mb_support.model import SIZES, fastest_attention
-from mb_support.records import circumstances
-from mb_support.scale import FULL_LENGTH
+from mb_support.datasets import make_dataset, store
+from mb_support.files.results import circumstances
+from mb_support.model import SIZES
+from mb_support.model.transformer import fastest_attention
+from mb_support.studies.speed import FULL_LENGTH
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Frames that go through a model in one turn.

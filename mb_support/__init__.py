@@ -1,12 +1,12 @@
 """Support package of the book: physics, exact answers, the model and its analysis.
 
-Names are loaded on first use, so importing the package costs next to nothing and has no side
-effect. The modules follow the flow of the book: `potential` -> `simulation` -> `states` ->
-`reference` -> `datasets` -> `model` -> `losses` -> `training` -> `generation`,
-`classification`, `attention`, `kinetics` -> `plotting`.
+The folders follow the flow of the book: `simulation` -> `reference` -> `observer` -> `datasets` ->
+`model` -> `training` -> `generation`, `classification` -> `studies` -> `plotting`, and each imports
+only from those before it. Names are loaded on first use, so importing the package costs next to
+nothing and has no side effect.
 """
 
-from importlib import import_module
+from .files.faces import handed_on
 
 # Not lazy: the function `potential` must win over the submodule of the same name.
 from .potential import MINIMA, SADDLES, force, potential
@@ -16,25 +16,17 @@ _PUBLIC = {
     "states": ["assign_states"],
     "reference": ["GridSolver"],
     "datasets": ["make_dataset"],
-    "model": ["SIZES", "TrajectoryConfig", "TrajectoryTransformer"],
-    "losses": ["trajectory_loss", "total_loss"],
+    "model": [
+        "SIZES",
+        "TrajectoryConfig",
+        "TrajectoryTransformer",
+        "trajectory_loss",
+        "total_loss",
+    ],
     "generation": ["generate"],
     "classification": ["predict_states"],
     "profiles": ["get_profile"],
 }
-_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
-
-__all__ = ["MINIMA", "SADDLES", "force", "potential"] + sorted(_MODULE_OF)
+__getattr__, __dir__, _handed_on = handed_on(__name__, _PUBLIC)
+__all__ = ["MINIMA", "SADDLES", "force", "potential", *_handed_on]
 __version__ = "0.1.0"
-
-
-def __getattr__(name):
-    if name in _MODULE_OF:
-        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted(set(globals()) | set(__all__))

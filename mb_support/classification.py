@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
-from .inference import as_trajectories, evaluating, rows_per_batch
+from .model.inference import as_trajectories, evaluating, rows_per_batch
 from .states import STATE_A, STATE_B
 
 #: Accuracy of each size in the poster's table (A. Leban, "Modern autoregressive architectures for

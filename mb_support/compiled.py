@@ -16,7 +16,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
-from . import cache, paths, sources
+from .files import cache, paths, sources
 
 
 def compiled(function=None, **options):

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .inference import as_trajectories, evaluating, rows_per_batch
+from .checks import checked_count
+from .model.inference import as_trajectories, evaluating, rows_per_batch
 from .potential import MINIMA
 
 #: Standard deviation of a coordinate, in reduced length, below which a generator stands still: a
@@ -20,16 +21,6 @@ N_LAST = 20
 STATISTICS = ("window", "prompt")
 #: How a continuation may end: on the map at rest or moving, or off it, by how it left.
 ENDS = ("at rest", "moving", "drifted off", "jumped off")
-
-
-def checked_integer(name, value, least, most=None):
-    """`value` as an int; `ValueError` unless it is an integer of the range allowed."""
-    allowed = f"at least {least}" if most is None else f"from {least} to {most}"
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} must be an integer {allowed}; got {value!r}")
-    if value < least or (most is not None and value > most):
-        raise ValueError(f"{name} must be {allowed}; got {value}")
-    return int(value)
 
 
 def generate(
@@ -103,7 +94,7 @@ def generate(
     frames = as_trajectories("prompt", prompt)
     batch, n_prompt, _ = frames.shape
     n_positions = model.config.max_position_embeddings
-    n_steps = checked_integer("n_steps", n_steps, 1)
+    n_steps = checked_count("n_steps", n_steps, 1)
     if window_length is None:
         if n_prompt > n_positions:
             raise ValueError(
@@ -111,9 +102,9 @@ def generate(
                 "pass a window_length"
             )
         window_length = n_prompt
-    window_length = checked_integer("window_length", window_length, 2, n_positions)
+    window_length = checked_count("window_length", window_length, 2, n_positions)
     seen_first = min(window_length, n_prompt)
-    frames_per_step = checked_integer("frames_per_step", frames_per_step, 1, seen_first)
+    frames_per_step = checked_count("frames_per_step", frames_per_step, 1, seen_first)
     if seen_first < n_prompt:
         as_trajectories("prompt, its last window_length frames", frames[:, -seen_first:])
 
@@ -161,7 +152,7 @@ def one_step_forecasts(model, trajectories, last_frame, lengths):
     """
     forecasts = []
     for length in lengths:
-        length = checked_integer("lengths", length, 2, last_frame + 1)
+        length = checked_count("lengths", length, 2, last_frame + 1)
         window = trajectories[:, last_frame + 1 - length : last_frame + 1]
         forecasts.append(generate(model, window, 1, progress=False)[:, -1])
     return np.array(forecasts)
@@ -178,8 +169,8 @@ def echo(generated, n_prompt, frames_per_step, shift=0):
     gives; k is at least 3.
     """
     n_generated = generated.shape[1] - n_prompt
-    k = checked_integer("frames_per_step", frames_per_step, 3, min(n_prompt, n_generated))
-    k -= checked_integer("shift", shift, 0, 1)
+    k = checked_count("frames_per_step", frames_per_step, 3, min(n_prompt, n_generated))
+    k -= checked_count("shift", shift, 0, 1)
     shown = np.asarray(generated[:, n_prompt - k : n_prompt], float)
     appended = np.asarray(generated[:, n_prompt : n_prompt + k], float)
     shown = shown - shown.mean(axis=1, keepdims=True)
@@ -210,7 +201,7 @@ def how_they_end(solver, generated, n_prompt, largest_step):
     share of generated frames off the map. "from_minimum": distance of the last frame from the
     nearest minimum.
     """
-    n_prompt = checked_integer("n_prompt", n_prompt, 1, generated.shape[1] - 1)
+    n_prompt = checked_count("n_prompt", n_prompt, 1, generated.shape[1] - 1)
     off = is_off_the_map(solver, generated[:, n_prompt:])
     left = np.where(off.any(axis=1), off.argmax(axis=1), -1)
     here = n_prompt + np.maximum(left, 0)

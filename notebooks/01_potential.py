@@ -28,20 +28,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import (
-    GridSolver,
-    exact,
-    forecast,
-    get_profile,
-    potential,
-    sample_starts,
-    simulate,
-)
-from mb_support.plotting import landscape
+from mb_support import GridSolver, get_profile, potential, sample_starts, simulate
+from mb_support.plotting import potential as landscape
 from mb_support.plotting.style import figure_size, use_style
-from mb_support.reference import DISK_A, DISK_B
+from mb_support.reference import DISK_A, DISK_B, forecast
 from mb_support.simulation import REGIMES, START_BOX
 from mb_support.states import separatrix
+from mb_support.studies import potential as exact
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"

@@ -26,14 +26,15 @@ import numpy as np
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import GridSolver, get_profile, potential, sampling
+from mb_support import GridSolver, get_profile, potential
 from mb_support.datasets import EASY_STARTS, SEED_FAMILIES, make_dataset
-from mb_support.plotting import trajectories as figures
+from mb_support.plotting import data as figures
 from mb_support.plotting.interactive import animate_particle
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.reference import DISK_A, DISK_B
 from mb_support.simulation import REGIMES, START_BOX
 from mb_support.states import assign_states, separatrix
+from mb_support.studies import data as sampling
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -315,7 +316,7 @@ glue("data_cores", machine["cores"], display=False)
 # %% [markdown]
 # On that machine ours makes {glue:text}`data_speed:.0f` million steps per second of a core's time.
 # It had {glue:text}`data_cores:d` cores and a load average of up to {glue:text}`data_load:.1f`; had
-# the load passed the number of cores, elapsed times would be those of a crowded machine. What makes the difference is written at the top of `mb_support/kernels.py`.
+# the load passed the number of cores, elapsed times would be those of a crowded machine. What makes the difference is written at the top of `mb_support/simulation/kernels.py`.
 #
 # ## Takeaway
 #

@@ -25,11 +25,11 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import SIZES, TrajectoryConfig, get_profile, make_dataset
-from mb_support import attention_measures as measures
-from mb_support import model_study as study
-from mb_support.inference import checkpoint_sizes, load_checkpoint
+from mb_support.model import checkpoint_sizes, load_checkpoint
 from mb_support.plotting import model as plots
 from mb_support.plotting.style import use_style
+from mb_support.studies import model as study
+from mb_support.studies.attention import measures
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -233,7 +233,7 @@ glue("model_sdpa_error", float(compared[sizes[0]].loc["sdpa", "encodings"]), dis
 
 # %% [markdown]
 # For the small model the largest error is {glue:text}`model_fused_error:.1e` with our loops and
-# {glue:text}`model_sdpa_error:.1e` with the library's kernel; {doc}`11_scale` has the speeds. Tests compare gradients too, with and
+# {glue:text}`model_sdpa_error:.1e` with the library's kernel; {doc}`11_speed` has the speeds. Tests compare gradients too, with and
 # without a causal mask, and with scores so large that a row has to be computed a second time.
 #
 # ## Takeaway

@@ -25,9 +25,10 @@ import tempfile
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import get_profile, predict_states, training_study
+from mb_support import get_profile, predict_states
 from mb_support.plotting import training as figures
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.studies import training as training_study
 from mb_support.training import RECIPES, train
 
 # %% tags=["parameters", "hide-input"]

@@ -26,14 +26,13 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import GridSolver, get_profile
-from mb_support import generation_study as study
-from mb_support import generation_tables as tables
-from mb_support.forecast import exact_forecast
 from mb_support.generation import STANDSTILL
-from mb_support.inference import load_checkpoint
-from mb_support.plotting import forecasts
+from mb_support.model import load_checkpoint
+from mb_support.plotting import generation as forecasts
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.reference.forecast import exact_forecast
 from mb_support.simulation import REGIMES
+from mb_support.studies.generation import study, tables
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"

@@ -25,18 +25,24 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import GridSolver, evaluation, get_profile, over_seeds, slices
+from mb_support import GridSolver, get_profile
 from mb_support import classification as cl
-from mb_support import classification_tables as tables
-from mb_support.baselines import load_baselines, side_of_the_mean
-from mb_support.ceiling import ceiling_of_test_set, load_approximate, load_ceilings, mean_certainty
 from mb_support.datasets import FINAL_TEST, make_dataset
-from mb_support.forecast import label_posterior
-from mb_support.inference import load_checkpoint
-from mb_support.plotting import scores
+from mb_support.model import load_checkpoint
+from mb_support.plotting import classification as scores
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.reference import label_posterior
 from mb_support.states import assign_states, separatrix
-from mb_support.training_study import load_records, missing_in_words
+from mb_support.studies.classification import kept_predictions as evaluation
+from mb_support.studies.classification import over_seeds, slices, tables
+from mb_support.studies.classification.baselines import load_baselines, side_of_the_mean
+from mb_support.studies.classification.ceiling import (
+    ceiling_of_test_set,
+    load_approximate,
+    load_ceilings,
+    mean_certainty,
+)
+from mb_support.studies.training import load_records, missing_in_words
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -144,7 +150,7 @@ glue("classification_growth_numbers", tables.differences_in_words(growth), displ
 # test set of this edition (`datasets.FINAL_TEST`): the first had been shown to provisional models while
 # studies were tried, and was given up. Neither shares a seed with an earlier edition. The committed models
 # classify some of these trajectories again while this page is built, and have to agree with what was kept
-# (`python -m mb_support.evaluation`).
+# (`python -m mb_support.studies classification`).
 
 # %% tags=["remove-stderr", "hide-input"]
 n_live = dict(zip(settings.sizes, settings.n_classified, strict=True))
@@ -157,7 +163,7 @@ for size, n in n_live.items():
 # ## Without a transformer
 #
 # Boosted trees and logistic regression see hand-made features of the standardised trajectory: early
-# frames, means of ten parts, quantiles, autocorrelations (`mb_support.baselines`). They were fitted to
+# frames, means of ten parts, quantiles, autocorrelations (`mb_support.studies.classification.baselines`). They were fitted to
 # 100,000 trajectories, fewer than any model has seen, and to a hundredth of that. Two rules that need no
 # fitting: whether the first frame, less the mean of all, lies to the upper left; and always the more
 # frequent state. Intervals are over trajectories.
@@ -190,10 +196,10 @@ glue("classification_trees_value", tables.accuracy_of(labels, trees["trees"]), d
 # $$ (eq-classification-observer)
 #
 # The likelihood of the frames uses the exact density of one frame given the one before
-# (`mb_support.transition_density`). The integral is done in two ways: by importance sampling, which has to search
-# for shift and scale (`mb_support.observer`), and by a normal approximation around the truth
-# (`mb_support.approximate_observer`), cheap enough for many trajectories. Both give the ceiling as the mean
-# probability of the better guess, with its standard error (`python -m mb_support.ceiling`).
+# (`mb_support.observer.transition_density`). The integral is done in two ways: by importance sampling, which has to search
+# for shift and scale (`mb_support.observer.ideal`), and by a normal approximation around the truth
+# (`mb_support.observer.approximate`), cheap enough for many trajectories. Both give the ceiling as the mean
+# probability of the better guess, with its standard error (`python -m mb_support.studies classification`).
 
 # %% tags=["hide-input"]
 ideal = {regime: load_ceilings(regime) for regime in tests}

@@ -28,16 +28,16 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import attention_study as study
-from mb_support import attention_verdicts as tables
 from mb_support import get_profile
-from mb_support.attention import attention_maps
-from mb_support.inference import load_checkpoint
-from mb_support.measured import checkpoint_training
+from mb_support.model import load_checkpoint
 from mb_support.plotting import attention as plots
 from mb_support.plotting.interactive import explore_attention
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.states import assign_states
+from mb_support.studies.attention import study
+from mb_support.studies.attention import verdicts as tables
+from mb_support.studies.attention.maps import attention_maps
+from mb_support.studies.measured import checkpoint_training
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -89,7 +89,7 @@ plt.show()
 # done once, on {glue:text}`attention_n:d` test trajectories of {glue:text}`attention_n_frames:d` frames
 # (what a model is shown in training), and kept; questions about states use
 # {glue:text}`attention_n_both:d` that spend a twentieth of their time or more in each state. All
-# of it is repeated by `python -m mb_support.attention_study`. In tables, *± is over trajectories*
+# of it is repeated by `python -m mb_support.studies attention`. In tables, *± is over trajectories*
 # (95%, bootstrap; a whole trajectory is one observation, its frames are not), and *the range in
 # brackets is over trainings*, as it is in the text; where a size has one training there is none.
 # No rule was chosen on these trajectories.

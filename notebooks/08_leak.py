@@ -24,15 +24,19 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
-from mb_support import leak_study as study
-from mb_support import leak_tables as tables
-from mb_support import training_study as trained
 from mb_support.datasets import make_dataset
-from mb_support.generation_tables import in_words
-from mb_support.inference import load_checkpoint
-from mb_support.leak import ExactNextFrame, frame_errors, predict_next_frames, summarise
+from mb_support.model import load_checkpoint
 from mb_support.plotting import leak as plots
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.studies import training as trained
+from mb_support.studies.generation.tables import in_words
+from mb_support.studies.leak import study, tables
+from mb_support.studies.leak.errors import (
+    ExactNextFrame,
+    frame_errors,
+    predict_next_frames,
+    summarise,
+)
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"

@@ -30,13 +30,14 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import get_profile, paths
-from mb_support import kinetics_study as study
-from mb_support.causal import CausalGenerator
-from mb_support.checkpoints import read_record
-from mb_support.kinetics import box_edges, count_passages
+from mb_support import get_profile
+from mb_support.files import paths
+from mb_support.model import CausalGenerator
+from mb_support.model.checkpoints import read_record
 from mb_support.plotting import kinetics as plots
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.studies.kinetics import study
+from mb_support.studies.kinetics.counts import box_edges, count_passages
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -108,7 +109,7 @@ pd.DataFrame({"training": {name: record[name] for name in shown}})
 # the first half of each trajectory is left out of the density. Intervals come from resampling
 # whole trajectories; errors are standard errors from the same resampling.
 #
-# **The criteria** are constants of `mb_support.kinetics_study`: a divergence of at most
+# **The criteria** are constants of `mb_support.studies.kinetics.study`: a divergence of at most
 # {glue:text}`kinetics_max_divergence:.2f` nats; both passage times and the slowest timescale within
 # {glue:text}`kinetics_tolerance:.0f` % of the exact value or within two standard errors of it, with
 # standard errors of at most {glue:text}`kinetics_max_error:.0f` %. They were set for an earlier

@@ -29,10 +29,12 @@
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import REGIMES, GridSolver, cv_scores, get_profile, memory
-from mb_support import cv_tables as tables
+from mb_support import REGIMES, GridSolver, get_profile
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import figure_size, use_style
+from mb_support.studies.collective_variable import past_windows as memory
+from mb_support.studies.collective_variable import scores as cv_scores
+from mb_support.studies.collective_variable import tables
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"

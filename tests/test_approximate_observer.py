@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mb_support.approximate_observer import ApproximateObserver
-from mb_support.observer import IdealObserver
+from mb_support.observer import ApproximateObserver, IdealObserver
 from mb_support.potential import SADDLES, potential
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states, distance_from_ridge

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import attention as at
-from mb_support import attention_measures as am
-from mb_support import importance as im
 from mb_support.datasets import make_dataset
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.states import assign_states
+from mb_support.studies.attention import importance as im
+from mb_support.studies.attention import maps as at
+from mb_support.studies.attention import measures as am
 
 N_FRAMES, SECTION = 53, 20
 

@@ -8,15 +8,14 @@ import pytest
 import torch
 from test_attention import agree, make_model
 
-from mb_support import attention_measures as am
-from mb_support import attention_study as study
-from mb_support import attention_verdicts as tables
-from mb_support import measured as at_hand
-from mb_support.attention import attention_maps, summarise_attention
-from mb_support.inference import weights_digest
-from mb_support.model import TrajectoryTransformer
+from mb_support.model import TrajectoryTransformer, weights_digest
 from mb_support.plotting import attention as plots
 from mb_support.states import assign_states
+from mb_support.studies import measured as at_hand
+from mb_support.studies.attention import measures as am
+from mb_support.studies.attention import study
+from mb_support.studies.attention import verdicts as tables
+from mb_support.studies.attention.maps import attention_maps, summarise_attention
 
 N_FRAMES, SECTION = 61, 20
 SETTINGS = study.AttentionMeasurement(
@@ -45,7 +44,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def make_part(folders):
-    """`attention_study.make_part` with the weights and into the results of `folders`."""
+    """`make_part` with the weights and into the results of `folders`."""
 
     def load_training(name):
         weights = folders / "trainings" / name / "model"
@@ -180,7 +179,7 @@ def test_results_are_made_once_and_only_for_their_weights_and_settings(results, 
     places = folders / "results", folders / "checkpoints"
     with pytest.raises(ValueError, match=r"\['small-0', 'small-3'\] were made with other"):
         study.load_results(["small"], *places)  # with the settings of the book
-    with pytest.raises(ValueError, match="no results.*attention_study"):
+    with pytest.raises(ValueError, match="no results.*studies attention"):
         study.load_results(["small"], folders / "nowhere", folders / "checkpoints", SETTINGS)
     assert study.load_results(["medium"], *places, SETTINGS) == {}
 

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from mb_support import ceiling, paths
-from mb_support.approximate_observer import ApproximateObserver
-from mb_support.ceiling import Ceiling, load_approximate, load_ceilings
-from mb_support.datasets import FINAL_TEST, make_dataset, regime_settings
-from mb_support.observer import IdealObserver
+from mb_support.datasets import FINAL_TEST, make_dataset
+from mb_support.datasets.sets import regime_settings
+from mb_support.files import paths
+from mb_support.observer import ApproximateObserver, IdealObserver
+from mb_support.studies.classification import ceiling
+from mb_support.studies.classification.ceiling import Ceiling, load_approximate, load_ceilings
 
 OBSERVED = [r for r in ceiling.OBSERVED if (paths.RESULTS / f"ceiling_{r}.json").exists()]
 APPROXIMATED = [r for r in ceiling.N_APPROXIMATE if load_approximate(r)]
@@ -68,7 +69,9 @@ def test_the_approximation_is_of_a_validation_set_and_of_the_test_set(tmp_path, 
 
 
 def test_a_ceiling_that_is_not_kept_is_asked_for(tmp_path):
-    with pytest.raises(ValueError, match="run python -m mb_support.ceiling --regime wild"):
+    with pytest.raises(
+        ValueError, match="run python -m mb_support.studies classification ceiling_wild"
+    ):
         ceiling.ceiling_of_test_set("wild", tmp_path)
 
 

@@ -10,7 +10,7 @@ import pytest
 import references
 from try_chapter import parsed
 
-from mb_support.sources import imported_by
+from mb_support.files.sources import imported_by
 
 HEADER = """\
 # ---

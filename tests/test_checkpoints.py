@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mb_support import TrajectoryConfig, TrajectoryTransformer, checkpoints
-from mb_support.checkpoints import CheckpointError, CheckpointWarning
-from mb_support.inference import checkpoint_sizes, load_checkpoint
+from mb_support import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model import checkpoint_sizes, checkpoints, load_checkpoint
+from mb_support.model.checkpoints import CheckpointError, CheckpointWarning
 
 TINY = dict(
     hidden_size=4,

@@ -6,13 +6,13 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from mb_support import baselines, classification, inference, slices
+from mb_support import classification
 from mb_support.classification import predict_states
 from mb_support.datasets import FINAL_TEST, make_dataset
-from mb_support.forecast import label_posterior
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
-from mb_support.reference import GridSolver
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer, inference
+from mb_support.reference import GridSolver, label_posterior
 from mb_support.states import assign_states
+from mb_support.studies.classification import baselines, slices
 
 
 @pytest.fixture(scope="module")

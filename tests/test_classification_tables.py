@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from mb_support import classification_tables as tables
 from mb_support.classification import SCORES, wilson_interval
-from mb_support.over_seeds import accuracy_differences, scores_over_seeds
+from mb_support.studies.classification import tables
+from mb_support.studies.classification.over_seeds import accuracy_differences, scores_over_seeds
 
 LABELS = np.tile([0, 1], 500)
 

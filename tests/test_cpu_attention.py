@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mb_support import cpu_attention
-from mb_support.cpu_attention import fused_attention_forward
+from mb_support.model import cpu_attention
+from mb_support.model.cpu_attention import fused_attention_forward
 
 HEAD_SIZES = [2, 4, 5]  # of the small, medium and large model
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import collective_variable as cv
-from mb_support import cv_baselines
 from mb_support.datasets import make_dataset
 from mb_support.reference import GridSolver
+from mb_support.studies.collective_variable import baselines as cv_baselines
+from mb_support.studies.collective_variable import frames as cv
 
 
 @pytest.fixture(scope="module")

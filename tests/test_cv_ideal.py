@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from mb_support import collective_variable as cv
-from mb_support import cv_scores
-from mb_support.cv_study import best_committor
 from mb_support.datasets import make_dataset
-from mb_support.observer import IdealObserver, standardise
+from mb_support.observer import IdealObserver
+from mb_support.observer.ideal import standardise
 from mb_support.reference import GridSolver
+from mb_support.studies.collective_variable import frames as cv
+from mb_support.studies.collective_variable import scores as cv_scores
+from mb_support.studies.collective_variable.study import best_committor
 
 N = 24
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from mb_support import cv_scores
-from mb_support.collective_variable import Frames, exact_committor
-from mb_support.cv_scores import weighted_spearman
 from mb_support.reference import GridSolver
+from mb_support.studies.collective_variable import scores as cv_scores
+from mb_support.studies.collective_variable.frames import Frames, exact_committor
+from mb_support.studies.collective_variable.scores import weighted_spearman
 
 N_BLOCKS = 20
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import cv_baselines, cv_scores, cv_study
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
-from mb_support.observer import standardise
-from mb_support.training.recipes import trainings
+from mb_support.observer.ideal import standardise
+from mb_support.studies.collective_variable import baselines as cv_baselines
+from mb_support.studies.collective_variable import scores as cv_scores
+from mb_support.studies.collective_variable import study as cv_study
+from mb_support.training import trainings
 from mb_support.training.run import new_model
 
 SETTINGS = cv_study.StudySettings(

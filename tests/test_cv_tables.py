@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import cv_tables
-from mb_support.cv_scores import REGIONS
-from mb_support.inference import weights_digest
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer, weights_digest
+from mb_support.studies.collective_variable import tables as cv_tables
+from mb_support.studies.collective_variable.scores import REGIONS
 
 N_BLOCKS = 40
 SETTINGS = {"n_train": 30, "n_trees": 45, "n_scored": 40}

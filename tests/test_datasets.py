@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support.datasets import (
-    SEED_FAMILIES,
-    FixedTrajectories,
-    FreshTrajectories,
-    family_seed,
-    make_dataset,
-    regime_settings,
-    starts_of,
-)
+from mb_support.datasets import SEED_FAMILIES, FreshTrajectories, make_dataset
+from mb_support.datasets.sets import FixedTrajectories, family_seed, regime_settings, starts_of
 from mb_support.potential import SADDLES, potential
 from mb_support.simulation import REGIMES, START_BOX, sample_starts, simulate
 from mb_support.states import assign_states
@@ -177,7 +170,7 @@ def test_items_do_not_notice_in_which_block_they_are_simulated(monkeypatch):
 
 def test_another_process_finds_the_same_items():
     program = """
-        from mb_support.datasets import FreshTrajectories
+        from mb_support.datasets.sets import FreshTrajectories
         item = FreshTrajectories([(4, 40)], seed=30_000)[33]
         print(item["trajectories"].numpy().tobytes().hex(), item["labels"].item())
     """

@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
-from mb_support.elimination import Elimination
-from mb_support.grid import DIRECTIONS, build_grid
+from mb_support.reference.elimination import Elimination
+from mb_support.reference.grid import DIRECTIONS, build_grid
 
 
 def chain(shape, spread, seed, kept_share=1.0):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import evaluation, inference, paths
 from mb_support.datasets import FINAL_TEST, make_dataset
-from mb_support.evaluation import Predictions, Task
-from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
-from mb_support.training.recipes import trainings
+from mb_support.files import paths
+from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer, inference
+from mb_support.studies.classification import kept_predictions as evaluation
+from mb_support.studies.classification.kept_predictions import Predictions, Task
+from mb_support.training import trainings
 
 KEPT = [name for name in evaluation.names() if evaluation.result_path(name).exists()]
 COMMITTED = [size for size in SIZES if size in KEPT]
@@ -125,7 +126,10 @@ def test_without_weights_what_was_kept_stays(folders):
 
 
 def test_predictions_of_other_weights_or_trajectories_are_refused(folders):
-    with pytest.raises(ValueError, match="no predictions of 'small'.*mb_support.evaluation small"):
+    with pytest.raises(
+        ValueError,
+        match="no predictions of 'small'.*mb_support.studies.classification.kept_predictions small",
+    ):
         Predictions.load("small", folder=folders)
     evaluation.evaluate("small", folders, TASKS[2:3], lambda line: None)
     path = evaluation.result_path("small", folders)

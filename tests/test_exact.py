@@ -6,11 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mb_support import exact
-from mb_support.forecast import noise_floor
-from mb_support.plotting import landscape
-from mb_support.reference import DISK_A, DISK_B, GridSolver
+from mb_support.plotting import potential as landscape
+from mb_support.reference import DISK_A, DISK_B, GridSolver, noise_floor
 from mb_support.simulation import REGIMES, sample_starts, simulate
+from mb_support.studies import potential as exact
 
 CONFIG = replace(REGIMES["metastable"], n_frames=9)
 
@@ -22,7 +21,7 @@ def solver():
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("mb_support.cache.CACHE", tmp_path)
+    monkeypatch.setattr("mb_support.files.cache.CACHE", tmp_path)
 
 
 def test_stationary_points_have_no_force():

@@ -7,10 +7,9 @@ import pytest
 import scipy.sparse as sparse
 from scipy.sparse.linalg import expm_multiply
 
-from mb_support import forecast, propagation
-from mb_support.cache import cached
-from mb_support.grid import DIRECTIONS
-from mb_support.reference import GridSolver
+from mb_support.files.cache import cached
+from mb_support.reference import GridSolver, forecast, propagation
+from mb_support.reference.grid import DIRECTIONS
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from mb_support import generation, inference
+from mb_support import generation
 from mb_support.datasets import make_dataset
 from mb_support.generation import generate
-from mb_support.generation_study import forecast_horizons, squared_errors
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer, inference
 from mb_support.reference import GridSolver
 from mb_support.simulation import REGIMES
+from mb_support.studies.generation.study import forecast_horizons, squared_errors
 
 
 @pytest.fixture(scope="module")

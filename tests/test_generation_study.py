@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support import generation_study as study
-from mb_support import generation_tables as tables
-from mb_support import measured
 from mb_support.classification import wilson_interval
 from mb_support.generation import generate
-from mb_support.generation_study import squared_errors
-from mb_support.inference import weights_digest
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
-from mb_support.plotting import forecasts
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer, weights_digest
+from mb_support.plotting import generation as forecasts
 from mb_support.plotting.style import SIZE_COLORS
+from mb_support.studies import measured
+from mb_support.studies.generation import study, tables
+from mb_support.studies.generation.study import squared_errors
 
 TINY = study.GenerationMeasurement(
     windows=(8, 20),
@@ -232,11 +230,11 @@ def test_results_are_of_the_committed_weights(tmp_path, model):
     checkpoints, results = tmp_path / "checkpoints", tmp_path / "results"
     model.save_pretrained(checkpoints / "small")
     results.mkdir()
-    with pytest.raises(ValueError, match="no exact.json.*generation_study exact"):
+    with pytest.raises(ValueError, match="no exact.json.*studies generation exact"):
         study.load(["small"], results, checkpoints)
     (results / "exact.json").write_text("{}")
     (results / "small-1.json").write_text(json.dumps({"weights": "others"}))
-    with pytest.raises(ValueError, match="of the weights in.*generation_study"):
+    with pytest.raises(ValueError, match="of the weights in.*studies generation"):
         study.load(["small"], results, checkpoints)
     (results / "small-0.json").write_text(json.dumps({"weights": weights_digest(model)}))
     trainings, _ = study.load(["small"], results, checkpoints)

@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support.attention import attention_maps
-from mb_support.causal import CausalConfig, CausalGenerator, sample
 from mb_support.classification import predict_states
-from mb_support.collective_variable import encode_frames
 from mb_support.generation import generate
-from mb_support.inference import weights_digest
-from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
+from mb_support.model import (
+    SIZES,
+    CausalConfig,
+    CausalGenerator,
+    TrajectoryConfig,
+    TrajectoryTransformer,
+    weights_digest,
+)
+from mb_support.model.causal import sample
+from mb_support.studies.attention.maps import attention_maps
+from mb_support.studies.collective_variable.frames import encode_frames
 
 LABELS = torch.tensor([0, 1, 1, 0])
 
@@ -259,7 +265,7 @@ def test_neither_order_nor_company_changes_a_probability(model, monkeypatch):
     x, order = walks(7), np.random.default_rng(0).permutation(7)
     expected = probabilities(model, x)
     np.testing.assert_allclose(probabilities(model, x[order]), expected[order], atol=1e-6)
-    monkeypatch.setattr("mb_support.inference.FRAMES_PER_BATCH", 80)  # two at a time
+    monkeypatch.setattr("mb_support.model.inference.FRAMES_PER_BATCH", 80)  # two at a time
     np.testing.assert_allclose(probabilities(model, x), expected, atol=1e-6)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from mb_support import MINIMA, GridSolver, kinetics, simulate
-from mb_support import kinetics_study as study
+from mb_support import MINIMA, GridSolver, simulate
 from mb_support.datasets import SEED_FAMILIES
-from mb_support.kinetics import DISKS, Estimate, bootstrap, jensen_shannon_divergence
-from mb_support.kinetics_markov import (
+from mb_support.studies.kinetics import counts as kinetics
+from mb_support.studies.kinetics import study
+from mb_support.studies.kinetics.counts import DISKS, Estimate, bootstrap, jensen_shannon_divergence
+from mb_support.studies.kinetics.markov import (
     assign_cells,
     count_cells,
     markov_kinetics,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mb_support import laplace
+from mb_support.observer import laplace
 
 COVARIANCE = np.array([[0.04, 0.01, 0.0], [0.01, 0.02, -0.003], [0.0, -0.003, 0.05]])
 MODE = np.array([0.3, -1.2, 0.7])

@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from mb_support import leak_heads as heads
-from mb_support import leak_study as study
-from mb_support.attention import attention_maps
 from mb_support.datasets import make_dataset
-from mb_support.inference import weights_digest
-from mb_support.leak import (
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer, weights_digest
+from mb_support.studies.attention.maps import attention_maps
+from mb_support.studies.leak import heads, study
+from mb_support.studies.leak.errors import (
     ExactNextFrame,
     by_position,
     drawn_again,
@@ -23,7 +22,6 @@ from mb_support.leak import (
     predict_next_frames,
     summarise,
 )
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 
 
 @lru_cache
@@ -286,7 +284,7 @@ def test_a_variant_is_kept_by_name_and_seed(tmp_path, monkeypatch):
     settings = study.VariantTraining(
         n_frames=12, n_steps=2, batch_size=4, warmup_steps=1, measured=(2,), n_validation=8
     )
-    with pytest.raises(ValueError, match="no bidirectional-0.json.*leak_study bidirectional-0"):
+    with pytest.raises(ValueError, match="no bidirectional-0.json.*studies leak bidirectional-0"):
         study.load_variants(tmp_path)
     for name in study.variant_names():
         study.make_part(name, exact(), tmp_path, lambda line: None, training=settings)

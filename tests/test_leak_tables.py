@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support import leak_tables as tables
-from mb_support.generation_tables import in_words
-from mb_support.leak_heads import NEXT, OFFSETS
-from mb_support.leak_study import VARIANTS
 from mb_support.plotting import leak as plots
-from mb_support.training.recipes import TrainingConfig
+from mb_support.studies.generation.tables import in_words
+from mb_support.studies.leak import tables
+from mb_support.studies.leak.heads import NEXT, OFFSETS
+from mb_support.studies.leak.study import VARIANTS
+from mb_support.training import TrainingConfig
 
 N_POSITIONS = 200
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mb_support.losses import total_loss, trajectory_loss
+from mb_support.model import total_loss, trajectory_loss
 
 PREDICTED = torch.tensor([[[0.0, 0.0], [1.0, 1.0]], [[2.0, 0.0], [0.0, 0.0]]])
 TARGET = torch.tensor([[[3.0, 4.0], [1.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]]])

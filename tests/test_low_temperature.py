@@ -10,12 +10,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from mb_support import exact, forecast, propagation
-from mb_support.grid import DIRECTIONS, jump_rates
-from mb_support.passages import first_passage_times
 from mb_support.potential import MINIMA, SADDLES, force, potential
-from mb_support.reference import DISK_A, DISK_B, GridSolver
-from mb_support.simulation import SimulationConfig
+from mb_support.reference import DISK_A, DISK_B, GridSolver, forecast, propagation
+from mb_support.reference.grid import DIRECTIONS, jump_rates
+from mb_support.simulation import SimulationConfig, first_passage_times
+from mb_support.studies import potential as exact
 
 TEMPERATURES = [15.0, 5.0, 2.0]
 COLDER = [1.0, 0.4, 0.2]
@@ -268,7 +267,7 @@ def test_best_guesses_at_low_temperature_are_probabilities():
 
 
 def test_the_chapters_table_holds_at_low_temperature(tmp_path, monkeypatch):
-    monkeypatch.setattr("mb_support.cache.CACHE", tmp_path)
+    monkeypatch.setattr("mb_support.files.cache.CACHE", tmp_path)
     config = SimulationConfig(beta=1.0, diffusion=1.0, dt=1e-4, stride=10, n_frames=2)
     column = exact.kinetics_table({"cold": replace(config)}, 0.02)["cold"]
     assert column["mean first passage time A to B"] * column["rate A to B"] == pytest.approx(1)

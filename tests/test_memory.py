@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import PolynomialFeatures
 
-from mb_support import memory
-from mb_support.collective_variable import SOURCE, TARGET, exact_committor
 from mb_support.reference import GridSolver
 from mb_support.simulation import REGIMES
+from mb_support.studies.collective_variable import past_windows as memory
+from mb_support.studies.collective_variable.frames import SOURCE, TARGET, exact_committor
 
 OVERDAMPED, UNDERDAMPED = REGIMES["metastable"], REGIMES["underdamped"]
 

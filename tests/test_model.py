@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mb_support import model_study as study
 from mb_support.datasets import TrajectorySet
 from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
-from mb_support.model_inputs import check_trajectories
+from mb_support.model.inputs import check_trajectories
+from mb_support.studies import model as study
 
 #: Parameters of each part, from the table of the design.
 COUNTS = {

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import Trainer, TrainingArguments
 
-from mb_support.checkpoints import CheckpointError
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model.checkpoints import CheckpointError
 
 TINY = dict(
     hidden_size=8,
@@ -152,7 +152,7 @@ def test_settings_changed_on_a_model_count_from_then_on(tmp_path):
 
 def test_attentions_in_the_settings_survive_a_faster_implementation_elsewhere():
     from mb_support.classification import predict_states
-    from mb_support.collective_variable import encode_frames
+    from mb_support.studies.collective_variable.frames import encode_frames
 
     model, x = make_model(output_attentions=True), walks().numpy()
     expected = predict_states(make_model(), x, progress=False)[1]

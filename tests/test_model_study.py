@@ -2,7 +2,7 @@
 
 import pytest
 
-from mb_support import model_study as study
+from mb_support.studies import model as study
 
 
 @pytest.mark.parametrize(

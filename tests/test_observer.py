@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mb_support.observer import IdealObserver, standardise, start_wall
+from mb_support.observer import IdealObserver
+from mb_support.observer.ideal import standardise, start_wall
 from mb_support.potential import SADDLES, potential
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from mb_support import over_seeds
+from mb_support.studies.classification import over_seeds
 
 
 def trainings_of(accuracies, labels, rng, hard=None):

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mb_support.cv_scores import Estimate
-from mb_support.cv_tables import Method
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import BASELINE_COLOR, REFERENCE_COLOR, SIZE_COLORS
+from mb_support.studies.collective_variable.scores import Estimate
+from mb_support.studies.collective_variable.tables import Method
 
 
 @pytest.fixture

@@ -4,11 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from mb_support.plotting.interactive import (
-    InteractiveFigure,
-    animate_particle,
-    explore_attention,
-)
+from mb_support.plotting.interactive import InteractiveFigure, animate_particle, explore_attention
 
 TRAJECTORY = np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
 GRID = {"x": [0.0, 1.0], "y": [0.0, 0.5, 1.0], "energy": np.arange(6.0).reshape(2, 3)}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support.plotting import scores
+from mb_support.plotting import classification as scores
 from mb_support.plotting.style import SIZE_COLORS
 
 

@@ -15,17 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import parallel
 from mb_support.classification import predict_states
-from mb_support.inference import evaluating
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model import TrajectoryConfig, TrajectoryTransformer, parallel
+from mb_support.model.inference import evaluating
 
 BEGIN = """
 import multiprocessing, os, threading
 import numpy as np, torch
 from mb_support.classification import predict_states
 from mb_support.generation import generate
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model.transformer import TrajectoryConfig, TrajectoryTransformer
 
 settings = TrajectoryConfig.of_size("small", initializer_range=0.3, hidden_dropout_prob=0.0,
                                     attention_probs_dropout_prob=0.0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from mb_support.readouts import fit_linear, fit_monotone, fit_probe
+from mb_support.studies.collective_variable.readouts import fit_linear, fit_monotone, fit_probe
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mb_support.records import circumstances, keep, rounded, write_json
+from mb_support.files.results import circumstances, keep, rounded, write_json
 
 
 def test_a_result_is_made_once_and_again_when_its_settings_change(tmp_path):

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from mb_support.grid import edge_rate
 from mb_support.potential import MINIMA, potential
 from mb_support.reference import GridSolver
+from mb_support.reference.grid import edge_rate
 
 DISK_A = ((-0.558, 1.441), 0.1)
 DISK_B = ((0.623, 0.028), 0.1)

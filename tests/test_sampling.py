@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support import sampling
 from mb_support.datasets import TrajectorySet
-from mb_support.plotting import trajectories as figures
+from mb_support.plotting import data as figures
 from mb_support.potential import MINIMA, SADDLES, potential
 from mb_support.simulation import REGIMES, sample_starts, simulate
 from mb_support.states import assign_states
+from mb_support.studies import data as sampling
 
 METASTABLE = REGIMES["metastable"]
 HOT = replace(METASTABLE, beta=1 / 30)  # crosses often, so that little simulation suffices

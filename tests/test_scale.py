@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mb_support import scale
+from mb_support.studies import speed as scale
 
 LENGTHS = np.array([125, 250, 500, 1000])
 

@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mb_support import kernels, random_numbers
-from mb_support.forces import well_field
-from mb_support.passages import first_passage_times
 from mb_support.potential import MINIMA, force, potential
 from mb_support.simulation import (
     REGIMES,
     SimulationConfig,
     SimulationState,
     TrajectoryEscaped,
+    first_passage_times,
+    kernels,
+    random_numbers,
     sample_starts,
     simulate,
 )
+from mb_support.simulation.forces import well_field
 from mb_support.states import assign_states
 
 METASTABLE = REGIMES["metastable"]
@@ -116,7 +117,7 @@ def normals():
 
 
 def _workspace():
-    from mb_support.simulation import _workspace as make
+    from mb_support.simulation.langevin import _workspace as make
 
     return make()
 
@@ -169,7 +170,7 @@ def test_trajectories_follow_the_plain_numpy_integrator(integrator, precision, t
     ours, state = simulate(config, starts, seed, first_trajectory=first, return_state=True)
     velocities = None
     if integrator == "underdamped":  # the draw of initial velocities is tested elsewhere
-        from mb_support.simulation import _initial_velocities
+        from mb_support.simulation.langevin import _initial_velocities
 
         velocities = _initial_velocities(config, seed, first, len(starts)).astype(float)
     expected = oracle(config, starts, seed, [first + i for i in range(20)], velocities)

@@ -20,7 +20,7 @@ def digests(package, *modules):
     """Digests of modules, as a new process finds them."""
     code = (
         f"import sys; sys.path.insert(0, {str(package.parent)!r});"
-        "from mb_support.sources import digest;"
+        "from mb_support.files.sources import digest;"
         f"print(*[digest('mb_support.' + name) for name in {modules!r}])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -63,10 +63,11 @@ def test_what_a_figure_looks_like_changes_no_result(package):
 def test_a_process_whose_text_has_changed_under_it_knows_no_digest(package):
     code = (
         f"import sys; sys.path.insert(0, {str(package.parent)!r});"
-        "from mb_support.sources import digest; from pathlib import Path;"
+        "from mb_support.files.sources import digest; from pathlib import Path;"
         f"path = Path({str(package / 'forces.py')!r});"
         "path.write_text(path.read_text() + '# more');"
-        "print(digest('mb_support.kernels'), digest('mb_support.plotting.style') is None)"
+        "print(digest('mb_support.simulation.kernels'),"
+        "digest('mb_support.plotting.style') is None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "False"]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support import REGIMES, assign_states, sample_starts, simulate, store
-from mb_support.store import StoredTrajectories, write_store
+from mb_support import REGIMES, assign_states, sample_starts, simulate
+from mb_support.datasets import StoredTrajectories, store, write_store
 
 CONFIG = replace(REGIMES["metastable"], n_frames=50, stride=5)
 N, SEED = 20, 7
@@ -86,7 +86,7 @@ LONG = replace(CONFIG, n_frames=400, stride=50)
 def test_a_killed_writer_is_gone_on_from_to_the_same_bytes(tmp_path):
     write_store(tmp_path / "whole", LONG, 300, SEED, chunks=(20, 100))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mb_support.store"])
+    context.set_forkserver_preload(["mb_support.datasets.store"])
     for n_wanted in (5, 20):  # kill twice, each time in the midst of it
         writer = context.Process(
             target=write_store, args=(tmp_path / "set", LONG, 300, SEED, (20, 100), 1)
@@ -110,7 +110,7 @@ import json, resource, sys
 import torch
 from torch.utils.data import DataLoader
 from mb_support import REGIMES, TrajectoryConfig, TrajectoryTransformer
-from mb_support.store import StoredTrajectories, write_store
+from mb_support.datasets.store import StoredTrajectories, write_store
 from dataclasses import replace
 
 path, spare = sys.argv[1], int(sys.argv[2])

@@ -20,12 +20,14 @@ import training_runs
 from safetensors.torch import load_file, save_file
 from training_runs import TINY
 
-from mb_support import REGIMES, TrajectoryTransformer, checkpoints, paths, store
-from mb_support.checkpoints import CheckpointError, CheckpointWarning, newest_whole_checkpoint
+from mb_support import REGIMES, TrajectoryTransformer
+from mb_support.datasets import store
+from mb_support.files import paths
+from mb_support.model import checkpoints
+from mb_support.model.checkpoints import CheckpointError, CheckpointWarning, newest_whole_checkpoint
+from mb_support.training import RECIPES, TrainingConfig, all_runs, trainings
 from mb_support.training import __main__ as command_line
-from mb_support.training import all_runs
 from mb_support.training import run as training
-from mb_support.training.recipes import RECIPES, TrainingConfig, trainings
 
 SHORT = replace(TINY, stages=((16, 16), (24, 8)))
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mb_support import training_study
 from mb_support.plotting import training as figures
-from mb_support.training.recipes import DATA_CURVE, TrainingConfig, trainings
+from mb_support.studies import training as training_study
+from mb_support.training import TrainingConfig, trainings
+from mb_support.training.recipes import DATA_CURVE
 from mb_support.training.run import training_record
 
 CONFIG = TrainingConfig("small", stages=((10, 12), (20, 8)), batch_size=4, learning_rate=1e-3)

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mb_support import transition_density as td
-from mb_support.regimes import REGIMES
-from mb_support.simulation import sample_starts, simulate
-from mb_support.transition_density import transition_density
+from mb_support.observer import transition_density as td
+from mb_support.observer.transition_density import transition_density
+from mb_support.simulation import REGIMES, sample_starts, simulate
 
 METASTABLE = REGIMES["metastable"]
 

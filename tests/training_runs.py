@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 
+from mb_support.training import TrainingConfig, recipes
 from mb_support.training import __main__ as command_line
-from mb_support.training import recipes
 from mb_support.training import run as training
-from mb_support.training.recipes import TrainingConfig
 from mb_support.training.trainer import TrajectoryTrainer
 
 TINY = TrainingConfig(

@@ -25,8 +25,8 @@ import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from mb_support.cache import writable
-from mb_support.sources import imported_by
+from mb_support.files.cache import writable
+from mb_support.files.sources import imported_by
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What every chapter's result can depend on, besides its source and the modules that it imports.

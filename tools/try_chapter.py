@@ -18,7 +18,7 @@ import nbformat
 from chapters import ROOT, ChapterError, literal_parameters, to_notebook
 from figures import figures, write
 
-from mb_support.cache import writable
+from mb_support.files.cache import writable
 
 FOLDER = ROOT / "_build" / "try"
 

@@ -3,14 +3,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .style import (
-    BASELINE_COLOR,
-    PALETTE,
-    REFERENCE_COLOR,
-    SIZE_COLORS,
-    SIZE_LINES,
-    SIZE_MARKERS,
-)
+from .style import BASELINE_COLOR, PALETTE, REFERENCE_COLOR, SIZE_COLORS, SIZE_LINES, SIZE_MARKERS
 
 #: The two kinds of dynamics of the memory figure.
 DYNAMICS_COLORS = {"overdamped": PALETTE["green"], "underdamped": PALETTE["purple"]}

@@ -8,14 +8,7 @@ position. Functions return the axes.
 import numpy as np
 from matplotlib.ticker import ScalarFormatter
 
-from .style import (
-    BASELINE_COLOR,
-    PALETTE,
-    REFERENCE_COLOR,
-    SIZE_COLORS,
-    SIZE_MARKERS,
-    axes_or_new,
-)
+from .style import BASELINE_COLOR, PALETTE, REFERENCE_COLOR, SIZE_COLORS, SIZE_MARKERS, axes_or_new
 
 #: Colours and markers: of the sizes, and of the three variants.
 COLORS = SIZE_COLORS | {

@@ -1,18 +1,6 @@
 """Training: recipes, the run, its records. ``python -m mb_support.training --help``."""
 
-from importlib import import_module
+from ..files.faces import handed_on
 
-_PUBLIC = {
-    "recipes": ["RECIPES", "TrainingConfig", "trainings"],
-    "run": ["train"],
-}
-_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name):
-    if name in _MODULE_OF:
-        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_PUBLIC = {"recipes": ["RECIPES", "TrainingConfig", "trainings"], "run": ["train"]}
+__getattr__, __dir__, __all__ = handed_on(__name__, _PUBLIC)

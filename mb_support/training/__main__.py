@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from .. import paths
-from ..checkpoints import CheckpointError
+from ..files import paths
+from ..model.checkpoints import CheckpointError
 from .all_runs import make_all
 from .recipes import RECIPES, trainings
 from .run import TrainingStopped, save_checkpoint, train

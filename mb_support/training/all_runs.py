@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import paths
-from ..checkpoints import read_record
-from ..model import SIZES
-from ..records import write_json
+from ..files import paths
+from ..files.results import write_json
+from ..model.checkpoints import read_record
+from ..model.settings import SIZES
 from .recipes import N_SEEDS, TrainingConfig, trainings
 
 

@@ -15,13 +15,14 @@ import torch
 import transformers
 from transformers import TrainingArguments
 
-from .. import paths
-from ..causal import CausalConfig, CausalGenerator
-from ..checkpoints import forget_run, newest_whole_checkpoint
-from ..datasets import family_seed
-from ..model import fastest_attention
-from ..records import circumstances
-from ..simulation import REGIMES, sample_starts, simulate
+from ..datasets.sets import family_seed
+from ..files import paths
+from ..files.results import circumstances
+from ..model.causal import CausalConfig, CausalGenerator
+from ..model.checkpoints import forget_run, newest_whole_checkpoint
+from ..model.transformer import fastest_attention
+from ..simulation.langevin import sample_starts, simulate
+from ..simulation.settings import REGIMES
 from .run import save_checkpoint
 from .trainer import TrajectoryTrainer, stops_when_asked
 

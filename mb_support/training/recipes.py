@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, fields, replace
 
-from ..datasets import regime_settings
-from ..model import SIZES
+from ..datasets.sets import regime_settings
+from ..model.settings import SIZES
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,12 @@ import transformers
 from accelerate.utils import broadcast_object_list
 from transformers import PrinterCallback, TrainingArguments
 
-from .. import records
-from ..checkpoints import (
-    forget_run,
-    newest_whole_checkpoint,
-    read_json,
-    replace_folder,
-    write_manifest,
-)
-from ..datasets import FixedTrajectories, FreshTrajectories, family_seed, make_dataset
-from ..model import SIZES, TrajectoryConfig, TrajectoryTransformer, fastest_attention
+from ..datasets.sets import FixedTrajectories, FreshTrajectories, family_seed, make_dataset
+from ..files import results as records
+from ..files.whole_folders import replace_folder
+from ..model.checkpoints import forget_run, newest_whole_checkpoint, read_json, write_manifest
+from ..model.settings import SIZES, TrajectoryConfig
+from ..model.transformer import TrajectoryTransformer, fastest_attention
 from .initial_weights import start_as_waves
 from .trainer import Items, TrajectoryTrainer, scores, stops_when_asked
 
@@ -39,7 +35,7 @@ def training_stream(config, data=None):
     """What a run sees, in order: fresh trajectories, a fixed set, or those of the store `data`."""
     stages = [(n_frames, n * config.batch_size) for n_frames, n in config.steps]
     if data is not None:
-        from ..store import StoredTrajectories  # dask and zarr are needed here only
+        from ..datasets.store import StoredTrajectories  # dask and zarr are needed here only
 
         return StoredTrajectories(data, stages)
     if config.n_distinct is not None:

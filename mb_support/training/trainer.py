@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerState
 
-from ..checkpoints import CheckpointError, write_manifest
+from ..model.checkpoints import CheckpointError, write_manifest
 
 
 class TrajectoryTrainer(Trainer):

@@ -1,0 +1,199 @@
+"""Sets of simulated trajectories with their labels: fixed ones, and endless fresh streams."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..potential import SADDLES, potential
+from ..simulation.langevin import sample_starts, simulate
+from ..simulation.settings import REGIMES
+from ..states import assign_states
+
+#: First seed of each family. Seeds of different families never meet, so a trajectory used for
+#: a choice (train, validation) is never one that is scored (test). Test seeds of editions before
+#: this one, 10,000 to 18,999, had been looked at while models were chosen: they are retired.
+SEED_FAMILIES = {"train": 1, "test": 60_000, "validation": 20_000, "stream": 30_000}
+#: Index of the test set that final accuracies are scored on. Set 0 was shown to provisional models.
+FINAL_TEST = 1
+#: The name under which the `metastable` regime is started only where a particle could be found:
+#: in the part of the box of starts that lies below the upper saddle.
+EASY_STARTS = "easy_starts"
+_EASY_CANDIDATES = 64
+
+
+@dataclass(frozen=True)
+class TrajectorySet:
+    """Simulated trajectories, (n, n_frames, 2) float32 raw coordinates, and what is known of them.
+
+    `labels`, (n,) int64, are the states of the first frames.
+    """
+
+    trajectories: np.ndarray
+    labels: np.ndarray
+    config: object
+    seed: int
+
+    def __len__(self):
+        return len(self.trajectories)
+
+
+def family_seed(family, index=0):
+    """Seed number `index` of a family; `ValueError` for an unknown family or index."""
+    if family not in SEED_FAMILIES:
+        raise ValueError(f"unknown seed family {family!r}: choose one of {list(SEED_FAMILIES)}")
+    if not 0 <= index < 9_000:
+        raise ValueError(f"seed index must lie in 0..8999; got {index}")
+    return SEED_FAMILIES[family] + index
+
+
+def regime_settings(regime):
+    """The `SimulationConfig` of a regime, or of "easy_starts"; `ValueError` if unknown."""
+    if regime == EASY_STARTS:
+        return REGIMES["metastable"]
+    if regime not in REGIMES:
+        raise ValueError(f"unknown regime {regime!r}: choose one of {[*REGIMES, EASY_STARTS]}")
+    return REGIMES[regime]
+
+
+def starts_of(regime, n, seed, first_trajectory=0):
+    """Starts as a data set draws them, (n, 2): uniform over the box, or its part below the saddle.
+
+    `regime` is a key of `simulation.REGIMES` or "easy_starts"; the rest is as for `sample_starts`.
+    """
+    if regime != EASY_STARTS:
+        return sample_starts(n, seed, first_trajectory=first_trajectory)
+    candidates = sample_starts(
+        n * _EASY_CANDIDATES, seed, first_trajectory=first_trajectory * _EASY_CANDIDATES
+    ).reshape(n, _EASY_CANDIDATES, 2)
+    is_low = potential(candidates) < potential(SADDLES[0])
+    return candidates[np.arange(n), is_low.argmax(axis=1)]
+
+
+def make_dataset(n_trajectories, family="test", index=0, regime="metastable", **cfg):
+    """Simulate trajectories from uniform random starts and label them.
+
+    Parameters
+    ----------
+    n_trajectories : int
+    family : {"train", "test", "validation"}
+        Which seeds to draw on; train and test differ in nothing else.
+    index : int
+        Which seed of the family.
+    regime : str
+        A key of `simulation.REGIMES`, or "easy_starts".
+    **cfg
+        Fields of `SimulationConfig` that replace those of the regime (`n_frames=250`, ...).
+
+    Returns
+    -------
+    TrajectorySet
+    """
+    config = replace(regime_settings(regime), **cfg)
+    seed = family_seed(family, index)
+    trajectories = simulate(config, starts_of(regime, n_trajectories, seed), seed)
+    return TrajectorySet(trajectories, assign_states(trajectories[:, 0]), config, seed)
+
+
+def as_item(window, label):
+    """A window, (n_frames, 2), and its label as an item of a training."""
+    return {"trajectories": torch.from_numpy(window), "labels": torch.tensor(int(label))}
+
+
+class Windows(torch.utils.data.Dataset):
+    """Items of a training, addressed by number: windows of given lengths, stage after stage.
+
+    `stages` are pairs (n_frames, n_items): lengths of the windows, and how many there are of each.
+    """
+
+    def __init__(self, stages):
+        self.stages = [tuple(int(number) for number in stage) for stage in stages]
+        if not self.stages or any(f < 2 or n < 1 for f, n in self.stages):
+            raise ValueError(
+                f"stages must be pairs (n_frames >= 2, n_items >= 1); got {list(stages)}"
+            )
+        self._ends = np.cumsum([n for _, n in self.stages])
+
+    def __len__(self):
+        return int(self._ends[-1])
+
+    def n_frames(self, item):
+        """Length of item number `item`."""
+        return self.stages[self._stage(item)][0]
+
+    def _stage(self, item):
+        return int(np.searchsorted(self._ends, item, side="right"))
+
+    def __getitem__(self, item):
+        return self.__getitems__([item])[0]
+
+    def __getitems__(self, items):
+        """Items by number, as a list of dictionaries."""
+        items = [int(item) for item in items]
+        if min(items) < 0 or max(items) >= len(self):
+            raise IndexError(f"items must lie in 0..{len(self) - 1}")
+        return [as_item(*self._window(item)) for item in items]
+
+
+class FreshTrajectories(Windows):
+    """A stream of trajectories that no model has seen, addressed by number.
+
+    Item i depends on the seed and i only: any split over batches, workers and processes gives the
+    same trajectories, and an interrupted training goes on with the ones it would have seen.
+    """
+
+    _BLOCK = 1024  # trajectories simulated together
+
+    def __init__(self, stages, seed, regime="metastable"):
+        super().__init__(stages)
+        self.seed, self.regime = seed, regime
+        self.config = regime_settings(regime)
+        self._blocks = {}
+
+    def _window(self, item):
+        number, row = divmod(item, self._BLOCK)
+        if number not in self._blocks:
+            self._blocks = {n: b for n, b in self._blocks.items() if n == number - 1}
+            self._blocks[number] = self._simulate(number)
+        trajectories, labels = self._blocks[number]
+        return trajectories[row, : self.n_frames(item)].copy(), labels[row]
+
+    def _simulate(self, number):
+        first = number * self._BLOCK
+        n = min(self._BLOCK, len(self) - first)
+        stages = self.stages[self._stage(first) : self._stage(first + n - 1) + 1]
+        n_frames = max(n_frames for n_frames, _ in stages)
+        starts = starts_of(self.regime, n, self.seed, first)
+        config = replace(self.config, n_frames=n_frames)
+        trajectories = simulate(config, starts, self.seed, first_trajectory=first)
+        return trajectories, assign_states(trajectories[:, 0])
+
+
+class FixedTrajectories(Windows):
+    """A fixed set of trajectories gone through again and again, in a new order on each pass.
+
+    A window shorter than the trajectories is cut out of one at random; its label is the state of
+    its own first frame. Orders and cuts of item i depend on the seed and i only.
+    """
+
+    def __init__(self, trajectories, stages, seed):
+        super().__init__(stages)
+        self.trajectories, self.seed = trajectories, seed
+        longest = max(n_frames for n_frames, _ in self.stages)
+        if longest > trajectories.shape[1]:
+            raise ValueError(
+                f"windows of {longest} frames do not fit into trajectories of "
+                f"{trajectories.shape[1]}"
+            )
+        self._pass = (None, None)
+
+    def _window(self, item):
+        number, place = divmod(item, len(self.trajectories))
+        if self._pass[0] != number:
+            order = np.random.default_rng((self.seed, number)).permutation(len(self.trajectories))
+            self._pass = number, order
+        trajectory, n_frames = (self.trajectories[self._pass[1][place]], self.n_frames(item))
+        n_places = len(trajectory) - n_frames + 1
+        begin = np.random.default_rng((self.seed, item, 1)).integers(n_places)
+        window = trajectory[begin : begin + n_frames].copy()
+        return window, assign_states(window[:1])[0]

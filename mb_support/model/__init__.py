@@ -1,0 +1,12 @@
+"""The encoder and its two heads, losses, the causal variant, checkpoints, inference."""
+
+from ..files.faces import handed_on
+
+_PUBLIC = {
+    "settings": ["SIZES", "TrajectoryConfig"],
+    "transformer": ["TrajectoryTransformer"],
+    "losses": ["trajectory_loss", "total_loss"],
+    "causal": ["CausalConfig", "CausalGenerator"],
+    "inference": ["checkpoint_sizes", "load_checkpoint", "weights_digest"],
+}
+__getattr__, __dir__, __all__ = handed_on(__name__, _PUBLIC)

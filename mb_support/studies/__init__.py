@@ -1,0 +1,1 @@
+"""One room a chapter: what is measured once and kept."""

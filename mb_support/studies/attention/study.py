@@ -1,0 +1,200 @@
+"""The attention of every training of the book, measured once; kept in ``results/attention``.
+
+``python -m mb_support.studies attention`` measures all trainings whose weights are there, each into
+a file of its own. A file that is there already is not made again, unless its settings or weights
+changed. Every training is compared with the same network before its first step.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from functools import partial
+
+import numpy as np
+
+from ...datasets.sets import make_dataset
+from ...files import paths
+from ...files.results import keep, rounded
+from ...model.inference import checkpoint_sizes
+from ...states import assign_states
+from ...training.recipes import trainings
+from ...training.run import new_model
+from ..measured import checkpoint_training, load_measured, load_training, trained_names
+from .importance import agreement, deletions, gradient_importance, silenced
+from .maps import attention_maps, summarise_attention
+from .measures import kept_measures, measures_of
+
+RESULTS = paths.RESULTS / "attention"
+#: Digits to which results are kept.
+N_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class AttentionMeasurement:
+    """On which trajectories attention is measured, and how."""
+
+    n_trajectories: int = 64
+    #: Trajectories that spend a twentieth of their time or more in each state, from the first on:
+    #: those that can show whether attention follows states.
+    n_both: int = 64
+    #: Frames shown to the encoder: those that training shows it.
+    n_frames: int = 511
+    #: Length of sub-sections and windows, frames.
+    section: int = 100
+    #: Pieces of equal length that are removed one by one.
+    n_pieces: int = 20
+    #: Numbers of frames removed together.
+    n_removed: tuple = (10, 50, 200)
+    #: Trajectories from which frames are removed, and on which heads are silenced, by size.
+    n_experiments: dict = field(
+        default_factory=lambda: {"small": 64, "medium": 32, "large": 32}, hash=False
+    )
+    #: Seeds of the trajectories.
+    family: str = "test"
+    index: int = 7
+
+
+def measured_trajectories(settings):
+    """Trajectories of a study, their labels, and the numbers of those that visit both states.
+
+    (n, n_frames, 2), the first `n_trajectories`, then those that visit both states and are not
+    among them; (n,); and (n_both,).
+    """
+    n_drawn = 8 * max(settings.n_trajectories, settings.n_both)
+    drawn = make_dataset(n_drawn, settings.family, settings.index)
+    frames = drawn.trajectories[:, : settings.n_frames]
+    in_b = assign_states(frames).mean(axis=1)
+    both = np.flatnonzero((in_b >= 0.05) & (in_b <= 0.95))[: settings.n_both]
+    chosen = np.union1d(np.arange(settings.n_trajectories), both)  # ascending
+    return frames[chosen], drawn.labels[chosen], np.searchsorted(chosen, both)
+
+
+def example_trajectories(trajectories, both):
+    """Numbers of one of `both` that divides its time most evenly, and of one that stays in a state.
+
+    The former is looked for among those that chose no head.
+    """
+    unevenness = np.abs(assign_states(trajectories).mean(axis=1) - 0.5)
+    held_back = both[len(both) // 2 :]
+    return int(held_back[np.argmin(unevenness[held_back])]), int(np.argmax(unevenness))
+
+
+def untrained(name):
+    """The model of a training before its first step, in evaluation mode."""
+    return new_model(trainings()[name]).eval()
+
+
+def measure(model, trajectories, section):
+    """`measures_of` a model on trajectories, one at a time: large models fit in memory."""
+    rows = [measures_of(summarise_attention(model, x[None], section)) for x in trajectories]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def study(name, model, settings, report=print):
+    """Everything that is kept of a training, such as "small-0", with its trained `model`."""
+    x, labels, both = measured_trajectories(settings)
+    n, size = settings.n_trajectories, name.rsplit("-", 1)[0]
+    found = {}
+    for which, weights in {"trained": model, "untrained": untrained(name)}.items():
+        found[which] = measure(weights, x, settings.section)
+        report(f"{name}: {which}, {len(x)} trajectories")
+    content = {which: kept_measures(f, x, n, both) for which, f in found.items()}
+    m = min(settings.n_experiments[size], n)
+    few = {key: values[:m] for key, values in found["trained"].items()}
+    x, labels = x[:m], labels[:m]
+    few["gradient"] = gradient_importance(model, x)
+    content["agreement"] = agreement(model, x, few, settings.n_pieces)
+    content["removed"] = deletions(model, x, labels, few, settings.n_removed)
+    content["unread"] = deletions(model, x, labels, few, settings.n_removed, unread=True)
+    content["layers"] = silenced(model, x, labels)
+    if size == "small":
+        content["small_heads"] = silenced(model, x, labels, heads=True)
+    return rounded(content, N_DIGITS)
+
+
+def make_part(name, folder=RESULTS, report=print, settings=None):
+    """Make the file of one training, unless it is there and up to date."""
+    settings = settings or AttentionMeasurement()
+    model, digest = load_training(name)
+    keep(
+        folder / f"{name}.json",
+        {"settings": asdict(settings), "weights": digest},
+        lambda: study(name, model, settings, report),
+        report=report,
+        indent=None,
+    )
+
+
+def load_results(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS, settings=None):
+    """What was kept of the trainings of some sizes: {size: {training: content}}.
+
+    Sizes without a checkpoint are left out. `ValueError` if nothing was made with the weights of
+    a checkpoint that is there, or if a result was made with other settings.
+    """
+    sizes = [size for size in sizes if size in checkpoint_sizes(checkpoints)]
+    kept = load_measured(sizes, folder, "attention", checkpoints)
+    found = {
+        size: {f"{size}-{seed}": content for seed, content in seeds.items()}
+        for size, seeds in kept.items()
+    }
+    wanted = json.loads(json.dumps(asdict(settings or AttentionMeasurement())))
+    contents = {name: c for trained in found.values() for name, c in trained.items()}
+    stale = [name for name, content in contents.items() if content["settings"] != wanted]
+    if stale:
+        raise ValueError(
+            f"results in {folder} of {stale} were made with other settings: run "
+            "python -m mb_support.studies attention"
+        )
+    return found
+
+
+def repeats(results, models, trajectories, counts, tolerance=2e-3):
+    """Whether the committed models give the kept shares of the key timesteps again, by size.
+
+    On the first `counts[size]` of the `measured_trajectories`; `tolerance` is relative, for
+    results are kept to few digits.
+    """
+    found = {}
+    for size, model in models.items():
+        kept, n = results[size][checkpoint_training(size)], counts[size]
+        again = measure(model, trajectories[:n], kept["settings"]["section"])["share"]
+        found[size] = bool(np.allclose(again, kept["trained"]["each"]["share"][:n], tolerance, 0))
+    return found
+
+
+def example_summaries(models, trajectory, section):
+    """`AttentionSummary` of committed models, and of the same untrained, of (1, n_frames, 2).
+
+    `models` by size; keys such as "small" and "small untrained".
+    """
+    found = {}
+    for size, model in models.items():
+        networks = {size: model, f"{size} untrained": untrained(checkpoint_training(size))}
+        for name, network in networks.items():
+            found[name] = summarise_attention(network, trajectory, section)
+    return found
+
+
+def state_maps(results, models, moving, settled):
+    """Attention maps that show whether attention follows states: lists of maps, states, titles.
+
+    For each size of `models`: means over layers and heads on a trajectory (n_frames, 2) that
+    visits both states and on one that stays; the heads that seek and that avoid their own state
+    most, on the first. 1 is the uniform weight.
+    """
+    maps, states, titles = [], [], []
+    for size, model in models.items():
+        extreme = results[size][checkpoint_training(size)]["trained"]["extreme"]
+        maps += list(attention_maps(model, np.stack([moving, settled]), average="all"))
+        titles += [f"{size}, both states", f"{size}, one state"]
+        for verb in ("seeks", "avoids"):
+            head = extreme[f"{verb} its own state"]
+            of_layer = attention_maps(model, moving[None], [head["layer"] - 1])[0, 0]
+            maps.append(of_layer[head["head"] - 1])
+            titles.append(f"head {head['layer']}.{head['head']} {verb}")
+        states += [assign_states(x) for x in (moving, settled, moving, moving)]
+    return [weights * len(weights) for weights in maps], states, titles
+
+
+def parts():
+    """{name: function that measures and keeps it} of all trainings whose weights are there."""
+    return {name: partial(make_part, name) for name in trained_names()}

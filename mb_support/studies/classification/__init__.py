@@ -1,0 +1,1 @@
+"""Chapter 6: accuracies, their ceiling, slices and baselines."""

@@ -1,0 +1,151 @@
+"""Classifiers without a transformer: hand-made features of standardised trajectories.
+
+``python -m mb_support.studies classification`` fits them to as many trajectories as the models have
+seen, or a hundredth of that, and keeps what they say of the final test sets in
+``results/classification``.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import kurtosis, skew
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ...datasets.sets import EASY_STARTS, FINAL_TEST, make_dataset
+from ...files import paths
+from ...files.results import keep
+from ...states import STATE_A, STATE_B, assign_states
+from .kept_predictions import N_TEST, pack, settings_of, unpack, whole
+
+_LAGS = (1, 4, 16, 64)
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_EARLY = (0, 1, 2, 4, 8, 16, 32)
+_PORTION = 2000  # trajectories whose features are computed together
+#: What is fitted: data set, number of training trajectories, and label.
+PARTS = {
+    "metastable_1000": ("metastable", 1000, "first"),
+    "metastable_100000": ("metastable", 100_000, "first"),
+    "metastable_last_100000": ("metastable", 100_000, "last"),
+    "wild_100000": ("wild", 100_000, "first"),
+    "easy_starts_100000": (EASY_STARTS, 100_000, "first"),
+}
+
+
+def trajectory_features(trajectories):
+    """Simple features of trajectories, each standardised by its own mean and spread.
+
+    Of (n, n_frames, 2) raw coordinates, at least 128 frames, makes (n, n_features): for each
+    coordinate the first frames, means and spreads of ten equal parts, quantiles, skewness,
+    kurtosis, root mean square step and autocorrelations; and the correlation between the
+    coordinates. Like the model, these see no absolute position and no absolute scale.
+    """
+    frames = np.asarray(trajectories, dtype=float)
+    if frames.ndim != 3 or frames.shape[-1] != 2 or frames.shape[1] < 128 or len(frames) == 0:
+        raise ValueError(
+            "trajectories must have shape (n, n_frames, 2) with at least 128 frames; got "
+            f"{frames.shape}"
+        )
+    spread = frames.std(axis=1, keepdims=True)
+    if not np.isfinite(frames).all() or not (spread > 0).all():
+        raise ValueError("trajectories must be finite and move in both coordinates")
+    z = (frames - frames.mean(axis=1, keepdims=True)) / spread
+    parts = np.array_split(z, 10, axis=1)
+    features = [z[:, t] for t in (*_EARLY, -1)]
+    features += [part.mean(axis=1) for part in parts] + [part.std(axis=1) for part in parts]
+    features += list(np.quantile(z, _QUANTILES, axis=1))
+    features += [skew(z, axis=1), kurtosis(z, axis=1)]
+    features += [np.sqrt((np.diff(z, axis=1) ** 2).mean(axis=1))]
+    features += [(z[:, lag:] * z[:, :-lag]).mean(axis=1) for lag in _LAGS]
+    features += [(z[..., 0] * z[..., 1]).mean(axis=1)[:, None]]
+    return np.concatenate(features, axis=1)
+
+
+def fit_baselines(trajectories, labels):
+    """Boosted trees and logistic regression, fitted to `trajectory_features`, by name.
+
+    Raises `ValueError` as `trajectory_features`, or if `labels` do not fit or are all the same.
+    """
+    features = _features(trajectories)
+    if len(labels) != len(features) or len(np.unique(labels)) < 2:
+        raise ValueError(
+            f"labels must hold both states, one for each of {len(features)} trajectories; got "
+            f"{len(labels)} labels with values {np.unique(labels).tolist()}"
+        )
+    classifiers = {
+        "gradient-boosted trees": HistGradientBoostingClassifier(
+            random_state=0, max_iter=500, early_stopping=True
+        ),
+        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
+    }
+    return {name: c.fit(features, labels) for name, c in classifiers.items()}
+
+
+def predict_baselines(baselines, trajectories):
+    """States predicted by each of `fit_baselines`, as {name: (n,) ndarray of int64}."""
+    features = _features(trajectories)
+    return {name: c.predict(features).astype(np.int64) for name, c in baselines.items()}
+
+
+def _features(trajectories):
+    portions = np.array_split(np.asarray(trajectories), max(1, len(trajectories) // _PORTION))
+    return np.concatenate([trajectory_features(portion) for portion in portions])
+
+
+def side_of_the_mean(trajectories):
+    """The least that a classifier could do: on which side of its mean a trajectory begins, (n,).
+
+    A (upper left) where the first frame, less the mean and in units of the spread, lies more to
+    the top than to the right; else B.
+    """
+    frames = np.asarray(trajectories, dtype=float)
+    x, y = ((frames[:, 0] - frames.mean(axis=1)) / frames.std(axis=1)).T
+    return np.where(y > x, STATE_A, STATE_B)
+
+
+def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST):
+    """Fit the baselines of a part and keep their predictions; False if they are there already."""
+    regime, usual, label = PARTS[part]
+    made_for = {
+        "part": part,
+        "n_train": usual if n_train is None else n_train,
+        "n_test": n_test,
+        "test_sets": settings_of([whole(regime)]),
+    }
+
+    def make():
+        train = make_dataset(made_for["n_train"], "train", 0, regime)
+        last = assign_states(train.trajectories[:, -1])
+        fitted = fit_baselines(train.trajectories, last if label == "last" else train.labels)
+        test = make_dataset(n_test, "test", FINAL_TEST, regime)
+        found = predict_baselines(fitted, test.trajectories)
+        return {"states": {name: pack(states) for name, states in found.items()}}
+
+    return keep(_path(part, folder), made_for, make, packages=("scikit-learn",))
+
+
+def _path(part, folder):
+    return Path(folder) / "classification" / f"baselines_{part}.json"
+
+
+def load_baselines(part, folder=paths.RESULTS):
+    """Kept predictions of a part, {name: (n_test,) ndarray of int64}; empty if there are none."""
+    path = _path(part, folder)
+    if not path.exists():
+        return {}
+    record = json.loads(path.read_text())
+    if record["test_sets"] != json.loads(json.dumps(settings_of([whole(PARTS[part][0])]))):
+        raise ValueError(
+            f"{path.name} is of other trajectories: run "
+            f"python -m mb_support.studies classification {path.stem}"
+        )
+    return {name: unpack(text, record["n_test"]) for name, text in record["states"].items()}
+
+
+def parts():
+    """{name: function that fits and keeps it}, such as "baselines_wild_100000"."""
+    return {f"baselines_{part}": partial(evaluate_baselines, part) for part in PARTS}

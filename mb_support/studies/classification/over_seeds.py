@@ -1,0 +1,118 @@
+"""Scores of several trainings of one recipe: over trajectories and over seeds, told apart.
+
+All trainings are scored on the same trajectories. The scatter over seeds is pooled over all
+recipes that are compared, as in an analysis of variance, since none was trained often; what was
+trained once counts as if it scattered like the rest.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ...classification import CONFIDENCE, SCORES, scores_of_confusion, verdict
+
+_Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+
+
+def scores_by_seed(labels, predicted):
+    """Scores of each training: a DataFrame with a row for each of (n_seeds, n) predictions."""
+    labels, checked = _checked(labels, {"these trainings": predicted})
+    confusions = _confusions(labels, checked["these trainings"], np.ones(len(labels)))
+    return pd.DataFrame(scores_of_confusion(confusions), columns=list(SCORES))
+
+
+def scores_over_seeds(labels, predictions, n_bootstrap=1000):
+    """Mean scores of several recipes with intervals over trajectories and seeds.
+
+    `labels` (n,), and `predictions` {recipe: (n_seeds, n) states}, of the same trajectories. Gives
+    {recipe: DataFrame} with rows `classification.SCORES` and columns "mean"; "low" and "high";
+    "trajectories" and "seeds", the standard errors from either ("seeds" is NaN where no recipe was
+    trained twice; intervals are then over trajectories alone). `ValueError` if shapes do not fit.
+
+    The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from the trajectories, s the
+    pooled standard deviation over seeds, k the number of seeds, z and t the normal and Student's
+    quantile. Chance from trajectories is part of s too, so intervals are rather too wide.
+    """
+    labels, predictions = _checked(labels, predictions)
+    values = {name: scores_by_seed(labels, found).to_numpy() for name, found in predictions.items()}
+    scatter, quantile = _pooled(list(values.values()))
+    drawn = np.random.default_rng(0).multinomial(
+        len(labels), np.full(len(labels), 1 / len(labels)), n_bootstrap
+    )
+    tables = {}
+    for name, found in predictions.items():
+        resampled = scores_of_confusion(_confusions(labels, found, drawn))
+        by_trajectories = np.array([resampled[score].mean(axis=-1).std() for score in SCORES])
+        by_seeds = scatter / np.sqrt(len(found))
+        half = np.hypot(_Z * by_trajectories, np.nan_to_num(quantile * by_seeds))
+        mean = values[name].mean(axis=0)
+        columns = {"mean": mean, "low": mean - half, "high": mean + half}
+        columns |= {"trajectories": by_trajectories, "seeds": by_seeds}
+        tables[name] = pd.DataFrame(columns, index=list(SCORES))
+    return tables
+
+
+def accuracy_differences(labels, predictions, pairs=None, fixed=()):
+    """How much more often one recipe is right than another, on the same trajectories.
+
+    A DataFrame with a row for each of the `pairs` of names, by default each with the one before,
+    such as "medium over small": "difference" of the mean accuracies, "low" and "high" as in
+    `scores_over_seeds`, and "larger", a `classification.verdict`. Trajectories that both miss add
+    nothing to the interval. What no training decides, such as an observer's guesses, is `fixed`: it
+    does not scatter. Raises `ValueError` if nothing was trained twice.
+    """
+    labels, predictions = _checked(labels, predictions)
+    is_right = {name: states == labels for name, states in predictions.items()}
+    scatter, quantile = _pooled([right.mean(axis=1) for right in is_right.values()])
+    if np.isnan(scatter):
+        raise ValueError("no recipe was trained twice: nothing tells how trainings scatter")
+    if pairs is None:
+        pairs = zip(list(is_right)[1:], list(is_right)[:-1], strict=True)
+    rows = {}
+    n_seeds = {name: np.inf if name in fixed else len(right) for name, right in is_right.items()}
+    for name, other in pairs:
+        gain = is_right[name].mean(axis=0) - is_right[other].mean(axis=0)
+        by_trajectories = gain.std() / np.sqrt(len(labels))
+        by_seeds = scatter * np.sqrt(1 / n_seeds[name] + 1 / n_seeds[other])
+        half = np.hypot(_Z * by_trajectories, quantile * by_seeds)
+        interval = gain.mean() - half, gain.mean() + half
+        rows[f"{name} over {other}"] = gain.mean(), *interval, verdict(interval, (0.0, 0.0))
+    columns = ["difference", "low", "high", "larger"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def reached_verdicts(tables, goals):
+    """Whether mean accuracies of `scores_over_seeds` lie above given figures: {name: verdict}."""
+    intervals = {name: table.loc["accuracy", ["low", "high"]] for name, table in tables.items()}
+    return {name: verdict(tuple(i), (goals[name], goals[name])) for name, i in intervals.items()}
+
+
+def _checked(labels, predictions):
+    labels = np.asarray(labels)
+    predictions = {name: np.asarray(states) for name, states in predictions.items()}
+    for name, states in predictions.items():
+        if states.ndim != 2 or states.shape[1:] != labels.shape or states.size == 0:
+            raise ValueError(
+                f"predictions of {name!r} must have shape (n_seeds, {len(labels)}); got "
+                f"{states.shape}"
+            )
+    return labels, predictions
+
+
+def _confusions(labels, predicted, weights):
+    # (..., n_seeds, 2, 2) confusion matrices, each trajectory counted by its (..., n) weight
+    found = [
+        [weights @ ((labels == true) & (predicted == guess)).T.astype(float) for guess in (0, 1)]
+        for true in (0, 1)
+    ]  # (2, 2, ..., n_seeds)
+    return np.moveaxis(np.array(found), (0, 1), (-2, -1))
+
+
+def _pooled(values):
+    # standard deviation over seeds, pooled over recipes, and Student's quantile for it; NaN if
+    # nothing was trained twice
+    freedom = sum(len(v) - 1 for v in values)
+    squares = sum(((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in values)
+    if freedom < 1:
+        return squares * np.nan, np.nan
+    return np.sqrt(squares / freedom), stats.t.ppf((1 + CONFIDENCE) / 2, freedom)

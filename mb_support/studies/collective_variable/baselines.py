@@ -1,0 +1,265 @@
+"""Baselines and controls of `study`: what a committor is read from without a transformer.
+
+PCA, TICA, VAMPNets and Markov models take trajectories as they are given, raw or standardised;
+regressions and boosted trees are told the committor as the probes are.
+"""
+
+import numpy as np
+import torch
+from deeptime.clustering import KMeans, RegularSpace
+from deeptime.decomposition import TICA
+from deeptime.decomposition.deep import VAMPNet
+from deeptime.markov import TransitionCountEstimator
+from deeptime.markov.msm import MaximumLikelihoodMSM
+from deeptime.util.data import TrajectoryDataset
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from ...datasets.sets import family_seed, make_dataset
+from ...observer.ideal import standardise
+from ..classification.baselines import trajectory_features
+from .frames import SOURCE, TARGET, pick_frames, within
+from .readouts import fit_monotone
+
+VIEWS = ("standardised", "raw")
+#: Lags among which validation chooses, in frames.
+LAGS = (1, 5, 25)
+MARKOV_LAGS = (1, 2, 5)
+#: Numbers of trees among which validation chooses.
+N_TREES = (100, 300, 600, 1200)
+_CLUSTERING_POINTS = 20_000  # frames from which cells are placed
+
+
+# ---- slow variables: functions from (n, 2) positions to (n,) values ---------------------------
+
+
+def principal_component(trajectories):
+    """First principal component of (n, n_frames, 2) trajectories."""
+    fitted = PCA(1).fit(trajectories.reshape(-1, 2))
+    return lambda positions: fitted.transform(positions)[:, 0]
+
+
+def slowest_linear(trajectories, lag_time):
+    """First time-lagged independent component, the lag in frames."""
+    fitted = TICA(lagtime=lag_time, dim=1).fit(list(trajectories)).fetch_model()
+    return lambda positions: fitted.transform(positions)[:, 0]
+
+
+def vampnet_variable(trajectories, lag_time, seed, n_epochs=12, width=32):
+    """The slowest variable that a small VAMPNet finds (Mardt et al., Nat. Commun. 9, 5, 2018).
+
+    `seed` is that of the weights and of the order of the batches; `width` the number of units of
+    each of the two hidden layers.
+    """
+    trajectories = trajectories.astype(np.float32)
+    mean = trajectories.reshape(-1, 2).mean(axis=0)
+    std = trajectories.reshape(-1, 2).std(axis=0)
+    lagged = [TrajectoryDataset(lag_time, (frames - mean) / std)[:] for frames in trajectories]
+    pairs = [torch.from_numpy(np.concatenate(side)) for side in zip(*lagged, strict=True)]
+    pairs = torch.utils.data.TensorDataset(*pairs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        lobe = torch.nn.Sequential(
+            torch.nn.Linear(2, width), torch.nn.ELU(),
+            torch.nn.Linear(width, width), torch.nn.ELU(),
+            torch.nn.Linear(width, 1),
+        )  # fmt: skip
+        order = torch.utils.data.RandomSampler(pairs)
+        batches = torch.utils.data.BatchSampler(order, 4096, drop_last=True)
+        loader = torch.utils.data.DataLoader(pairs, sampler=batches, batch_size=None)
+        network = VAMPNet(lobe, learning_rate=2e-3, epsilon=1e-6)
+        network.fit(loader, n_epochs=n_epochs)
+        fitted = network.fetch_model()
+    return lambda positions: np.asarray(
+        fitted.transform(((positions - mean) / std).astype(np.float32))
+    ).reshape(len(positions), -1)[:, 0]
+
+
+def place_cells(trajectories, spacing=None, n_cells=None):
+    """Centres of cells, (n_cells, 2): at least `spacing` apart, or `n_cells` by k-means."""
+    frames = np.asarray(trajectories, dtype=float).reshape(-1, 2)
+    frames = frames[:: max(1, len(frames) // _CLUSTERING_POINTS)]
+    if spacing is not None:
+        fitted = RegularSpace(dmin=spacing, max_centers=20_000).fit(frames).fetch_model()
+    else:
+        means = KMeans(n_cells, max_iter=500, tolerance=1e-3, fixed_seed=1, n_jobs=1)
+        fitted = means.fit(frames).fetch_model()
+    return np.asarray(fitted.cluster_centers)
+
+
+def markov_committor(trajectories, centres, lag_time, in_source, in_target, disks=None):
+    """Committor of a reversible Markov state model: a function from (n, 2) positions to (n,).
+
+    Cells are the regions closest to `centres`, the lag is in frames, and (n, n_frames) booleans say
+    which frames are truly in either state. In raw coordinates `disks`, of (centre, radius), make
+    these two further states; else cells most of whose frames are in a state make it up, and it is a
+    `ValueError` if there are none.
+    """
+    n_cells, centres = len(centres), np.asarray(centres, dtype=float)
+    cells = cKDTree(centres).query(trajectories.reshape(-1, 2))[1].reshape(in_source.shape)
+    if disks is not None:
+        cells = np.where(in_source, n_cells, np.where(in_target, n_cells + 1, cells))
+    counts = TransitionCountEstimator(lag_time, "sliding").fit_fetch(list(cells.astype(np.int32)))
+    counts = counts.submodel_largest()
+    known = np.asarray(counts.state_symbols)
+    ends = []
+    for name, inside in (("source", in_source), ("target", in_target)):
+        size = np.bincount(cells.ravel(), minlength=n_cells + 2)
+        share = np.bincount(cells[inside], minlength=n_cells + 2) / np.maximum(size, 1)
+        ends.append(np.flatnonzero(share[known] > 0.5))
+        if len(ends[-1]) == 0:
+            raise ValueError(f"no cell lies mostly within the {name}: use smaller cells")
+    model = MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
+    values = np.full(n_cells + 2, np.nan)
+    values[known] = model.committor_forward(*ends)
+    # a cell that was never left and reached again takes the value of the closest one that was
+    good = np.isfinite(values[:n_cells])
+    filled = values[:n_cells][good][cKDTree(centres[good]).query(centres)[1]]
+    tree = cKDTree(centres)
+
+    def committor(positions):
+        positions = np.asarray(positions, dtype=float)
+        predicted = filled[tree.query(positions)[1]]
+        for disk, end in zip(disks or (), (0.0, 1.0), strict=False):
+            predicted = np.where(within(positions, disk), end, predicted)
+        return predicted
+
+    return committor
+
+
+# ---- what the study makes of them -------------------------------------------------------------
+
+
+def baselines(study):
+    """Reports of every baseline and control, {view: {name: report}}, for a `study.Study`."""
+    return {view: _baselines_in(study, view) for view in VIEWS}
+
+
+def _baselines_in(study, view):
+    trajectories = {
+        family: standardise(data.trajectories)[0]
+        if view == "standardised"
+        else data.trajectories.astype(float)
+        for family, data in study.sets.items()
+    }
+    points = {
+        family: trajectories[family][frames.trajectory, frames.frame]
+        for family, frames in study.frames.items()
+    }
+    results = _slow_variables(study, trajectories["train"], points)
+    results |= _markov_model(study, view, trajectories["train"], points)
+    results |= _regressions(study, view, points)
+    if view == "standardised":
+        for n_trajectories in (study.settings.n_train, study.settings.n_trees):
+            name = f"boosted trees, {n_trajectories} trajectories"
+            results[name] = _boosted_trees(study, n_trajectories)
+    for name, report in results.items():
+        study.tell(f"{view}, {name}", report)
+    return results
+
+
+def _slow_variables(study, trajectories, points):
+    train = study.frames["train"]
+    makers = {
+        "PCA": {"": principal_component(trajectories)},
+        "TICA": {lag: slowest_linear(trajectories, lag) for lag in LAGS},
+        "VAMPNet": {lag: vampnet_variable(trajectories, lag, seed=0) for lag in LAGS},
+    }
+    results = {}
+    for name, variables in makers.items():
+        read = {
+            lag: fit_monotone(variable(points["train"]), train.committor, train.training_weights)
+            for lag, variable in variables.items()
+        }
+        validated = {
+            lag: read[lag](variable(points["validation"])) for lag, variable in variables.items()
+        }
+        lag = study.best(validated)
+        values = variables[lag](points["scored"])
+        results[name] = study.report(read[lag](values), validated[lag], ranked=values)
+        results[name] |= {"lag_time": lag} if lag else {}
+    return results
+
+
+def _markov_model(study, view, trajectories, points):
+    raw = study.sets["train"].trajectories.astype(float)
+    inside = [within(raw, disk) for disk in (SOURCE, TARGET)]
+    disks = (SOURCE, TARGET) if view == "raw" else None
+    scale = 1.0 if view == "raw" else 3.0  # standard deviations are about a third of a length
+    models = {}
+    for cells in ({"spacing": 0.05 * scale}, {"spacing": 0.08 * scale}, {"n_cells": 300}):
+        centres = place_cells(trajectories, **cells)
+        for lag in MARKOV_LAGS:
+            try:
+                fitted = markov_committor(trajectories, centres, lag, *inside, disks)
+            except ValueError:
+                continue  # no cell of these is mostly in a state
+            models[lag, len(centres)] = fitted
+    if not models:
+        return {}
+    validated = {choice: model(points["validation"]) for choice, model in models.items()}
+    choice = study.best(validated)
+    report = study.report(models[choice](points["scored"]), validated[choice])
+    return {"Markov model": report | dict(zip(("lag_time", "n_cells"), choice, strict=True))}
+
+
+def _regressions(study, view, points):
+    # told the committor as the probes are
+    centres = place_cells(points["train"], n_cells=150)
+    width = 0.15 if view == "raw" else 0.4
+
+    def radial(positions):
+        distances = cdist(positions, centres, "sqeuclidean")
+        return np.concatenate([positions, np.exp(-distances / (2 * width**2))], axis=1)
+
+    results = {}
+    for name, features in (("linear in x, y", np.asarray), ("radial functions of x, y", radial)):
+        probe = study.probe({f: features(points[f]) for f in ("train", "validation")})
+        results[name] = study.report(
+            *(probe(features(points[family])) for family in ("scored", "validation"))
+        )
+    return results
+
+
+def _tree_features(trajectories, frames):
+    """The standardised frame, when it is, and hand-made features of its whole trajectory."""
+    return np.concatenate(
+        [
+            standardise(trajectories)[0][frames.trajectory, frames.frame],
+            frames.frame[:, None],
+            trajectory_features(trajectories)[frames.trajectory],
+        ],
+        axis=1,
+    )
+
+
+def _boosted_trees(study, n_trajectories):
+    """Gradient boosting, the number of trees chosen on validation trajectories."""
+    settings = study.settings
+    data, frames = study.sets["train"], study.frames["train"]
+    if n_trajectories != settings.n_train:
+        data = make_dataset(n_trajectories, "train", settings.index, settings.regime)
+        shares = [share / 3 for share in settings.shares]
+        frames = pick_frames(study.fields, data, family_seed("train", settings.index), shares)
+    trees = HistGradientBoostingRegressor(
+        max_iter=max(N_TREES),
+        learning_rate=0.06,
+        l2_regularization=1.0,
+        early_stopping=False,  # it would hold out frames of the same trajectories
+        random_state=0,
+    ).fit(
+        _tree_features(data.trajectories, frames),
+        frames.committor,
+        sample_weight=frames.training_weights * len(frames),
+    )
+    staged = {"validation": {}, "scored": {}}
+    for family, kept in staged.items():
+        features = _tree_features(study.sets[family].trajectories, study.frames[family])
+        for n, predicted in enumerate(trees.staged_predict(features), start=1):
+            if n in N_TREES:
+                kept[n] = np.clip(predicted, 0, 1)
+    n_trees = study.best(staged["validation"])
+    report = study.report(staged["scored"][n_trees], staged["validation"][n_trees])
+    return report | {"n_trees": n_trees, "n_frames": len(frames)}

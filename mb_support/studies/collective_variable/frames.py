@@ -1,0 +1,180 @@
+"""What the encoding of a frame knows of the committor: frames with known answers, and encodings.
+
+The slow coordinate of a two-state system is its committor q(x): the probability to reach state B
+before state A from x. Frames of simulated trajectories are picked with the weights that make them a
+sample of the Boltzmann density; `cv_scores` says how read-outs are scored against the exact q.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...files.cache import cached
+from ...model.inference import as_trajectories, evaluating, rows_per_batch
+from ...potential import MINIMA
+from ...reference.forecast import mean_frame_density, start_density
+
+#: Disks (centre, radius) around A and B between which the committor is taken.
+SOURCE = (tuple(MINIMA[0].tolist()), 0.1)
+TARGET = (tuple(MINIMA[1].tolist()), 0.1)
+#: Committors between which a point is in transition.
+TRANSITION = (0.1, 0.9)
+#: Committors between which frames are picked with the first of two probabilities.
+UNDECIDED = (0.02, 0.98)
+#: Frames left out at the beginning, in which starts on the walls slide down: half a unit of time.
+SKIPPED = 25
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Some frames of a set of trajectories, and what is exactly known of them."""
+
+    trajectory: np.ndarray  # (n,), which trajectory of the set,
+    frame: np.ndarray  # (n,), and which of its frames
+    positions: np.ndarray  # (n, 2)
+    committor: np.ndarray  # (n,), exact q
+    weights: np.ndarray  # (n,), with them a sample of the Boltzmann density; sum to one
+    n_trajectories: int  # of the whole set
+
+    def __len__(self):
+        return len(self.committor)
+
+    @property
+    def in_transition(self):
+        """Frames with 0.1 < q < 0.9, (n,) of bool."""
+        return is_in_transition(self.committor)
+
+    @property
+    def training_weights(self):
+        """Weights for fitting: half on the Boltzmann density, half on its part in transition."""
+        inside = self.weights * self.in_transition
+        return 0.5 * self.weights + 0.5 * inside / inside.sum()
+
+
+def is_in_transition(committor):
+    """Whether 0.1 < q < 0.9, elementwise."""
+    return (committor > TRANSITION[0]) & (committor < TRANSITION[1])
+
+
+def within(positions, disk):
+    """Whether (..., 2) positions lie in a (centre, radius) disk, (...) of bool."""
+    centre, radius = disk
+    return np.square(positions - np.asarray(centre, positions.dtype)).sum(axis=-1) <= radius**2
+
+
+def exact_committor(solver):
+    """The committor from `SOURCE` to `TARGET`, (n_x, n_y); kept on disk."""
+    parameters = {"beta": solver.beta, "step": solver.grid_step, "disks": [SOURCE, TARGET]}
+    return cached("committor", parameters, lambda: {"values": solver.committor(SOURCE, TARGET)})[
+        "values"
+    ]
+
+
+def boltzmann_weight(solver, config):
+    """Boltzmann density divided by the density of frames from uniform starts, at the nodes.
+
+    Frames from `SKIPPED` on count. A mean over them weighted with this is an equilibrium average.
+    Zero where there is neither density.
+    """
+
+    def solve():
+        start = start_density(solver).sum(axis=0)
+        start = solver.propagate_density(start, SKIPPED * config.frame_time)
+        visited = mean_frame_density(solver, config.n_frames - SKIPPED, config.frame_time, start)
+        stationary = solver.stationary_density()
+        # where nothing has a chance to be, the ratio is rounding
+        seen = stationary > 1e-12 * stationary.max()
+        safe = np.where(visited > 0, visited, 1.0)
+        return {"ratio": np.where(seen & (visited > 0), stationary / safe, 0.0)}
+
+    parameters = {
+        "beta": solver.beta,
+        "diffusion": solver.diffusion,
+        "step": solver.grid_step,
+        "frame_time": config.frame_time,
+        "frames": [SKIPPED, config.n_frames],
+    }
+    return cached("boltzmann-weight", parameters, solve)["ratio"]
+
+
+class ExactFields:
+    """Committor and Boltzmann weight at any position, for trajectories from uniform starts.
+
+    Parameters
+    ----------
+    solver : GridSolver
+        At the temperature and diffusion constant of the data; else `ValueError`.
+    config : SimulationConfig
+        Of the data.
+    """
+
+    def __init__(self, solver, config):
+        if not np.isclose(solver.beta, config.beta):
+            raise ValueError(f"solver must have beta {config.beta!r}; got {solver.beta!r}")
+        self._solver = solver
+        self._committor = exact_committor(solver)
+        self._ratio = boltzmann_weight(solver, config)
+
+    def committor(self, positions):
+        """Exact q at (..., 2) positions, (...)."""
+        values = self._solver.interpolate(self._committor, positions, fill_value=0.5)
+        return np.clip(values, 0.0, 1.0)
+
+    def weight(self, positions):
+        """Weight of a frame at (..., 2) positions, up to a constant, (...)."""
+        values = self._solver.interpolate(self._ratio, positions, fill_value=0.0)
+        return np.maximum(values, 0.0)
+
+
+def pick_frames(fields, data, seed, shares):
+    """Pick `Frames` of a set of trajectories from uniform starts, more where the committor is
+    undecided.
+
+    `shares`: probability to pick a frame with 0.02 < q < 0.98, and any other one; above 0, at most
+    1. The weights of what is picked undo both the uneven picking and the uniform starts.
+    """
+    if not all(0 < share <= 1 for share in shares):
+        raise ValueError(f"shares must be above 0 and at most 1; got {shares!r}")
+    positions = data.trajectories[:, SKIPPED:].astype(float)
+    committor = fields.committor(positions)
+    share = np.where((committor > UNDECIDED[0]) & (committor < UNDECIDED[1]), *shares)
+    picked = np.random.default_rng(seed).random(share.shape) < share
+    trajectory, frame = np.nonzero(picked)
+    weights = fields.weight(positions[picked]) / share[picked]
+    return Frames(
+        trajectory,
+        frame + SKIPPED,
+        positions[picked],
+        committor[picked],
+        weights / weights.sum(),
+        len(data),
+    )
+
+
+def encode_frames(model, trajectories, trajectory, frame):
+    """What each layer of a model makes of certain frames, (n, n_layers + 1, hidden_size) float32.
+
+    `trajectory` and `frame`, (n,), say which frames of the (n_trajectories, n_frames, 2)
+    `trajectories` are wanted. First comes the embedding, then the output of each layer.
+    """
+    trajectories = as_trajectories(
+        "trajectories", trajectories, model.config.max_position_embeddings
+    )
+    trajectory, frame = np.asarray(trajectory), np.asarray(frame)
+    wanted = {"trajectory": trajectory, "frame": frame}
+    for (name, index), limit in zip(wanted.items(), trajectories.shape[:2], strict=True):
+        if len(index) and not (index.min() >= 0 and index.max() < limit):
+            raise ValueError(f"{name} must lie in 0..{limit - 1}; got {index.min()}..{index.max()}")
+    n_layers = model.config.num_hidden_layers + 1
+    result = np.empty((len(trajectory), n_layers, model.config.hidden_size), np.float32)
+    rows = rows_per_batch(trajectories.shape[1])
+    with evaluating(model):
+        for first in range(0, len(trajectories), rows):
+            here = np.flatnonzero((trajectory >= first) & (trajectory < first + rows))
+            if len(here) == 0:
+                continue
+            batch = trajectories[first : first + rows]
+            hidden = model(batch, output_hidden_states=True).hidden_states
+            for layer, states in enumerate(hidden):
+                result[here, layer] = states.float().numpy()[trajectory[here] - first, frame[here]]
+    return result

@@ -1,0 +1,334 @@
+"""The comparison of collective variables in full, made once and kept.
+
+``python -m mb_support.studies collective_variable`` writes one file for each part
+to ``results/collective_variable``:
+the baselines, the best that anyone could do, every finished training of the recipes and, as a
+control, the random weights that each of them began with. A part whose file is there and was made
+with the same settings and weights is not made again. The chapter reads these files.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from ...classification import predict_states
+from ...datasets.sets import family_seed, make_dataset, regime_settings
+from ...files import paths
+from ...files.results import keep, rounded
+from ...model.inference import weights_digest
+from ...model.settings import SIZES
+from ...model.transformer import TrajectoryTransformer
+from ...observer.ideal import IdealObserver, standardise
+from ...reference.solver import GridSolver
+from ...simulation.langevin import simulate
+from ...states import assign_states
+from ...training.recipes import trainings
+from ...training.run import new_model
+from .baselines import baselines
+from .frames import ExactFields, encode_frames, exact_committor, is_in_transition, pick_frames
+from .past_windows import transition_points
+from .readouts import fit_linear, fit_probe
+from .scores import (
+    REGIONS,
+    block_masses,
+    calibration_curve,
+    error_sums,
+    rank_correlation,
+    region_factors,
+)
+from .tables import FOLDER, UNTRAINED, part_names
+
+CALIBRATION_EDGES = np.linspace(0, 1, 11)
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What decides how the comparison goes."""
+
+    n_train: int = 300  # trajectories on which read-outs are fitted,
+    n_validation: int = 150  # choices made,
+    n_scored: int = 400  # and everything scored
+    n_trees: int = 3000  # to which boosted trees are fitted a second time, more than n_train
+    scored: str = "test"  # family of the scored ones; another while the study is worked on
+    index: int = 600  # which set of each family: one that no other part of the book uses
+    shares: tuple = (1.0, 0.03)  # of frames looked at, where q is undecided and elsewhere
+    ridges: tuple = (1.0, 10.0, 100.0)  # penalties among which validation chooses
+    n_blocks: int = 80  # of scored trajectories, which are resampled
+    n_classified: int = 240  # trajectories for the calibration of the classifier
+    regime: str = "metastable"
+    grid_step: float = 0.02
+
+
+class Study:
+    """Data, exact answers and scores shared by all parts, from `StudySettings`."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.config = regime_settings(settings.regime)
+        self.solver = GridSolver(self.config.beta, self.config.diffusion, settings.grid_step)
+        self.fields = ExactFields(self.solver, self.config)
+        self.sets, self.frames = {}, {}
+        families = {
+            "train": ("train", settings.index, settings.n_train),
+            "validation": ("validation", settings.index, settings.n_validation),
+            # a validation set of its own where that is what is scored
+            "scored": (
+                settings.scored,
+                settings.index + (settings.scored == "validation"),
+                settings.n_scored,
+            ),
+        }
+        for name, (family, index, n) in families.items():
+            self.sets[name] = make_dataset(n, family, index, settings.regime)
+            self.frames[name] = pick_frames(
+                self.fields, self.sets[name], family_seed(family, index), settings.shares
+            )
+        self.mass = block_masses(self.frames["scored"], settings.n_blocks)
+
+    def facts(self):
+        """Exact numbers, how much was looked at, and the weight of each block."""
+        committor = exact_committor(self.solver)
+        inside = is_in_transition(committor).astype(float)
+        return {
+            "share_in_transition": float(self.solver.average(inside)),
+            "mean_committor": float(self.solver.average(committor)),
+            "slowest_timescale": float(self.solver.implied_timescales(1)[0]),
+            "n_frames": {name: len(frames) for name, frames in self.frames.items()},
+            "n_in_transition": {n: int(f.in_transition.sum()) for n, f in self.frames.items()},
+            "mass": _lists(self.mass),
+        }
+
+    def report(self, predicted, validated, ranked=None):
+        """What is kept of predictions for the scored and the validation frames.
+
+        A monotone read-out makes ties that are no fault of its variable: then `ranked`, the
+        variable, is ranked instead, whatever its sign.
+        """
+        rank = rank_correlation(predicted if ranked is None else ranked, self.frames["scored"])
+        if ranked is not None and rank[0] < 0:
+            rank = -rank[0], -rank[2], -rank[1]
+        error = self.validation_error(validated)
+        return self.scores(predicted, predicted, rank, validation=error)
+
+    def scores(self, by_region, predicted, rank, **further):
+        """Errors, rank and calibration of predictions for the scored frames, to be kept."""
+        frames = self.frames["scored"]
+        return {
+            "squares": _lists(error_sums(by_region, frames, self.settings.n_blocks)),
+            **further,
+            "rank": list(rank),
+            "calibration": calibration_curve(
+                predicted, frames.committor, frames.weights, CALIBRATION_EDGES
+            ),
+        }
+
+    def validation_error(self, predicted):
+        """Root mean square error on validation frames, with the weights of the fit."""
+        frames = self.frames["validation"]
+        return float(np.sqrt(frames.training_weights @ (predicted - frames.committor) ** 2))
+
+    def best(self, validated):
+        """Key of the predictions for the validation frames that err least."""
+        return min(validated, key=lambda key: self.validation_error(validated[key]))
+
+    def probe(self, features, order=None):
+        """Fit a linear probe on training frames, its penalty chosen on validation frames.
+
+        `features` are of the picked frames of "train" and "validation"; `order` says which frame's
+        committor each training frame is told, by default its own.
+        """
+        frames = self.frames["train"]
+        order = np.arange(len(frames)) if order is None else order
+        told = frames.committor[order], frames.training_weights[order]
+        probes = {
+            ridge: fit_probe(features["train"], *told, ridge) for ridge in self.settings.ridges
+        }
+        validated = {ridge: probe(features["validation"]) for ridge, probe in probes.items()}
+        return probes[self.best(validated)]
+
+    def position_error(self, located):
+        """Root mean square distance of (n_scored, 2) positions from the true ones."""
+        frames = self.frames["scored"]
+        miss = np.square(located - frames.positions).sum(axis=1)
+        return float(np.sqrt(frames.weights @ miss))
+
+    def region_errors(self, sums):
+        """Root mean square errors by region, from sums of `error_sums`."""
+        return {r: float(np.sqrt(np.sum(sums[r]) / self.mass[r].sum())) for r in REGIONS}
+
+    def tell(self, name, report):
+        """Print the main numbers of a report."""
+        errors = [f"{r} {e:.4f}" for r, e in self.region_errors(report["squares"]).items()]
+        print(f"{name}: {', '.join(errors)}, rank {report['rank'][0]:.3f}", flush=True)
+
+
+def _lists(sums):
+    return {region: rounded(values.tolist(), 4) for region, values in sums.items()}
+
+
+# ---- transformers ---------------------------------------------------------------------------
+
+
+def model_part(study, model, name):
+    """Probes of every layer, and what is kept of the one that validation chooses."""
+    encodings = {
+        family: encode_frames(model, data.trajectories, frames.trajectory, frames.frame)
+        for (family, data), frames in zip(study.sets.items(), study.frames.values(), strict=True)
+    }
+    layers, probes = {key: [] for key in ("validation", *REGIONS, "position")}, []
+    for layer in range(encodings["train"].shape[1]):
+        features = {family: values[:, layer] for family, values in encodings.items()}
+        probes.append(study.probe(features))
+        layers["validation"].append(study.validation_error(probes[-1](features["validation"])))
+        sums = error_sums(
+            probes[-1](features["scored"]), study.frames["scored"], study.settings.n_blocks
+        )
+        for region, error in study.region_errors(sums).items():
+            layers[region].append(error)
+        locate = fit_linear(features["train"], study.frames["train"].positions)
+        layers["position"].append(study.position_error(locate(features["scored"])))
+    layer = int(np.argmin(layers["validation"]))
+    features = {family: values[:, layer] for family, values in encodings.items()}
+    # a probe that is told the committor of another frame: what the probe makes of nothing
+    generator = np.random.default_rng(family_seed("train", study.settings.index))
+    shuffled = study.probe(features, generator.permutation(len(study.frames["train"])))
+    part = {"layers": layers, "layer": layer}
+    for key, probe in (("probe", probes[layer]), ("shuffled", shuffled)):
+        part[key] = study.report(*(probe(features[f]) for f in ("scored", "validation")))
+        study.tell(f"{name}, layer {layer}, {key}", part[key])
+    return part
+
+
+def classifier_part(study, model):
+    """The classifier's probability of B for trajectories that begin at points of known committor.
+
+    Equally many starts from each eighth of the range 0.02 < q < 0.98, there with the Boltzmann
+    density.
+    """
+    settings, edges = study.settings, np.linspace(0.02, 0.98, 9)
+    committor = exact_committor(study.solver)
+    seed = family_seed(settings.scored, settings.index + 2)
+    generator = np.random.default_rng(seed)
+    n = settings.n_classified // (len(edges) - 1)
+    points = np.concatenate(
+        [
+            transition_points(study.solver, committor, n, generator, low, high)
+            for low, high in zip(edges[:-1], edges[1:], strict=True)
+        ]
+    )
+    shown = simulate(study.config, points, seed)
+    probability = predict_states(model, shown, progress=False)[1][:, 1]
+    return {
+        "committor": rounded(study.fields.committor(points).tolist(), 4),
+        "state": assign_states(points).tolist(),
+        "probability": rounded(probability.tolist(), 4),
+    }
+
+
+# ---- the best that anyone could do ------------------------------------------------------------
+
+
+def best_committor(observer, fields, trajectories, frames, progress=False):
+    """Posterior mean of the committor of frames, given their standardised trajectories.
+
+    Standardisation hides where a trajectory was, so even an observer who knows the dynamics exactly
+    is not sure of q(x_t). `IdealObserver` has samples of the shift and scale that were taken away;
+    each says where every frame was. The mean of q over them, each with the weight with which a
+    frame at that place is scored, has the least expected squared error of all functions of the
+    standardised trajectory: no read-out of any encoding can do better but by chance.
+
+    A dictionary: for each of `REGIONS` and for "fitted", the weights with which probes are
+    fitted, the best prediction of q for the `frames`, (n,); "position", that of the position with
+    the Boltzmann weights, (n, 2); "effective_samples", (n_trajectories,), NaN where no frame was
+    asked for.
+    """
+    standardised, _ = standardise(trajectories)
+    factors = region_factors(frames)
+    found = {name: np.empty(len(frames)) for name in factors}
+    found["position"] = np.empty((len(frames), 2))
+    found["effective_samples"] = np.full(len(standardised), np.nan)
+    numbers = np.unique(frames.trajectory)
+    for number in tqdm(numbers, "trajectories", disable=not progress):
+        rows = np.flatnonzero(frames.trajectory == number)
+        z = standardised[number]
+        locations, weights = observer.sample_posterior(z, int(number))
+        found["effective_samples"][number] = 1 / np.square(weights).sum()
+        places = locations[:, None, :2] + np.exp(locations[:, None, 2:]) * z[frames.frame[rows]]
+        committor = fields.committor(places)  # (samples, frames)
+        density = weights[:, None] * fields.weight(places)
+        for name, factor in factors.items():
+            found[name][rows] = _mean(committor, density * factor(committor), weights)
+        for axis in (0, 1):
+            found["position"][rows, axis] = _mean(places[..., axis], density, weights)
+    return found
+
+
+def _mean(values, densities, weights):
+    # a frame that no sample puts into a region has no weight there: then the plain mean
+    total = densities.sum(axis=0)
+    weighted = (densities * values).sum(axis=0) / np.where(total > 0, total, 1.0)
+    return np.where(total > 0, weighted, weights @ values)
+
+
+def ideal_part(study):
+    """What the ideal observer makes of the scored frames: nobody can do better."""
+    frames, trajectories = study.frames["scored"], study.sets["scored"].trajectories
+    observer = IdealObserver(study.config)
+    found = best_committor(observer, study.fields, trajectories, frames, progress=True)
+    rank = rank_correlation(found["transition"], frames)
+    report = study.scores(found, found["fitted"], rank) | {
+        "position": study.position_error(found["position"]),
+        "effective_samples": float(np.nanmedian(found["effective_samples"])),
+    }
+    study.tell("ideal observer", report)
+    return {"probe": report}
+
+
+# ---- keeping it -----------------------------------------------------------------------------
+
+
+def load_model(part, folder=paths.TRAININGS):
+    """The model of a part: a training's, or, for "untrained-" and its name, what it began as."""
+    name = part.removeprefix(UNTRAINED)
+    if name not in trainings():
+        raise ValueError(f"no training is called {name!r}: choose one of {list(trainings())}")
+    if part != name:
+        with torch.random.fork_rng(devices=[]):
+            return new_model(trainings()[name]).eval()
+    weights = folder / name / "model"
+    if not (weights / "model.safetensors").exists():
+        raise ValueError(
+            f"no weights in {weights}: make them with python -m mb_support.training --name {name}"
+        )
+    return TrajectoryTransformer.from_pretrained(weights).eval()
+
+
+def make_part(study, part, folder=FOLDER, trained=paths.TRAININGS):
+    """Make a part of `part_names` and write its file to `folder`, unless it is there already."""
+    makers = {
+        "baselines": lambda: study.facts() | {"views": baselines(study)},
+        "ideal": lambda: ideal_part(study),
+    }
+    model = None if part in makers else load_model(part, trained)
+
+    def of_model():
+        found = model_part(study, model, part)
+        if not part.startswith(UNTRAINED):
+            found["classifier"] = classifier_part(study, model)
+        return found
+
+    made_for = {
+        "settings": asdict(study.settings),
+        "weights": None if model is None else weights_digest(model),
+    }
+    packages = ("torch", "transformers", "deeptime", "scikit-learn")
+    keep(folder / f"{part}.json", made_for, makers.get(part, of_model), packages)
+
+
+def parts():
+    """{name: function that makes and keeps it}: baselines, the best possible, and the models."""
+    study = cache(lambda: Study(StudySettings()))  # not before it is needed: it simulates
+    return {part: lambda part=part: make_part(study(), part) for part in part_names(SIZES)}

@@ -1,0 +1,1 @@
+"""Chapter 5: forecasts and continuations of the trained models."""

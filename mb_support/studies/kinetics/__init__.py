@@ -1,0 +1,1 @@
+"""Chapter 9: generated ensembles judged on passages and populations."""

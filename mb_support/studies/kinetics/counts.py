@@ -1,0 +1,274 @@
+"""What a set of trajectories says of densities, passage times, rates and autocorrelations.
+
+Everything is counted trajectory by trajectory, so that bootstrap intervals come from resampling
+whole trajectories, which are independent, and not frames, which are not. Exact values for
+comparison come from `reference.GridSolver`, with what looking at frames only does to them.
+`kinetics_markov` adds Markov state models and their slowest timescale.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import rel_entr
+
+from ...checks import checked_disk, checked_positive
+from ...potential import MINIMA, potential
+
+#: Disks (centre, radius) around A and B, reduced length.
+DISKS = ((MINIMA[0], 0.1), (MINIMA[1], 0.1))
+#: The stated grid: square boxes of this width over this rectangle (x, then y), reduced length.
+#: Everything outside is one more box, with a Boltzmann weight of about 1e-4.
+BOX_WIDTH = 0.1
+BOX_BOUNDS = ((-1.7, 1.3), (-0.5, 2.2))
+_BEYOND = 1.5  # how far beyond the grid the Boltzmann weight is integrated, reduced length
+_BLOCK = 2_000_000  # frames looked at together, which bounds the memory for temporary arrays
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its standard error, and percentiles 2.5 and 97.5, by bootstrap."""
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
+
+
+def bootstrap(statistic, n_units, n_samples=200, seed=0):
+    """`Estimate` of a statistic of independent units, with its uncertainty by resampling them.
+
+    `statistic` takes (n_units,) weights, how often each trajectory or group of them counts; the
+    value is that with all weights one. Samples in which it is not finite are left out; without a
+    finite one the interval is all NaN.
+    """
+    if n_units < 2:
+        raise ValueError(f"n_units must be at least 2 to resample; got {n_units}")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(np.ones(n_units)))
+        samples = np.array([statistic(w) for w in _resampled(n_units, n_samples, seed)], float)
+    samples = samples[np.isfinite(samples)]
+    if len(samples) < 2:
+        return Estimate(value, np.nan, np.nan, np.nan)
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return Estimate(value, float(samples.std(ddof=1)), float(low), float(high))
+
+
+def _resampled(n_units, n_samples, seed):
+    random = np.random.default_rng(seed)
+    return random.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_samples)
+
+
+def checked_set(trajectories):
+    """`trajectories` as an (n, n_frames, 2) array; `ValueError` for other shapes or NaN."""
+    trajectories = np.asarray(trajectories)
+    if trajectories.ndim != 3 or trajectories.shape[-1] != 2 or trajectories.shape[1] < 2:
+        raise ValueError(
+            "trajectories must have shape (n, n_frames, 2) with at least two frames; got "
+            f"{trajectories.shape}"
+        )
+    if not np.isfinite(trajectories).all():
+        raise ValueError("trajectories hold NaN or infinite coordinates")
+    return trajectories
+
+
+def parts(trajectories):
+    """Slices of trajectories that can be looked at together without much memory."""
+    n, n_frames = trajectories.shape[:2]
+    step = max(1, _BLOCK // n_frames)
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
+
+
+# ---- densities ---------------------------------------------------------------------------------
+
+
+def box_edges(width=BOX_WIDTH):
+    """Edges of the stated grid along x and y, two (n,) ndarrays."""
+    width = checked_positive("width", width)
+    return tuple(
+        low + width * np.arange(round((high - low) / width) + 1) for low, high in BOX_BOUNDS
+    )
+
+
+def box_number(edges):
+    """How many boxes a grid has, with the one for everywhere else."""
+    return (len(edges[0]) - 1) * (len(edges[1]) - 1) + 1
+
+
+def assign_boxes(positions, edges):
+    """Number of the box of each of (..., 2) positions: y fastest, the last one for elsewhere."""
+    x_edges, y_edges = edges
+    n_x, n_y = len(x_edges) - 1, len(y_edges) - 1
+    i = np.floor((positions[..., 0] - x_edges[0]) / (x_edges[1] - x_edges[0])).astype(np.int32)
+    j = np.floor((positions[..., 1] - y_edges[0]) / (y_edges[1] - y_edges[0])).astype(np.int32)
+    inside = (i >= 0) & (i < n_x) & (j >= 0) & (j < n_y)
+    return np.where(inside, i * n_y + j, n_x * n_y).astype(np.int32)
+
+
+def count_boxes(trajectories, edges):
+    """Frames of each trajectory in each box, (n_trajectories, n_boxes + 1) ndarray of int64."""
+    trajectories = checked_set(trajectories)
+    n_boxes = box_number(edges)
+    counts = np.empty((len(trajectories), n_boxes), np.int64)
+    for part in parts(trajectories):
+        boxes = assign_boxes(trajectories[part], edges)
+        number = boxes + n_boxes * np.arange(len(boxes))[:, None]
+        counts[part] = np.bincount(number.ravel(), minlength=counts[part].size).reshape(-1, n_boxes)
+    return counts
+
+
+def boltzmann_boxes(beta, edges, n_points=20):
+    """Exact stationary probability of each box and of everywhere else, by quadrature."""
+    padded, shape = [], []
+    for e in edges:
+        step = e[1] - e[0]
+        n_more = int(np.ceil(_BEYOND / step))
+        low, n = e[0] - n_more * step, len(e) - 1 + 2 * n_more
+        padded.append(low + step * (np.arange(n * n_points) + 0.5) / n_points)
+        shape.append((n, n_more))
+    energy = potential(np.stack(np.meshgrid(*padded, indexing="ij"), axis=-1))
+    weight = np.exp(-beta * (energy - energy.min()))
+    (n_x, more_x), (n_y, more_y) = shape
+    boxes = weight.reshape(n_x, n_points, n_y, n_points).sum((1, 3)) / weight.sum()
+    boxes = boxes[more_x : n_x - more_x, more_y : n_y - more_y].ravel()
+    return np.append(boxes, 1 - boxes.sum())
+
+
+def jensen_shannon_divergence(p, q):
+    """Jensen-Shannon divergence of two discrete distributions, in nats: from 0 to ln 2.
+
+    The square of `scipy.spatial.distance.jensenshannon`. Each of p and q, (n,), is normalised.
+    """
+    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
+    if p.shape != q.shape or p.ndim != 1:
+        raise ValueError(f"p and q must be (n,) arrays of equal length; got {p.shape}, {q.shape}")
+    for name, values in (("p", p), ("q", q)):
+        if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
+            raise ValueError(f"{name} must be finite, non-negative and not all zero")
+    p, q = p / p.sum(), q / q.sum()
+    middle = (p + q) / 2
+    return float(0.5 * rel_entr(p, middle).sum() + 0.5 * rel_entr(q, middle).sum())
+
+
+# ---- passages ----------------------------------------------------------------------------------
+
+
+def last_visited(trajectories, disks=DISKS):
+    """Disk, 0 or 1, that each frame or those before it visited last; -1 before the first visit."""
+    trajectories = checked_set(trajectories)
+    visited = np.empty(trajectories.shape[:2], np.int8)
+    disks = [checked_disk("disk", disk) for disk in disks]
+    frame = np.arange(trajectories.shape[1], dtype=np.int32)
+    for part in parts(trajectories):
+        inside = inside_disks(trajectories[part], disks)
+        latest = np.where(inside >= 0, frame, 0)
+        np.maximum.accumulate(latest, axis=1, out=latest)
+        visited[part] = np.take_along_axis(inside, latest, axis=1)
+    return visited
+
+
+def inside_disks(frames, disks):
+    """Number of the disk in which each frame lies, or -1, (n, n_frames) ndarray of int8."""
+    found = np.full(frames.shape[:2], -1, np.int8)
+    for number, (centre, radius) in enumerate(disks):
+        offset = frames - np.asarray(centre, frames.dtype)
+        found[(offset**2).sum(axis=-1) < radius**2] = number
+    return found
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Passages between two disks: (n, 2) arrays of a number for each trajectory and disk."""
+
+    time_after: np.ndarray  # time spent with A, or B, as the disk visited last
+    count: np.ndarray  # arrivals in B coming from A, and in A coming from B
+
+    def mean_time(self, source, weights=None):
+        """Mean time from an arrival in disk 0 or 1 to the next arrival in the other.
+
+        Time spent on the way, finished or not, divided by the number of arrivals: the likeliest
+        mean when passage times are exponential, as they are up to the short time in which a
+        basin is left or forgotten.
+        """
+        weights = np.ones(len(self.count)) if weights is None else weights
+        return (weights @ self.time_after[:, source]) / (weights @ self.count[:, source])
+
+
+def count_passages(trajectories, frame_time, disks=DISKS):
+    """`Passages` from disk to disk, as seen at frames that are `frame_time` apart."""
+    frame_time = checked_positive("frame_time", frame_time)
+    visited = last_visited(trajectories, disks)
+    before, after = visited[:, :-1], visited[:, 1:]
+    time_after = np.stack([(before == k).sum(axis=1) for k in (0, 1)], axis=-1)
+    arrivals = [((before == k) & (after == 1 - k)).sum(axis=1) for k in (0, 1)]
+    return Passages(frame_time * time_after, np.stack(arrivals, axis=-1))
+
+
+def frame_passage_time(solver, target, frame_time):
+    """Exact mean first passage time when the target is looked at in frames only, at each node.
+
+    A trajectory can enter a small disk (centre, radius) and leave it again between two frames, so
+    that at frames passages take longer. With P = exp(frame_time L), solves
+    m = frame_time + P (m outside); inside the target it is the time to the next frame there.
+    """
+    centre, radius = checked_disk("target", target)
+    frame_time = checked_positive("frame_time", frame_time)
+    # Share of each cell outside the disk, so that the result does not jump with the grid.
+    offsets = ((np.arange(8) + 0.5) / 8 - 0.5) * solver.grid_step
+    outside = np.zeros(solver.shape)
+    for inner in np.stack(np.meshgrid(offsets, offsets), axis=-1).reshape(-1, 2):
+        outside += ((solver.positions + inner - centre) ** 2).sum(axis=-1) >= radius**2
+    outside /= len(offsets) ** 2
+
+    # With u = sqrt(weight) m the operator is symmetric and positive: conjugate gradients apply, and
+    # need few steps, as only one process is slow.
+    weight = solver.stationary_density() * solver.cell_area
+    kept = outside > 0
+    root = np.sqrt(np.where(solver.active, np.maximum(weight, 1e-290), 0.0)) * kept
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+    share = np.sqrt(outside)
+
+    def one_step(scaled):
+        values = scaled.reshape(solver.shape)
+        later = solver.propagate(values * share * inverse, frame_time)
+        return (values - share * root * later).ravel()
+
+    operator = LinearOperator((outside.size, outside.size), matvec=one_step, dtype=float)
+    first = (solver.mean_first_passage_time((centre, radius)) + frame_time) * root * share
+    right = (frame_time * root * share).ravel()
+    scaled, failed = cg(operator, right, x0=first.ravel(), rtol=1e-9, maxiter=500)
+    if failed:
+        raise RuntimeError(f"the passage time to {target} did not converge")
+    times = scaled.reshape(solver.shape) * share * inverse
+    return frame_time + solver.propagate(times, frame_time)
+
+
+# ---- autocorrelation ---------------------------------------------------------------------------
+
+
+def autocorrelation(trajectories, lags, n_samples=200, seed=0):
+    """Normalised autocorrelation function of the coordinate y, with its uncertainty.
+
+    C(lag) = <(y(t) - <y>) (y(t + lag) - <y>)> / <(y - <y>)^2>, averaged over frames and
+    trajectories, which are taken as stationary. Lags are in frames; returns values and standard
+    errors, (n_lags,) each, the latter from a bootstrap over trajectories.
+    """
+    values = checked_set(trajectories)[..., 1].astype(float)
+    lags = np.asarray(lags)
+    if (lags < 0).any() or (lags >= values.shape[1]).any():
+        raise ValueError(f"lags must be from 0 to {values.shape[1] - 1}; got {lags.tolist()}")
+    shifted = values - values.mean()  # near the mean, so that what follows loses no digits
+    first, second = shifted.mean(axis=1), (shifted**2).mean(axis=1)
+    n = values.shape[1]
+    products = np.stack(
+        [(shifted[:, : n - lag] * shifted[:, lag:]).mean(axis=1) for lag in lags], axis=-1
+    )
+
+    def curve(weights):
+        weights = weights / weights.sum()
+        mean = weights @ first
+        variance = weights @ second - mean**2
+        return (weights @ products - mean**2) / variance if variance > 0 else np.nan * lags
+
+    samples = np.array([curve(w) for w in _resampled(len(values), n_samples, seed)])
+    return curve(np.ones(len(values))), samples.std(axis=0, ddof=1)

@@ -1,0 +1,1 @@
+"""Chapter 8: what the loss shows of the answer."""

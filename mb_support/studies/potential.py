@@ -1,0 +1,212 @@
+"""Tables of exact results for the chapters, kept on disk between runs."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from ..files.cache import cached
+from ..potential import MINIMA, SADDLES, force, potential
+from ..reference.forecast import (
+    label_posterior,
+    last_state_accuracy,
+    mean_frame_density,
+    simulated_moments,
+)
+from ..reference.solver import DISK_A, DISK_B, GridSolver
+from ..states import assign_states
+
+#: Finite-element values at beta = 0.1, D = kT between `DISK_A` and `DISK_B`, from M. Cameron's
+#: transition path theory code.
+PUBLISHED_FLUX = 0.00492646
+PUBLISHED_LAST_IN_A = 0.974587
+#: Points, and the committor from A to B there at each kT, recorded before this solver was written.
+COMMITTOR_POINTS = np.array([(-0.8034, 0.5983), (-0.0494, 0.4622), (0.2017, 0.2991)])
+PUBLISHED_COMMITTORS = {
+    10: (0.4026, 0.9482, 0.9769),
+    20: (0.3003, 0.8050, 0.8992),
+    30: (0.2805, 0.7179, 0.8414),
+}
+
+
+def stationary_points():
+    """Minima and saddles with their energy and the length of the force that is left there."""
+    points = np.concatenate([MINIMA, SADDLES])
+    table = pd.DataFrame(points, columns=["x", "y"], index=["A", "B", "C", "A to C", "C to B"])
+    table["energy"] = potential(points)
+    table["force"] = np.linalg.norm(force(points), axis=-1)
+    return table
+
+
+def compare_with_published(grid_step):
+    """The solver's values beside published ones: kT, quantity, published, ours, difference."""
+
+    def compute():
+        first = GridSolver(0.1, 10.0, grid_step).transition_path_theory(DISK_A, DISK_B)
+        ours = [first.flux, first.probability_last_in_source]
+        for kT in PUBLISHED_COMMITTORS:
+            solver = GridSolver(1 / kT, kT, grid_step)
+            committor = solver.committor(DISK_A, DISK_B)
+            ours.extend(solver.interpolate(committor, COMMITTOR_POINTS))
+        return {"ours": np.array(ours)}
+
+    rows = [(10, "reactive flux", PUBLISHED_FLUX), (10, "P(last in A)", PUBLISHED_LAST_IN_A)]
+    for kT, values in PUBLISHED_COMMITTORS.items():
+        for point, value in zip(COMMITTOR_POINTS, values, strict=True):
+            rows.append((kT, f"committor at ({point[0]}, {point[1]})", value))
+    table = pd.DataFrame(rows, columns=["kT", "quantity", "published"])
+    table["ours"] = cached("published", {"grid_step": grid_step}, compute)["ours"]
+    table["difference"] = table["ours"] - table["published"]
+    return table
+
+
+def kinetics_table(regimes, grid_step, n_timescales=4):
+    """Passage times, rates and implied timescales, a column for each regime, reduced units.
+
+    Passage times are from the minima to the other state's disk, rates between the disks.
+    `regimes` is a dict of str to SimulationConfig.
+    """
+
+    def summary(beta, diffusion, grid_step):
+        solver = GridSolver(beta, diffusion, grid_step)
+        paths = solver.transition_path_theory(DISK_A, DISK_B)
+        to_a, to_b = (solver.mean_first_passage_time(disk) for disk in (DISK_A, DISK_B))
+        rows = {
+            "mean first passage time A to B": solver.interpolate(to_b, MINIMA[0]),
+            "mean first passage time B to A": solver.interpolate(to_a, MINIMA[1]),
+            "rate A to B": paths.rate,
+            "rate B to A": paths.flux / paths.probability_last_in_target,
+            "reactive flux": paths.flux,
+            "P(last in A)": paths.probability_last_in_source,
+        }
+        times = solver.implied_timescales(n_timescales)
+        return rows | {f"timescale {k}": time for k, time in enumerate(times, start=1)}
+
+    columns = {}
+    for name, config in regimes.items():
+        key = {"beta": config.beta, "diffusion": config.diffusion, "grid_step": grid_step}
+        compute = partial(summary, **key)
+        columns[name] = cached(
+            "kinetics", key | {"n_timescales": n_timescales}, compute, source=kinetics_table
+        )
+    return pd.DataFrame(columns).astype(float)
+
+
+def refinement(beta, diffusion, steps):
+    """How much results change when the grid step is halved, from step to step.
+
+    Relative changes of the reactive flux, the passage time from A to B and the slowest timescale,
+    and the root mean square change of the committor over 300 points of the start box. `steps`
+    are at least three, each half of the one before.
+    """
+    points = np.random.default_rng(0).uniform([-1.3, 0.0], [0.9, 1.8], (300, 2))
+
+    def compute():
+        scalars, committors = [], []
+        for step in steps:
+            solver = GridSolver(beta, diffusion, step)
+            paths = solver.transition_path_theory(DISK_A, DISK_B)
+            passage = solver.interpolate(solver.mean_first_passage_time(DISK_B), MINIMA[0])
+            scalars.append([paths.flux, float(passage), solver.implied_timescales(1)[0]])
+            committors.append(solver.interpolate(paths.committor, points))
+        return {"scalars": np.array(scalars), "committors": np.array(committors)}
+
+    key = {"beta": beta, "diffusion": diffusion, "steps": list(steps)}
+    stored = cached("refinement", key, compute)
+    scalars, committors = stored["scalars"], stored["committors"]
+    table = pd.DataFrame(
+        np.abs(np.diff(scalars, axis=0)) / scalars[-1],
+        columns=["reactive flux", "passage time A to B", "slowest timescale"],
+        index=pd.Index(steps[:-1], name="grid step"),
+    )
+    table["committor"] = np.sqrt(np.mean(np.diff(committors, axis=0) ** 2, axis=1))
+    return table
+
+
+def observed_orders(changes):
+    """Order of convergence of each column of `refinement`, from its last two rows."""
+    return np.log2(changes.iloc[-2] / changes.iloc[-1])
+
+
+def forecast_errors(solver, frames, frame_time):
+    """Mean squared error of forecasts in equilibrium by how many frames they look ahead.
+
+    Summed over x and y, reduced length squared: "exact floor" (the conditional mean), "last
+    frame" (the particle stays) and "mean" (the equilibrium mean).
+    """
+    # By detailed balance all of them follow from the autocorrelation of the position at one and
+    # two times the horizon, which costs far less than the conditional moments at every node.
+    density, position = solver.stationary_density(), np.moveaxis(solver.positions, -1, 0)
+    offset = position - solver.average(position)[:, None, None]
+    variance = solver.average(offset**2).sum()
+    now, memory = density * offset, {0: variance}
+    steps = np.unique(np.outer([0, 1, 2], frames))
+    for before, step in zip(steps[:-1], steps[1:], strict=True):
+        now = solver.propagate_density(now, (step - before) * frame_time, settled=True)
+        memory[step] = (now * offset).sum() * solver.cell_area
+    rows = [(variance - memory[2 * k], 2 * (variance - memory[k]), variance) for k in frames]
+    return pd.DataFrame(
+        rows,
+        columns=["exact floor", "last frame", "mean"],
+        index=pd.Index(frames, name="frames ahead"),
+    )
+
+
+def floor_table(solver, config):
+    """Noise floor of one frame for several distributions of the frame it starts from.
+
+    Columns x, y and sum, reduced length squared. Rows: "equilibrium"; "data" (starts uniform over
+    the box, all frames but the last alike); "data, as simulated" (with the error of the
+    simulation's time step). `config` is overdamped, with the solver's temperature.
+    """
+    if config.stride % 2:
+        raise ValueError(f"stride must be even; got {config.stride}")
+    data = mean_frame_density(solver, config.n_frames - 1, config.frame_time)
+    simulated, doubled = (
+        simulated_moments(solver, replace(config, dt=config.dt * k, stride=config.stride // k))[1]
+        for k in (1, 2)
+    )
+    # The simulated chain is of first order in its time step; its two steps extrapolate to
+    # continuous time with less error than the grid's own propagator has at this grid step.
+    exact = (2 * simulated - doubled)[[0, 1], [0, 1]]
+    rows = {
+        "equilibrium": solver.average(exact),
+        "data": solver.average(exact, data),
+        "data, as simulated": solver.average(simulated[[0, 1], [0, 1]], data),
+    }
+    table = pd.DataFrame(rows, index=["x", "y"]).T
+    return table.assign(sum=table.sum(axis=1))
+
+
+def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
+    """Frames at which curves over a trajectory are worth knowing: the first, many early, few late.
+
+    `n_early` frames are spaced evenly in their logarithm; `late` ones are shares of the length.
+    """
+    if n_frames < 2:
+        raise ValueError(f"n_frames must be at least 2; got {n_frames}")
+    last = n_frames - 1
+    early = np.geomspace(1, last, n_early).round()
+    late = np.round(last * np.array(late, dtype=float))
+    return np.unique(np.concatenate([[0], early, late])).astype(int)
+
+
+def label_curves(solver, config, frames, trajectories):
+    """Best accuracy from frame t on for the first and the last state: exact, and simulated.
+
+    Two dicts by name of the label; only the first state is guessed on simulated trajectories,
+    (n_trajectories, n, 2) at these n frames, as a pair of accuracy and two standard errors.
+    """
+    posterior = label_posterior(solver, frames, config.frame_time)
+    last = last_state_accuracy(solver, frames, config.n_frames, config.frame_time)
+    states = assign_states(trajectories)
+    accuracy = np.empty(len(posterior.frames))
+    for k, probability in enumerate(posterior.probability):
+        guess = solver.interpolate(probability, trajectories[:, k], fill_value=0.5) > 0.5
+        # At the start the label is seen, not inferred.
+        guess = states[:, 0] if posterior.frames[k] == 0 else guess
+        accuracy[k] = np.mean(guess == states[:, 0])
+    error = 2 * np.sqrt(accuracy * (1 - accuracy) / len(states))
+    exact = {"first frame's state": posterior.accuracy, "last frame's state": last}
+    return exact, {"first frame's state": (accuracy, error)}
