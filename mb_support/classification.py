@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
 from .model.inference import as_trajectories, evaluating, rows_per_batch
 from .states import STATE_A, STATE_B
+from .statistics import CONFIDENCE, wilson_interval
 
 #: Accuracy of each size in the poster's table (A. Leban, "Modern autoregressive architectures for
 #: the collective variable problem", University of Michigan).
@@ -22,8 +22,6 @@ POSTER_SCORES = MappingProxyType({"small": 0.9150, "medium": 0.9780, "large": 0.
 
 #: The four scores of the table, in its order.
 SCORES = ("accuracy", "precision", "recall", "f1")
-#: Level of every interval.
-CONFIDENCE = 0.95
 
 
 def predict_states(model, trajectories, progress=True):
@@ -90,14 +88,6 @@ def confusion(labels, predicted):
     return confusion_matrix(labels, predicted, labels=[STATE_A, STATE_B])
 
 
-def wilson_interval(n_right, n):
-    """95% interval of a proportion: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)."""
-    if not 0 <= n_right <= n or n < 1:
-        raise ValueError(f"n_right must be from 0 to n, with n at least 1; got {n_right} of {n}")
-    interval = binomtest(int(n_right), int(n)).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
 def scores_of_confusion(matrix):
     """The four `SCORES` of (..., 2, 2) confusion matrices, as a dict of (...) ndarray.
 
@@ -131,27 +121,6 @@ def scores(labels, predicted):
         rows[name] = [float(scores_of_confusion(matrix)[name]), *np.quantile(values, tails)]
     rows["accuracy"][1:] = wilson_interval(int(np.trace(matrix)), n)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
-
-
-def verdict(interval, other):
-    """Whether one interval (low, high) lies above another: the same number twice if exact.
-
-    "confirmed" if above, "refuted" if below, "undecided" if they overlap.
-    """
-    for low, high in (interval, other):
-        if not low <= high:
-            raise ValueError(f"an interval is (low, high), low first; got ({low}, {high})")
-    if interval[0] > other[1]:
-        return "confirmed"
-    return "refuted" if interval[1] < other[0] else "undecided"
-
-
-def verdicts_in_words(verdicts):
-    """One line of {name: verdict}, such as "confirmed: small; undecided: medium, large"."""
-    by_verdict = {}
-    for name, found in verdicts.items():
-        by_verdict.setdefault(found, []).append(name)
-    return "; ".join(f"{found}: {', '.join(names)}" for found, names in by_verdict.items())
 
 
 def first_stays(states):

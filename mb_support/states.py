@@ -10,14 +10,20 @@ from functools import lru_cache
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from .checks import checked_positions
-from .potential import SADDLES, force
+from .checks import checked_disk, checked_positions
+from .potential import MINIMA, SADDLES, force
 
 STATE_A, STATE_B = 0, 1
+#: Disks (centre, radius) around A and B, reduced length: those of published transition path theory,
+DISK_A = ((-0.558, 1.441), 0.1)
+DISK_B = ((0.623, 0.028), 0.1)
+#: and those around the minima themselves, by which passages are counted.
+DISKS = ((tuple(MINIMA[0].tolist()), 0.1), (tuple(MINIMA[1].tolist()), 0.1))
 
 _TABLE_RANGE = (-5.0, 5.0)  # of x; V is above 1e24 on the curve's ends
 _TABLE_STEP = 1e-3
 _CHUNK = 1 << 18
+_BLOCK = 2_000_000  # frames looked at together, which bounds the memory for temporary arrays
 
 
 def _uphill_path(direction, x_end):
@@ -110,3 +116,46 @@ def assign_states(positions):
         x, y = points[i : i + _CHUNK].astype(float).T
         states[i : i + _CHUNK] = np.where(y > separatrix_height(x), STATE_A, STATE_B)
     return states.reshape(positions.shape[:-1])
+
+
+def checked_set(trajectories):
+    """`trajectories` as an (n, n_frames, 2) array; `ValueError` for other shapes or NaN."""
+    trajectories = np.asarray(trajectories)
+    if trajectories.ndim != 3 or trajectories.shape[-1] != 2 or trajectories.shape[1] < 2:
+        raise ValueError(
+            "trajectories must have shape (n, n_frames, 2) with at least two frames; got "
+            f"{trajectories.shape}"
+        )
+    if not np.isfinite(trajectories).all():
+        raise ValueError("trajectories hold NaN or infinite coordinates")
+    return trajectories
+
+
+def parts(trajectories):
+    """Slices of trajectories that can be looked at together without much memory."""
+    n, n_frames = trajectories.shape[:2]
+    step = max(1, _BLOCK // n_frames)
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
+
+
+def last_visited(trajectories, disks=DISKS):
+    """Disk, 0 or 1, that each frame or those before it visited last; -1 before the first visit."""
+    trajectories = checked_set(trajectories)
+    visited = np.empty(trajectories.shape[:2], np.int8)
+    disks = [checked_disk("disk", disk) for disk in disks]
+    frame = np.arange(trajectories.shape[1], dtype=np.int32)
+    for part in parts(trajectories):
+        inside = inside_disks(trajectories[part], disks)
+        latest = np.where(inside >= 0, frame, 0)
+        np.maximum.accumulate(latest, axis=1, out=latest)
+        visited[part] = np.take_along_axis(inside, latest, axis=1)
+    return visited
+
+
+def inside_disks(frames, disks):
+    """Number of the disk in which each frame lies, or -1, (n, n_frames) ndarray of int8."""
+    found = np.full(frames.shape[:2], -1, np.int8)
+    for number, (centre, radius) in enumerate(disks):
+        offset = frames - np.asarray(centre, frames.dtype)
+        found[(offset**2).sum(axis=-1) < radius**2] = number
+    return found

@@ -28,8 +28,8 @@ from mb_support import SIZES, TrajectoryConfig, get_profile, make_dataset
 from mb_support.model import checkpoint_sizes, load_checkpoint
 from mb_support.plotting import model as plots
 from mb_support.plotting.style import use_style
+from mb_support.statistics import bootstrap_mean
 from mb_support.studies import model as study
-from mb_support.studies.attention import measures
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -144,7 +144,7 @@ models = {size: load_checkpoint(size) for size in sizes}
 model = models[sizes[0]]
 losses = study.both_readings(model, data)
 difference = losses["two"] - losses["one"]
-for key, value in zip(("", "_low", "_high"), measures.bootstrap(difference), strict=True):
+for key, value in zip(("", "_low", "_high"), bootstrap_mean(difference), strict=True):
     glue(f"model_two_minus_one{key}", float(value), display=False)
 for reading in ("one", "two"):
     glue(f"model_ce_{reading}", float(losses[reading].mean()), display=False)
@@ -202,7 +202,7 @@ print("log-odds changed by shift and scale by less than 0.001:", bool(change < 1
 
 # %%
 shift = losses["unbiased"] - losses["trajectory"]
-for key, value in zip(("", "_low", "_high"), measures.bootstrap(shift), strict=True):
+for key, value in zip(("", "_low", "_high"), bootstrap_mean(shift), strict=True):
     glue(f"model_statistics{key}", float(value), display=False)
 glue("model_trajectory_loss", float(losses["trajectory"].mean()), display=False)
 words = study.change_in_words(shift.mean(), losses["trajectory"].mean())

@@ -7,6 +7,7 @@ import torch
 from mb_support.datasets import make_dataset
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.states import assign_states
+from mb_support.statistics import bootstrap_mean
 from mb_support.studies.attention import importance as im
 from mb_support.studies.attention import maps as at
 from mb_support.studies.attention import measures as am
@@ -261,11 +262,11 @@ def test_the_head_that_stands_out_is_measured_on_trajectories_that_did_not_choos
 
 def test_bootstrap_intervals_have_the_width_of_the_standard_error():
     values = np.random.default_rng(5).normal(2.0, 1.0, (400, 3))
-    mean, low, high = am.bootstrap(values)
+    mean, low, high = bootstrap_mean(values)
     agree(mean, values.mean(0))
     agree(high - low, 2 * 1.96 / 20, rtol=0.15)
     values[:200, 1] = np.nan
-    _, low, high = am.bootstrap(values)
+    _, low, high = bootstrap_mean(values)
     agree((high - low)[1], 2 * 1.96 / np.sqrt(200), rtol=0.2)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mb_support.classification import SCORES, wilson_interval
+from mb_support.classification import SCORES
+from mb_support.statistics import wilson_interval
 from mb_support.studies.classification import tables
 from mb_support.studies.classification.over_seeds import accuracy_differences, scores_over_seeds
 

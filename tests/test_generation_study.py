@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from mb_support.classification import wilson_interval
 from mb_support.generation import generate
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer, weights_digest
 from mb_support.plotting import generation as forecasts
 from mb_support.plotting.style import SIZE_COLORS
+from mb_support.statistics import wilson_interval
 from mb_support.studies import measured
 from mb_support.studies.generation import study, tables
 from mb_support.studies.generation.study import squared_errors

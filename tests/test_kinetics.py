@@ -10,9 +10,10 @@ from scipy.spatial.distance import jensenshannon
 
 from mb_support import MINIMA, GridSolver, simulate
 from mb_support.datasets import SEED_FAMILIES
+from mb_support.states import DISKS
+from mb_support.statistics import Estimate, bootstrap, jensen_shannon_divergence
 from mb_support.studies.kinetics import counts as kinetics
 from mb_support.studies.kinetics import study
-from mb_support.studies.kinetics.counts import DISKS, Estimate, bootstrap, jensen_shannon_divergence
 from mb_support.studies.kinetics.markov import (
     assign_cells,
     count_cells,

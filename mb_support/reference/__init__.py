@@ -3,7 +3,7 @@
 from ..files.faces import handed_on
 
 _PUBLIC = {
-    "solver": ["GridSolver", "DISK_A", "DISK_B"],
+    "solver": ["GridSolver"],
     "forecast": ["noise_floor", "label_posterior"],
 }
 __getattr__, __dir__, __all__ = handed_on(__name__, _PUBLIC)

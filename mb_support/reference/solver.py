@@ -15,11 +15,9 @@ from .linear_systems import slowest_modes
 from .propagation import propagate
 from .transition_paths import TransitionPaths, passage_times, reactive_paths, solve_committors
 
-__all__ = ["DISK_A", "DISK_B", "GridSolver", "TransitionPaths"]
+__all__ = ["GridSolver", "TransitionPaths"]
 
 #: Disks (centre, radius) around the deep minima between which published values were computed.
-DISK_A = ((-0.558, 1.441), 0.1)
-DISK_B = ((0.623, 0.028), 0.1)
 
 
 class GridSolver:

@@ -11,11 +11,10 @@ import pandas as pd
 
 from ..files.paths import RESULTS
 from ..potential import MINIMA, SADDLES, potential
-from ..reference.solver import DISK_A, DISK_B, GridSolver
+from ..reference.solver import GridSolver
 from ..simulation.langevin import START_BOX, sample_starts, simulate
 from ..simulation.passages import first_passage_times
-from ..states import assign_states
-from .kinetics.counts import last_visited
+from ..states import DISK_A, DISK_B, assign_states, last_visited
 from .speed import load_benchmark
 
 _DISKS = {"A": DISK_A, "B": DISK_B}

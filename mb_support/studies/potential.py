@@ -14,8 +14,8 @@ from ..reference.forecast import (
     mean_frame_density,
     simulated_moments,
 )
-from ..reference.solver import DISK_A, DISK_B, GridSolver
-from ..states import assign_states
+from ..reference.solver import GridSolver
+from ..states import DISK_A, DISK_B, assign_states
 
 #: Finite-element values at beta = 0.1, D = kT between `DISK_A` and `DISK_B`, from M. Cameron's
 #: transition path theory code.

@@ -87,7 +87,9 @@ def new_model(config):
     settings = TrajectoryConfig.of_size(
         config.size,
         hidden_dropout_prob=config.dropout,
-        attention_probs_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=(
+            config.dropout if config.attention_dropout is None else config.attention_dropout
+        ),
         initializer_range=SIZES[config.size]["hidden_size"] ** -0.5,
     )
     model = TrajectoryTransformer(settings)

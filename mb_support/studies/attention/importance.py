@@ -16,8 +16,8 @@ from torch.nn import functional
 from ...model.inference import as_trajectories, evaluating
 from ...model.losses import trajectory_loss
 from ...model.transformer import fastest_attention
+from ...statistics import rank_correlation
 from .maps import attention_implementation, attention_layers, on_layers
-from .measures import rank_correlation
 
 BATCH = 8
 #: Orders in which frames are left unread.

@@ -5,7 +5,6 @@ says of each trajectory, and what is kept of it.
 """
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ...potential import potential
 from ...states import assign_states, height_above_ridge
@@ -171,35 +170,6 @@ def extreme_unit(values, largest=True):
     best = np.nanargmax(means if largest else -means)
     layer, head = np.unravel_index(best, means.shape)
     return (int(layer), int(head)), second[:, layer, head]
-
-
-def bootstrap(values, n_resamples=1000, seed=0, level=0.95):
-    """Mean over trajectories with its percentile bootstrap interval, as (mean, low, high).
-
-    `values` (n_trajectories, ...); NaN where a trajectory says nothing.
-    """
-    values = np.asarray(values, float)
-    known = ~np.isnan(values)
-    filled = np.where(known, values, 0.0)
-    counts = np.random.default_rng(seed).multinomial(
-        len(values), np.full(len(values), 1 / len(values)), n_resamples
-    )
-    with np.errstate(invalid="ignore"):
-        mean = filled.sum(axis=0) / known.sum(axis=0)
-        resampled = np.tensordot(counts, filled, 1) / np.tensordot(counts, known.astype(float), 1)
-    # a resample may hold none of the trajectories that say something; NaN only if there is none
-    resampled = np.where(np.isnan(resampled), mean, resampled)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return mean, low, high
-
-
-def rank_correlation(first, second):
-    """Spearman's rank correlation along the last axis; NaN where one of the two is constant."""
-    a, b = (rankdata(values, axis=-1) for values in (first, second))
-    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
-    scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
-    with np.errstate(invalid="ignore"):
-        return (a * b).sum(axis=-1) / scale
 
 
 def frame_features(trajectories):

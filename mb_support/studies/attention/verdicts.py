@@ -9,8 +9,8 @@ is no range over trainings; every table says how many there are. `results` are t
 import numpy as np
 import pandas as pd
 
-from ...classification import verdicts_in_words
-from .measures import KEY_FRACTION, MEASURES, bootstrap, mean_distance, rank_correlation
+from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words
+from .measures import KEY_FRACTION, MEASURES, mean_distance
 
 #: Larger than in the same network before training, on the same trajectories.
 ABOVE = "above untrained"
@@ -72,9 +72,9 @@ def judge(values, control, rule):
     on the same trajectories; `rule` is `ABOVE` or (low, high), within which all sections must lie.
     """
     if rule == ABOVE:
-        _, low, high = bootstrap(values - control)
+        _, low, high = bootstrap_mean(values - control)
         return "confirmed" if low > 0 else "refuted" if high <= 0 else "undecided"
-    intervals = np.transpose(bootstrap(values)).reshape(-1, 3)
+    intervals = np.transpose(bootstrap_mean(values)).reshape(-1, 3)
     found = {within(interval, rule) for interval in intervals}
     return next(v for v in ("refuted", "undecided", "confirmed") if v in found)
 
@@ -87,7 +87,7 @@ def together(found):
 
 def spread(values):
     """Means of the trainings, and their half-width over trajectories, of (n,) arrays, one each."""
-    mean, low, high = np.transpose([bootstrap(v) for v in values])
+    mean, low, high = np.transpose([bootstrap_mean(v) for v in values])
     return mean, (high - low).mean() / 2
 
 
@@ -190,7 +190,7 @@ def section_table(trainings, section):
     for name, values in zip(trainings, moments, strict=True):
         columns[name] = [
             f"{interval_text(interval * mean_distance(section), 1)} {within(interval, EQUAL_SIDES)}"
-            for interval in np.transpose(bootstrap(values))
+            for interval in np.transpose(bootstrap_mean(values))
         ]
     n_sections = len(columns[name])
     index = [f"{k * section} to {(k + 1) * section - 1}" for k in range(n_sections)]
@@ -207,7 +207,7 @@ def extreme_heads(results, names, which="trained"):
         heads = {key: kept[which]["extreme"][key] for key in names}
         rows[name] = {
             key: f"{h['layer']}.{h['head']}: "
-            + interval_text(bootstrap(np.array(h["values"], float)))
+            + interval_text(bootstrap_mean(np.array(h["values"], float)))
             for key, h in heads.items()
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -241,10 +241,10 @@ def intervals(results, *keys):
     """
     found = {}
     for size, trainings in results.items():
-        found |= zip(trainings, map(bootstrap, values_of(trainings, *keys)), strict=True)
+        found |= zip(trainings, map(bootstrap_mean, values_of(trainings, *keys)), strict=True)
         if keys[0] == "trained":
             control = values_of(trainings, "untrained", *keys[1:])
-            found[f"{size} untrained"] = bootstrap(np.mean(control, axis=0))
+            found[f"{size} untrained"] = bootstrap_mean(np.mean(control, axis=0))
     return found
 
 
@@ -272,7 +272,7 @@ def experiment_curves(results):
     """
     return {
         (name, label(size, trainings)): {
-            order: bootstrap(np.mean(values_of(trainings, part, order), axis=0))
+            order: bootstrap_mean(np.mean(values_of(trainings, part, order), axis=0))
             for order in next(iter(trainings.values()))[part]
         }
         for part, name in EXPERIMENTS.items()

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ...classification import CONFIDENCE, SCORES, scores_of_confusion, verdict
+from ...classification import SCORES, scores_of_confusion
+from ...statistics import CONFIDENCE, verdict
 
 _Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
 

@@ -8,8 +8,8 @@ probability comes from `forecast.label_posterior`, and with it the accuracy that
 import numpy as np
 import pandas as pd
 
-from ...classification import verdict, wilson_interval
 from ...reference.forecast import state_share
+from ...statistics import verdict, wilson_interval
 
 
 def copying_accuracy(solver, posterior):

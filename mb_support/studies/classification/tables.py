@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ...classification import POSTER_SCORES, SCORES, scores, verdict, wilson_interval
+from ...classification import POSTER_SCORES, SCORES, scores
+from ...statistics import verdict, wilson_interval
 from .over_seeds import scores_by_seed
 
 _REACH = {

@@ -19,8 +19,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from ...datasets.sets import family_seed, make_dataset
 from ...observer.ideal import standardise
+from ...states import DISKS
 from ..classification.baselines import trajectory_features
-from .frames import SOURCE, TARGET, pick_frames, within
+from .frames import pick_frames, within
 from .readouts import fit_monotone
 
 VIEWS = ("standardised", "raw")
@@ -185,8 +186,8 @@ def _slow_variables(study, trajectories, points):
 
 def _markov_model(study, view, trajectories, points):
     raw = study.sets["train"].trajectories.astype(float)
-    inside = [within(raw, disk) for disk in (SOURCE, TARGET)]
-    disks = (SOURCE, TARGET) if view == "raw" else None
+    inside = [within(raw, disk) for disk in DISKS]
+    disks = DISKS if view == "raw" else None
     scale = 1.0 if view == "raw" else 3.0  # standard deviations are about a third of a length
     models = {}
     for cells in ({"spacing": 0.05 * scale}, {"spacing": 0.08 * scale}, {"n_cells": 300}):

@@ -11,12 +11,10 @@ import numpy as np
 
 from ...files.cache import cached
 from ...model.inference import as_trajectories, evaluating, rows_per_batch
-from ...potential import MINIMA
 from ...reference.forecast import mean_frame_density, start_density
+from ...states import DISKS
 
 #: Disks (centre, radius) around A and B between which the committor is taken.
-SOURCE = (tuple(MINIMA[0].tolist()), 0.1)
-TARGET = (tuple(MINIMA[1].tolist()), 0.1)
 #: Committors between which a point is in transition.
 TRANSITION = (0.1, 0.9)
 #: Committors between which frames are picked with the first of two probabilities.
@@ -63,11 +61,9 @@ def within(positions, disk):
 
 
 def exact_committor(solver):
-    """The committor from `SOURCE` to `TARGET`, (n_x, n_y); kept on disk."""
-    parameters = {"beta": solver.beta, "step": solver.grid_step, "disks": [SOURCE, TARGET]}
-    return cached("committor", parameters, lambda: {"values": solver.committor(SOURCE, TARGET)})[
-        "values"
-    ]
+    """The committor from A to B (`states.DISKS`), (n_x, n_y); kept on disk."""
+    parameters = {"beta": solver.beta, "step": solver.grid_step, "disks": [*DISKS]}
+    return cached("committor", parameters, lambda: {"values": solver.committor(*DISKS)})["values"]
 
 
 def boltzmann_weight(solver, config):

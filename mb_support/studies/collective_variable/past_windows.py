@@ -20,7 +20,9 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from ...datasets.sets import family_seed
 from ...simulation.langevin import SimulationState, simulate
-from .frames import SOURCE, TARGET, exact_committor, within
+from ...states import DISKS
+from ...statistics import mean_with_error
+from .frames import exact_committor, within
 from .readouts import fit_linear, fit_probe
 
 #: Penalties on what the past adds, among which validation windows choose.
@@ -154,11 +156,7 @@ def shooting_bounds(config, points, velocities, source, target, n_shots, seed):
     state = SimulationState(starts, velocities, 0)
     frames = simulate(replace(config, n_frames=2), state, step_seed)[:, 1].astype(float)
     variance = frames.reshape(-1, n_shots, 2).var(axis=1, ddof=1).sum(axis=-1)
-    return {"outcome": _mean_and_error(entropy), "next_frame": _mean_and_error(variance)}
-
-
-def _mean_and_error(values):
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    return {"outcome": mean_with_error(entropy), "next_frame": mean_with_error(variance)}
 
 
 def free_flight_error(config, window_length):
@@ -254,9 +252,9 @@ def memory_curve(train, validation, test, window_lengths):
         reference = reference or losses
         row = {"window_length": 0 if with_velocities else length}
         for name, loss in losses.items():
-            row[name], row[f"{name}_error"] = _mean_and_error(loss)
+            row[name], row[f"{name}_error"] = mean_with_error(loss)
             gain = reference[name] - loss
-            row[f"{name}_gain"], row[f"{name}_gain_error"] = _mean_and_error(gain)
+            row[f"{name}_gain"], row[f"{name}_gain_error"] = mean_with_error(gain)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -293,7 +291,7 @@ def compare_dynamics(dynamics, solver, window_lengths, n_arrivals, n_shots, inde
     for name, config in dynamics.items():
         sets = [
             sample_arrivals(
-                config, solver, committor, SOURCE, TARGET, n_arrivals, max(window_lengths),
+                config, solver, committor, *DISKS, n_arrivals, max(window_lengths),
                 family_seed(family, index),
             )
             for family in ("train", "validation", "test")
@@ -305,7 +303,7 @@ def compare_dynamics(dynamics, solver, window_lengths, n_arrivals, n_shots, inde
             known["position, velocity"] = velocities[:n_points]
         limits[name] = {
             words: shooting_bounds(
-                config, points, given, SOURCE, TARGET, n_each, family_seed("test", index + 1)
+                config, points, given, *DISKS, n_each, family_seed("test", index + 1)
             )
             for words, given in known.items()
         }

@@ -8,9 +8,8 @@ shape (n_trainings, n_columns, 3) and hold (value, low, high).
 import numpy as np
 import pandas as pd
 
-from ...classification import verdict, verdicts_in_words, wilson_interval
 from ...generation import ENDS
-from ..attention.measures import bootstrap
+from ...statistics import bootstrap_mean, verdict, verdicts_in_words, wilson_interval
 from ..attention.verdicts import label, together
 
 
@@ -184,7 +183,7 @@ def _ends_row(ends):
     names = ("end", "left", "off", "from_minimum")
     end, left, off, apart = (np.array([found[name] for found in ends]) for name in names)
     left, at_rest = left[left >= 0], apart[end == ENDS[0]]
-    off_the_map = interval_text([bootstrap(shares) for shares in off]) if off.any() else "0.00"
+    off_the_map = interval_text([bootstrap_mean(shares) for shares in off]) if off.any() else "0.00"
     return {
         "trajectories": end.shape[1],
         **{kind: _share_text(end == kind) for kind in ENDS},
@@ -244,7 +243,7 @@ def slices_table(trainings, exact):
         best = _exact_by_slice(_first(seeds), exact)
         n[size], unit = best.shape[1], best.mean(axis=1, keepdims=True)
         excess = [(np.array(content["slices"]) - best) / unit for content in seeds.values()]
-        found[size] = np.array([np.transpose(bootstrap(values.T)) for values in excess])
+        found[size] = np.array([np.transpose(bootstrap_mean(values.T)) for values in excess])
     return _interval_table(found, columns, n)
 
 
@@ -259,7 +258,7 @@ def deteriorates(trainings, exact):
         judged = []
         for content in seeds.values():
             excess = np.array(content["slices"]) - _exact_by_slice(content, exact)
-            _, low, high = bootstrap(excess[-1] - excess[0])
+            _, low, high = bootstrap_mean(excess[-1] - excess[0])
             judged.append(verdict((float(low), float(high)), (0.0, 0.0)))
         found[size] = together(judged)
     return found

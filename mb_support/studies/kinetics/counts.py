@@ -10,73 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
-from scipy.special import rel_entr
 
 from ...checks import checked_disk, checked_positive
-from ...potential import MINIMA, potential
+from ...potential import potential
+from ...states import DISKS, checked_set, last_visited, parts
+from ...statistics import resamples
 
-#: Disks (centre, radius) around A and B, reduced length.
-DISKS = ((MINIMA[0], 0.1), (MINIMA[1], 0.1))
 #: The stated grid: square boxes of this width over this rectangle (x, then y), reduced length.
 #: Everything outside is one more box, with a Boltzmann weight of about 1e-4.
 BOX_WIDTH = 0.1
 BOX_BOUNDS = ((-1.7, 1.3), (-0.5, 2.2))
 _BEYOND = 1.5  # how far beyond the grid the Boltzmann weight is integrated, reduced length
-_BLOCK = 2_000_000  # frames looked at together, which bounds the memory for temporary arrays
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number, its standard error, and percentiles 2.5 and 97.5, by bootstrap."""
-
-    value: float
-    standard_error: float
-    low: float
-    high: float
-
-
-def bootstrap(statistic, n_units, n_samples=200, seed=0):
-    """`Estimate` of a statistic of independent units, with its uncertainty by resampling them.
-
-    `statistic` takes (n_units,) weights, how often each trajectory or group of them counts; the
-    value is that with all weights one. Samples in which it is not finite are left out; without a
-    finite one the interval is all NaN.
-    """
-    if n_units < 2:
-        raise ValueError(f"n_units must be at least 2 to resample; got {n_units}")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(np.ones(n_units)))
-        samples = np.array([statistic(w) for w in _resampled(n_units, n_samples, seed)], float)
-    samples = samples[np.isfinite(samples)]
-    if len(samples) < 2:
-        return Estimate(value, np.nan, np.nan, np.nan)
-    low, high = np.percentile(samples, [2.5, 97.5])
-    return Estimate(value, float(samples.std(ddof=1)), float(low), float(high))
-
-
-def _resampled(n_units, n_samples, seed):
-    random = np.random.default_rng(seed)
-    return random.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_samples)
-
-
-def checked_set(trajectories):
-    """`trajectories` as an (n, n_frames, 2) array; `ValueError` for other shapes or NaN."""
-    trajectories = np.asarray(trajectories)
-    if trajectories.ndim != 3 or trajectories.shape[-1] != 2 or trajectories.shape[1] < 2:
-        raise ValueError(
-            "trajectories must have shape (n, n_frames, 2) with at least two frames; got "
-            f"{trajectories.shape}"
-        )
-    if not np.isfinite(trajectories).all():
-        raise ValueError("trajectories hold NaN or infinite coordinates")
-    return trajectories
-
-
-def parts(trajectories):
-    """Slices of trajectories that can be looked at together without much memory."""
-    n, n_frames = trajectories.shape[:2]
-    step = max(1, _BLOCK // n_frames)
-    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
 # ---- densities ---------------------------------------------------------------------------------
@@ -134,46 +78,7 @@ def boltzmann_boxes(beta, edges, n_points=20):
     return np.append(boxes, 1 - boxes.sum())
 
 
-def jensen_shannon_divergence(p, q):
-    """Jensen-Shannon divergence of two discrete distributions, in nats: from 0 to ln 2.
-
-    The square of `scipy.spatial.distance.jensenshannon`. Each of p and q, (n,), is normalised.
-    """
-    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
-    if p.shape != q.shape or p.ndim != 1:
-        raise ValueError(f"p and q must be (n,) arrays of equal length; got {p.shape}, {q.shape}")
-    for name, values in (("p", p), ("q", q)):
-        if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
-            raise ValueError(f"{name} must be finite, non-negative and not all zero")
-    p, q = p / p.sum(), q / q.sum()
-    middle = (p + q) / 2
-    return float(0.5 * rel_entr(p, middle).sum() + 0.5 * rel_entr(q, middle).sum())
-
-
 # ---- passages ----------------------------------------------------------------------------------
-
-
-def last_visited(trajectories, disks=DISKS):
-    """Disk, 0 or 1, that each frame or those before it visited last; -1 before the first visit."""
-    trajectories = checked_set(trajectories)
-    visited = np.empty(trajectories.shape[:2], np.int8)
-    disks = [checked_disk("disk", disk) for disk in disks]
-    frame = np.arange(trajectories.shape[1], dtype=np.int32)
-    for part in parts(trajectories):
-        inside = inside_disks(trajectories[part], disks)
-        latest = np.where(inside >= 0, frame, 0)
-        np.maximum.accumulate(latest, axis=1, out=latest)
-        visited[part] = np.take_along_axis(inside, latest, axis=1)
-    return visited
-
-
-def inside_disks(frames, disks):
-    """Number of the disk in which each frame lies, or -1, (n, n_frames) ndarray of int8."""
-    found = np.full(frames.shape[:2], -1, np.int8)
-    for number, (centre, radius) in enumerate(disks):
-        offset = frames - np.asarray(centre, frames.dtype)
-        found[(offset**2).sum(axis=-1) < radius**2] = number
-    return found
 
 
 @dataclass(frozen=True)
@@ -270,5 +175,5 @@ def autocorrelation(trajectories, lags, n_samples=200, seed=0):
         variance = weights @ second - mean**2
         return (weights @ products - mean**2) / variance if variance > 0 else np.nan * lags
 
-    samples = np.array([curve(w) for w in _resampled(len(values), n_samples, seed)])
+    samples = np.array([curve(w) for w in resamples(len(values), n_samples, seed)])
     return curve(np.ones(len(values))), samples.std(axis=0, ddof=1)

@@ -5,7 +5,8 @@ from deeptime.markov import TransitionCountModel
 from deeptime.markov.msm import MaximumLikelihoodMSM
 from scipy.sparse import coo_matrix
 
-from .counts import DISKS, assign_boxes, box_edges, box_number, checked_set, inside_disks, parts
+from ...states import DISKS, checked_set, inside_disks, parts
+from .counts import assign_boxes, box_edges, box_number
 
 
 def assign_cells(trajectories, width=0.2):

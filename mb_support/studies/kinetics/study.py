@@ -24,9 +24,10 @@ from ...reference.forecast import simulated_moments
 from ...reference.solver import GridSolver
 from ...simulation.langevin import simulate
 from ...simulation.settings import REGIMES
+from ...states import DISKS
+from ...statistics import Estimate, bootstrap, with_error
 from ...training.causal import FreshWindows
 from . import counts as kinetics
-from .counts import DISKS, Estimate, bootstrap
 from .markov import (
     assign_cells,
     count_cells,
@@ -322,17 +323,6 @@ def make_part(part, folder=RESULTS):
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}: choose one of {PARTS}")
     keep(folder / f"{part}.json", *_make(part), packages=("torch", "transformers", "deeptime"))
-
-
-def with_error(value, error):
-    """An estimate in words: to the second digit of its standard error, such as "175 ± 12"."""
-    if not np.isfinite(error):
-        return "no passage"
-    if 0 < error < 1e-3:
-        return f"{value:.1e} ± {error:.1e}"
-    digits = 1 - int(np.floor(np.log10(error))) if error > 0 else 3
-    shown = max(0, digits)
-    return f"{round(value, digits):.{shown}f} ± {round(error, digits):.{shown}f}"
 
 
 def pooled_in_words(first, second, exact, names=("passage_time_ab", "passage_time_ba")):

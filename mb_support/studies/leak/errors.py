@@ -22,6 +22,7 @@ from ...reference.forecast import simulated_moments
 from ...reference.solver import GridSolver
 from ...simulation.langevin import simulate
 from ...simulation.settings import REGIMES
+from ...statistics import mean_with_error, ratio_with_error
 
 #: First positions left out of the interior: there trajectories still slide down the walls.
 N_RELAX = 5
@@ -129,22 +130,10 @@ def summarise(errors):
     """
     means = {field.name: getattr(errors, field.name).mean(axis=1) for field in fields(errors)}
     return {
-        **{name: _mean(means[name]) for name in ("model", "exact", "floor", "copy")},
-        "ratio": _ratio(means["model"], means["exact"]),
-        "noise_seen": _ratio(means["overlap"], means["exact"]),
+        **{name: mean_with_error(means[name]) for name in ("model", "exact", "floor", "copy")},
+        "ratio": ratio_with_error(means["model"], means["exact"]),
+        "noise_seen": ratio_with_error(means["overlap"], means["exact"]),
     }
-
-
-def _mean(values):
-    # of (n,) values, with its standard error
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _ratio(numerator, denominator):
-    # value and first-order standard error of a ratio of means over the same trajectories
-    ratio = numerator.mean() / denominator.mean()
-    spread = (numerator - ratio * denominator).std(ddof=1) / np.sqrt(len(numerator))
-    return float(ratio), float(spread / denominator.mean())
 
 
 def measure(model, trajectories, exact):
@@ -210,8 +199,10 @@ def noise_by_path(model, trajectories, exact, seed=0):
         "later": seen["_unseen"],
         "total": seen[""],
     }
-    found = {name: _ratio(values, noise) for name, values in paths.items()}
-    return found | {f"ratio{n}": _ratio(e.model.mean(axis=1), noise) for n, e in errors.items()}
+    found = {name: ratio_with_error(values, noise) for name, values in paths.items()}
+    return found | {
+        f"ratio{n}": ratio_with_error(e.model.mean(axis=1), noise) for n, e in errors.items()
+    }
 
 
 def by_position(errors):

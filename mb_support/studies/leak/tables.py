@@ -9,7 +9,7 @@ are from `study.load_trainings`, by size and then by seed, and `variants`, by la
 import numpy as np
 import pandas as pd
 
-from ..attention.measures import rank_correlation
+from ...statistics import rank_correlation
 from ..attention.verdicts import label, together
 from ..generation.tables import with_range
 from ..training import learning_curve

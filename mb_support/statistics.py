@@ -1,0 +1,142 @@
+"""Estimates and their uncertainty: means, ratios, bootstrap, verdicts, and how to write them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import binomtest, rankdata
+
+#: Of all intervals.
+CONFIDENCE = 0.95
+_TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its standard error, and percentiles 2.5 and 97.5, by bootstrap."""
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
+
+
+def resamples(n_units, n_samples, seed=0):
+    """How often each of n independent units counts in each bootstrap sample, (n_samples, n)."""
+    if n_units < 1:
+        raise ValueError(f"n_units must be at least 1 to resample; got {n_units}")
+    draws = np.random.default_rng(seed)
+    return draws.multinomial(n_units, np.full(n_units, 1 / n_units), n_samples)
+
+
+def bootstrap(statistic, n_units, n_samples=200, seed=0):
+    """`Estimate` of a statistic of independent units, with its uncertainty by resampling them.
+
+    `statistic` takes (n_units,) weights, how often each trajectory or group of them counts; the
+    value is that with all weights one. Samples in which it is not finite are left out; without a
+    finite one the interval is all NaN.
+    """
+    if n_units < 2:
+        raise ValueError(f"n_units must be at least 2 to resample; got {n_units}")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(np.ones(n_units)))
+        samples = np.array([statistic(w) for w in resamples(n_units, n_samples, seed)], float)
+    samples = samples[np.isfinite(samples)]
+    if len(samples) < 2:
+        return Estimate(value, np.nan, np.nan, np.nan)
+    low, high = np.quantile(samples, _TAILS)
+    return Estimate(value, float(samples.std(ddof=1)), float(low), float(high))
+
+
+def bootstrap_mean(values, n_samples=1000, seed=0):
+    """Mean over the first axis with its bootstrap interval, as (mean, low, high).
+
+    `values` (n_trajectories, ...); NaN where a trajectory says nothing.
+    """
+    values = np.asarray(values, float)
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    counts = resamples(len(values), n_samples, seed)
+    with np.errstate(invalid="ignore"):
+        mean = filled.sum(axis=0) / known.sum(axis=0)
+        resampled = np.tensordot(counts, filled, 1) / np.tensordot(counts, known.astype(float), 1)
+    # a resample may hold none of the trajectories that say something; NaN only if there is none
+    resampled = np.where(np.isnan(resampled), mean, resampled)
+    low, high = np.quantile(resampled, _TAILS, axis=0)
+    return mean, low, high
+
+
+def mean_with_error(values):
+    """Mean of (n,) values and its standard error."""
+    values = np.asarray(values)
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def ratio_with_error(numerator, denominator):
+    """Ratio of two means over the same (n,) units, and its standard error to first order."""
+    ratio = numerator.mean() / denominator.mean()
+    spread = (numerator - ratio * denominator).std(ddof=1) / np.sqrt(len(numerator))
+    return float(ratio), float(spread / denominator.mean())
+
+
+def wilson_interval(n_right, n):
+    """95% interval of a proportion: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)."""
+    if not 0 <= n_right <= n or n < 1:
+        raise ValueError(f"n_right must be from 0 to n, with n at least 1; got {n_right} of {n}")
+    interval = binomtest(int(n_right), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def rank_correlation(first, second):
+    """Spearman's rank correlation along the last axis; NaN where one of the two is constant."""
+    a, b = (rankdata(values, axis=-1) for values in (first, second))
+    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(axis=-1) / scale
+
+
+def jensen_shannon_divergence(p, q):
+    """Jensen-Shannon divergence of two discrete distributions, in nats: from 0 to ln 2.
+
+    Each of p and q, (n,), is normalised.
+    """
+    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
+    if p.shape != q.shape or p.ndim != 1:
+        raise ValueError(f"p and q must be (n,) arrays of equal length; got {p.shape}, {q.shape}")
+    for name, values in (("p", p), ("q", q)):
+        if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
+            raise ValueError(f"{name} must be finite, non-negative and not all zero")
+    return float(jensenshannon(p, q) ** 2)
+
+
+def verdict(interval, other):
+    """Whether one interval (low, high) lies above another: the same number twice if exact.
+
+    "confirmed" if above, "refuted" if below, "undecided" if they overlap.
+    """
+    for low, high in (interval, other):
+        if not low <= high:
+            raise ValueError(f"an interval is (low, high), low first; got ({low}, {high})")
+    if interval[0] > other[1]:
+        return "confirmed"
+    return "refuted" if interval[1] < other[0] else "undecided"
+
+
+def verdicts_in_words(verdicts):
+    """One line of {name: verdict}, such as "confirmed: small; undecided: medium, large"."""
+    by_verdict = {}
+    for name, found in verdicts.items():
+        by_verdict.setdefault(found, []).append(name)
+    return "; ".join(f"{found}: {', '.join(names)}" for found, names in by_verdict.items())
+
+
+def with_error(value, error):
+    """An estimate in words: to the second digit of its standard error, such as "175 ± 12"."""
+    if not np.isfinite(error):
+        return "no passage"
+    if 0 < error < 1e-3:
+        return f"{value:.1e} ± {error:.1e}"
+    digits = 1 - int(np.floor(np.log10(error))) if error > 0 else 3
+    shown = max(0, digits)
+    return f"{round(value, digits):.{shown}f} ± {round(error, digits):.{shown}f}"
