@@ -165,17 +165,17 @@ BAD = {
     "constant": (np.ones((1, 5, 2)), {}, "prompt.*constant"),
     "text": (np.full((1, 5, 2), "a"), {}, "prompt must hold real numbers"),
     "too long": (counting(1025), {}, "1025 frames.*1024.*window_length"),
-    "no step": (counting(9), {"n_steps": 0}, "n_steps must be at least 1; got 0"),
+    "no step": (counting(9), {"n_steps": 0}, "n_steps must be an integer of at least 1; got 0"),
     "half a step": (counting(9), {"n_steps": 1.5}, "n_steps must be an integer"),
-    "no frame": (counting(9), {"frames_per_step": 0}, "frames_per_step must be from 1 to 9"),
+    "no frame": (counting(9), {"frames_per_step": 0}, "frames_per_step must be an integer from 1 to 9"),
     "too many": (counting(9), {"frames_per_step": 10}, "frames_per_step.*got 10"),
-    "tiny window": (counting(9), {"window_length": 1}, "window_length must be from 2 to 1024"),
+    "tiny window": (counting(9), {"window_length": 1}, "window_length must be an integer from 2 to 1024"),
     "wide window": (counting(9), {"window_length": 1025}, "window_length.*got 1025"),
     "statistics": (counting(9), {"statistics": "none"}, "statistics must be one of.*got 'none'"),
     "block over window": (
         counting(9),
         {"window_length": 4, "frames_per_step": 5},
-        "frames_per_step must be from 1 to 4",
+        "frames_per_step must be an integer from 1 to 4",
     ),
 }
 
@@ -225,7 +225,7 @@ def test_one_step_forecasts_end_in_one_frame(model, prompt):
     forecasts = generation.one_step_forecasts(model, prompt, 9, [5, 10])
     np.testing.assert_array_equal(forecasts[0], generate(model, prompt[:, 5:10], 1)[:, -1])
     np.testing.assert_array_equal(forecasts[1], generate(model, prompt[:, :10], 1)[:, -1])
-    with pytest.raises(ValueError, match="lengths must be from 2 to 10; got 11"):
+    with pytest.raises(ValueError, match="lengths must be an integer from 2 to 10; got 11"):
         generation.one_step_forecasts(model, prompt, 9, [11])
 
 

@@ -35,15 +35,16 @@ def edit(package, name):
 @pytest.mark.parametrize(
     ("edited", "user"),
     [
-        ("forces", "kernels"),
-        ("random_numbers", "kernels"),
-        ("compiled", "kernels"),
+        ("simulation/forces", "simulation.kernels"),
+        ("simulation/random_numbers", "simulation.kernels"),
+        ("compiled", "simulation.kernels"),
         ("potential", "simulation"),
-        ("kernels", "passages"),
-        ("grid", "reference"),
-        ("elimination", "reference"),
-        ("transition_density", "observer"),
-        ("model", "inference"),
+        ("potential", "simulation.langevin"),
+        ("simulation/kernels", "simulation.passages"),
+        ("reference/grid", "reference.solver"),
+        ("reference/elimination", "reference.solver"),
+        ("observer/transition_density", "observer.ideal"),
+        ("model/transformer", "model.inference"),
     ],
 )
 def test_a_module_has_another_digest_once_what_it_draws_on_has_changed(package, edited, user):
@@ -54,7 +55,7 @@ def test_a_module_has_another_digest_once_what_it_draws_on_has_changed(package, 
 
 
 def test_what_a_figure_looks_like_changes_no_result(package):
-    users = ("kernels", "reference", "observer", "inference")
+    users = ("simulation.kernels", "reference.solver", "observer.ideal", "model.inference")
     before = digests(package, *users)
     edit(package, "plotting/style")
     assert digests(package, *users) == before
@@ -64,7 +65,7 @@ def test_a_process_whose_text_has_changed_under_it_knows_no_digest(package):
     code = (
         f"import sys; sys.path.insert(0, {str(package.parent)!r});"
         "from mb_support.files.sources import digest; from pathlib import Path;"
-        f"path = Path({str(package / 'forces.py')!r});"
+        f"path = Path({str(package / 'simulation/forces.py')!r});"
         "path.write_text(path.read_text() + '# more');"
         "print(digest('mb_support.simulation.kernels'),"
         "digest('mb_support.plotting.style') is None)"

@@ -10,10 +10,14 @@ from transformers import PreTrainedModel
 from transformers.models.bert.modeling_bert import BertEncoder, BertLayer, BertSelfAttention
 from transformers.utils import ModelOutput
 
-from . import checkpoints
+from . import (
+    checkpoints,
+    cpu_attention,  # noqa: F401  (makes attn_implementation="cpu_fused" known)
+    gpu_attention,  # noqa: F401  (and "gpu_padded")
+)
 from .inputs import check_shape, check_values, checked_mask, standardised
 from .losses import total_loss
-from .settings import SIZES, TrajectoryConfig  # noqa: F401
+from .settings import TrajectoryConfig
 
 
 @dataclass
