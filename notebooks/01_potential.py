@@ -31,9 +31,9 @@ from myst_nb import glue
 from mb_support import GridSolver, get_profile, potential, sample_starts, simulate
 from mb_support.plotting import potential as landscape
 from mb_support.plotting.style import figure_size, use_style
-from mb_support.reference import DISK_A, DISK_B, forecast
+from mb_support.reference import forecast
 from mb_support.simulation import REGIMES, START_BOX
-from mb_support.states import separatrix
+from mb_support.states import DISK_A, DISK_B, separatrix
 from mb_support.studies import potential as exact
 
 # %% tags=["parameters", "hide-input"]

@@ -31,9 +31,8 @@ from mb_support.datasets import EASY_STARTS, SEED_FAMILIES, make_dataset
 from mb_support.plotting import data as figures
 from mb_support.plotting.interactive import animate_particle
 from mb_support.plotting.style import figure_size, use_style
-from mb_support.reference import DISK_A, DISK_B
 from mb_support.simulation import REGIMES, START_BOX
-from mb_support.states import assign_states, separatrix
+from mb_support.states import DISK_A, DISK_B, assign_states, separatrix
 from mb_support.studies import data as sampling
 
 # %% tags=["parameters", "hide-input"]

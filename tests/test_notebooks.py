@@ -153,10 +153,10 @@ def test_typed_numbers_are_found_and_nothing_else(markdown, numbers):
 
 @each_chapter
 def test_marked_cells_have_stored_outputs(source):
-    reference = ROOT / "tests" / "reference" / f"{source.stem}.ipynb"
+    reference = ROOT / "tests" / "stored_outputs" / f"{source.stem}.ipynb"
     assert references.comparison_notebook(source, reference).cells
 
 
 def test_there_is_no_reference_without_a_chapter():
-    stored = sorted(path.stem for path in (ROOT / "tests" / "reference").glob("*.ipynb"))
+    stored = sorted(path.stem for path in (ROOT / "tests" / "stored_outputs").glob("*.ipynb"))
     assert stored == [path.stem for path in SOURCES]

@@ -1,7 +1,7 @@
 """Reference outputs of the chapters, and the notebooks in which nbval compares them.
 
 A cell marked `# NBVAL_CHECK_OUTPUT` prints rounded numbers that every run has to repeat. Its
-output is kept in `tests/reference/<chapter>.ipynb`, which holds nothing else: the code always
+output is kept in `tests/stored_outputs/<chapter>.ipynb`, which holds nothing else: the code always
 comes from the chapter itself. `make reference` writes these files anew after a result moved.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from chapters import ROOT, chapter_names, notebook_path, to_notebook
 
-REFERENCE = ROOT / "tests" / "reference"
+REFERENCE = ROOT / "tests" / "stored_outputs"
 MARK = "# NBVAL_CHECK_OUTPUT"
 
 
@@ -80,7 +80,7 @@ def prepare(folder, root=ROOT):
     folder.mkdir(parents=True)
     for name in chapter_names(root):
         source = root / "notebooks" / f"{name}.py"
-        notebook = comparison_notebook(source, root / "tests" / "reference" / f"{name}.ipynb")
+        notebook = comparison_notebook(source, root / "tests" / "stored_outputs" / f"{name}.ipynb")
         nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
@@ -99,7 +99,7 @@ def update(name, root=ROOT):
     if not kept:
         raise ReferenceError(f"{name}: no cell is marked {MARK}")
     notebook = nbformat.v4.new_notebook(cells=kept)
-    target = root / "tests" / "reference" / f"{name}.ipynb"
+    target = root / "tests" / "stored_outputs" / f"{name}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return Path(target)

@@ -6,7 +6,8 @@ import chromium
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from print_book import A0
-from x.conftest import HTML, ROOT, SCREENSHOTS, pages
+
+from .conftest import HTML, ROOT, SCREENSHOTS, pages
 
 pytestmark = pytest.mark.browser
 WIDTHS = (360, 768, 1440)

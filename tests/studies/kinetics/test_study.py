@@ -24,7 +24,7 @@ from mb_support.studies.kinetics.markov import (
 )
 from mb_support.training.causal import CausalTrainingConfig, training_windows
 
-A, B = (centre.astype(np.float32) for centre, _ in DISKS)
+A, B = (np.float32(centre) for centre, _ in DISKS)
 AWAY = np.array([-0.05, 0.47], np.float32)
 
 

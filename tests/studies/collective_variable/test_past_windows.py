@@ -9,6 +9,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from mb_support.reference import GridSolver
 from mb_support.simulation import REGIMES
+from mb_support.states import DISKS
 from mb_support.studies.collective_variable import past_windows as memory
 from mb_support.studies.collective_variable.frames import exact_committor
 
@@ -28,7 +29,7 @@ def committor(solver):
 @pytest.fixture(scope="module")
 def arrivals(solver, committor):
     def sample(config, n, n_frames, seed):
-        return memory.sample_arrivals(config, solver, committor, n, n_frames, seed)
+        return memory.sample_arrivals(config, solver, committor, *DISKS, n, n_frames, seed)
 
     return sample
 
@@ -50,7 +51,7 @@ def test_an_empty_region_is_refused(solver, committor):
 
 def test_who_is_reached_first_agrees_with_the_exact_committor(solver, committor):
     points = np.repeat([[-0.82, 0.62], [-0.05, 0.47]], 800, axis=0)
-    reached = memory.first_reached(OVERDAMPED, points, None, seed=5)
+    reached = memory.first_reached(OVERDAMPED, points, None, *DISKS, seed=5)
     exact = solver.interpolate(committor, points[[0, -1]])
     share = reached.reshape(2, -1).mean(axis=1)
     assert np.all(np.abs(share - exact) < 4 * np.sqrt(exact * (1 - exact) / 800) + 0.01)
@@ -115,7 +116,7 @@ def test_overdamped_past_and_future_meet_in_the_present_only(arrivals):
 
 def test_windows_of_another_temperature_are_refused(solver, committor):
     with pytest.raises(ValueError, match="must have beta"):
-        memory.sample_arrivals(replace(OVERDAMPED, beta=0.1), solver, committor, 5, 3, 0)
+        memory.sample_arrivals(replace(OVERDAMPED, beta=0.1), solver, committor, *DISKS, 5, 3, 0)
 
 
 def test_entropy_of_coins_has_less_than_half_the_bias_of_the_plain_formula():
@@ -133,7 +134,7 @@ def test_entropy_of_coins_has_less_than_half_the_bias_of_the_plain_formula():
 
 def test_shooting_finds_the_entropy_that_the_exact_committor_gives(solver, committor):
     points = memory.transition_points(solver, committor, 150, np.random.default_rng(2))
-    found = memory.shooting_bounds(OVERDAMPED, points, None, 60, 3)
+    found = memory.shooting_bounds(OVERDAMPED, points, None, *DISKS, 60, 3)
     q = solver.interpolate(committor, points)
     exact = -(q * np.log(q) + (1 - q) * np.log(1 - q)).mean()
     assert found["outcome"][0] == pytest.approx(exact, abs=0.02)
@@ -145,8 +146,8 @@ def test_knowing_the_velocity_never_hurts(solver, committor):
     rng = np.random.default_rng(6)
     points = memory.transition_points(solver, committor, 150, rng)
     velocities = memory.thermal_velocities(UNDERDAMPED, 150, rng)
-    known = memory.shooting_bounds(UNDERDAMPED, points, velocities, 60, 3)
-    unknown = memory.shooting_bounds(UNDERDAMPED, points, None, 60, 4)
+    known = memory.shooting_bounds(UNDERDAMPED, points, velocities, *DISKS, 60, 3)
+    unknown = memory.shooting_bounds(UNDERDAMPED, points, None, *DISKS, 60, 4)
     assert known["outcome"][0] < unknown["outcome"][0] - 0.02
     assert known["next_frame"][0] < 0.3 * unknown["next_frame"][0]
 

@@ -3,23 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from tiny_models import agree, make_model
 
 from mb_support.datasets import make_dataset
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.states import assign_states
-from mb_support.statistics import bootstrap_mean
+from mb_support.statistics import bootstrap_mean, rank_correlation
 from mb_support.studies.attention import importance as im
 from mb_support.studies.attention import maps as at
 from mb_support.studies.attention import measures as am
 
 N_FRAMES, SECTION = 53, 20
-
-
-def make_model(size="small", seed=0, **overrides):
-    torch.manual_seed(seed)
-    spread = 0.5 if size == "small" else 0.15  # attention far from uniform, but not chaotic
-    config = TrajectoryConfig.of_size(size, initializer_range=spread, **overrides)
-    return TrajectoryTransformer(config).eval()
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +37,6 @@ def maps(model, trajectories):
 @pytest.fixture(scope="module")
 def summary(model, trajectories):
     return at.summarise_attention(model, trajectories, SECTION)
-
-
-def agree(found, expected, rtol=2e-4, atol=2e-5):
-    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
 
 
 def test_maps_are_averaged_over_what_is_asked(model, trajectories, maps):
@@ -396,10 +385,10 @@ def test_head_gradients_are_small_ablations(model, trajectories):
 
 def test_rank_correlation_knows_order_and_ties():
     a = np.array([1.0, 2.0, 3.0, 10.0])
-    assert am.rank_correlation(a, a**3) == pytest.approx(1)
-    assert am.rank_correlation(a, -a) == pytest.approx(-1)
-    assert am.rank_correlation([1, 1, 2, 3], [1, 2, 3, 3]) == pytest.approx(8 / 9)
-    assert np.isnan(am.rank_correlation(a, np.ones(4)))
+    assert rank_correlation(a, a**3) == pytest.approx(1)
+    assert rank_correlation(a, -a) == pytest.approx(-1)
+    assert rank_correlation([1, 1, 2, 3], [1, 2, 3, 3]) == pytest.approx(8 / 9)
+    assert np.isnan(rank_correlation(a, np.ones(4)))
 
 
 def test_features_of_frames_are_what_their_names_say():

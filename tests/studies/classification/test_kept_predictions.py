@@ -128,7 +128,7 @@ def test_without_weights_what_was_kept_stays(folders):
 def test_predictions_of_other_weights_or_trajectories_are_refused(folders):
     with pytest.raises(
         ValueError,
-        match="no predictions of 'small'.*mb_support.studies.classification.kept_predictions small",
+        match="no predictions of 'small'.*mb_support.studies classification small",
     ):
         Predictions.load("small", folder=folders)
     evaluation.evaluate("small", folders, TASKS[2:3], lambda line: None)

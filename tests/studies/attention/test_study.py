@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from test_attention import agree, make_model
+from tiny_models import agree, make_model
 
 from mb_support.model import TrajectoryTransformer, weights_digest
 from mb_support.plotting import attention as plots

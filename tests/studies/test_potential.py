@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mb_support.plotting import potential as landscape
-from mb_support.reference import DISK_A, DISK_B, GridSolver, noise_floor
+from mb_support.reference import GridSolver, noise_floor
 from mb_support.simulation import REGIMES, sample_starts, simulate
+from mb_support.states import DISK_A, DISK_B
 from mb_support.studies import potential as exact
 
 CONFIG = replace(REGIMES["metastable"], n_frames=9)

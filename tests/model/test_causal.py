@@ -8,11 +8,11 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from mb_support import sample_starts
 from mb_support.model import CausalConfig, CausalGenerator
 from mb_support.model.causal import draw_displacement, free_displacement, log_likelihood, sample
-from mb_support.training.causal import train
 from mb_support.training.causal import (
     CausalTrainingConfig,
     FreshWindows,
     _of_whole_run,
+    train,
     training_windows,
 )
 

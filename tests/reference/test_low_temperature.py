@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from mb_support.potential import MINIMA, SADDLES, force, potential
-from mb_support.reference import DISK_A, DISK_B, GridSolver, forecast, propagation
+from mb_support.reference import GridSolver, forecast, propagation
 from mb_support.reference.grid import DIRECTIONS, jump_rates
 from mb_support.simulation import SimulationConfig, first_passage_times
+from mb_support.states import DISK_A, DISK_B
 from mb_support.studies import potential as exact
 
 TEMPERATURES = [15.0, 5.0, 2.0]
