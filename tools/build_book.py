@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import figures
+from api_pages import write_api_pages
 from chapters import ROOT, ChapterError, chapter_names, notebook_path, run, site_root, tree_digest
 from check_book import html_problems, notebook_problems
 from provenance import write_provenance
@@ -86,6 +87,7 @@ def build(profile, force=False):
     run(profile, force=force)
     site, html = stage(profile), html_folder(profile)
     write_provenance(profile, site)
+    write_api_pages(ROOT / "mb_support", site)
     figures.write_all(profile, site)
     stamp, digest = ROOT / "_build" / "records" / profile / "pages.sha256", pages_digest(profile)
     if not force and html.exists() and stamp.exists() and stamp.read_text() == digest:
