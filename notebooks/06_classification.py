@@ -33,6 +33,7 @@ from mb_support.plotting import classification as scores
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.reference import label_posterior
 from mb_support.states import assign_states, separatrix
+from mb_support.statistics import verdicts_in_words
 from mb_support.studies.classification import kept_predictions as evaluation
 from mb_support.studies.classification import over_seeds, slices, tables
 from mb_support.studies.classification.baselines import load_baselines, side_of_the_mean
@@ -109,8 +110,8 @@ tables.poster_table(means | several, n_seeds).rename_axis(columns=f"{len(labels)
 # NBVAL_CHECK_OUTPUT
 reached = over_seeds.reached_verdicts(means, cl.POSTER_SCORES)
 growth = over_seeds.accuracy_differences(labels, sizes)
-grown = cl.verdicts_in_words(growth["larger"])
-print("reaches the poster's accuracy -", cl.verdicts_in_words(reached))
+grown = verdicts_in_words(growth["larger"])
+print("reaches the poster's accuracy -", verdicts_in_words(reached))
 print("accuracy grows -", grown)
 
 # %% [markdown]
@@ -136,7 +137,7 @@ tables.seed_table(labels, sizes | fixed)
 tables.difference_table(growth)
 
 # %% tags=["remove-cell"]
-verdicts = cl.verdicts_in_words(reached)
+verdicts = verdicts_in_words(reached)
 glue("classification_verdicts", verdicts, display=False)
 glue("classification_growth", grown, display=False)
 glue("classification_growth_numbers", tables.differences_in_words(growth), display=False)
@@ -177,7 +178,7 @@ beyond = over_seeds.accuracy_differences(labels, sizes | trees, [(size, "trees")
 tables.difference_table(beyond)
 
 # %% tags=["remove-cell"]
-glue("classification_trees", cl.verdicts_in_words(beyond["larger"]), display=False)
+glue("classification_trees", verdicts_in_words(beyond["larger"]), display=False)
 glue("classification_trees_value", tables.accuracy_of(labels, trees["trees"]), display=False)
 
 # %% [markdown]
@@ -309,11 +310,11 @@ flat = [table for found in by_length.values() for table in found.values()]
 excess, n_compared = slices.largest_excess(
     flat, posteriors["metastable"].frames, limits["metastable"]
 )
-print("later slices are harder -", cl.verdicts_in_words(declines))
+print("later slices are harder -", verdicts_in_words(declines))
 print(f"largest excess over the limit: {excess:.2f} standard errors of {n_compared} slices")
 
 # %% tags=["remove-cell"]
-glue("classification_decline", cl.verdicts_in_words(declines), display=False)
+glue("classification_decline", verdicts_in_words(declines), display=False)
 glue("classification_excess", excess, display=False)
 glue("classification_compared", n_compared, display=False)
 

@@ -12,6 +12,7 @@ from mb_support.datasets import FINAL_TEST, make_dataset
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer, inference
 from mb_support.reference import GridSolver, label_posterior
 from mb_support.states import assign_states
+from mb_support.statistics import verdict, verdicts_in_words
 from mb_support.studies.classification import baselines, slices
 
 
@@ -342,13 +343,13 @@ def test_checkpoints_are_found_and_loaded(model, tmp_path):
 
 
 def test_a_verdict_compares_intervals():
-    assert classification.verdict((0.93, 0.96), (0.915, 0.915)) == "confirmed"
-    assert classification.verdict((0.96, 0.98), (0.978, 0.978)) == "undecided"
-    assert classification.verdict((0.96, 0.98), (0.99, 1.0)) == "refuted"
+    assert verdict((0.93, 0.96), (0.915, 0.915)) == "confirmed"
+    assert verdict((0.96, 0.98), (0.978, 0.978)) == "undecided"
+    assert verdict((0.96, 0.98), (0.99, 1.0)) == "refuted"
     with pytest.raises(ValueError, match="low first"):
-        classification.verdict((0.98, 0.96), (0.9, 0.9))
+        verdict((0.98, 0.96), (0.9, 0.9))
 
 
 def test_verdicts_in_words_go_together():
     found = {"small": "confirmed", "medium": "undecided", "large": "confirmed"}
-    assert classification.verdicts_in_words(found) == "confirmed: small, large; undecided: medium"
+    assert verdicts_in_words(found) == "confirmed: small, large; undecided: medium"

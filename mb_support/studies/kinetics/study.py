@@ -25,7 +25,7 @@ from ...reference.solver import GridSolver
 from ...simulation.langevin import simulate
 from ...simulation.settings import REGIMES
 from ...states import DISKS
-from ...statistics import Estimate, bootstrap, with_error
+from ...statistics import Estimate, bootstrap, jensen_shannon_divergence, with_error
 from ...training.causal import FreshWindows
 from . import counts as kinetics
 from .markov import (
@@ -161,7 +161,7 @@ def fit_markov(run, n_samples=50):
     def everything(weights):
         found = markov_kinetics(by_cell, lag_time, weights)
         found |= {f"rate_{way}": 1 / found[f"passage_time_{way}"] for way in ("ab", "ba")}
-        return found | {"divergence": kinetics.jensen_shannon_divergence(density(weights), exact)}
+        return found | {"divergence": jensen_shannon_divergence(density(weights), exact)}
 
     random = np.random.default_rng(0)
     shares = np.full(run.n_groups, 1 / run.n_groups)
@@ -201,7 +201,7 @@ def describe(trajectories, ensemble, n_samples=200, regime=REGIME):
         return bootstrap(statistic, n_units, n_samples)
 
     return {
-        "divergence": estimate(lambda w: kinetics.jensen_shannon_divergence(w @ boxes, exact)),
+        "divergence": estimate(lambda w: jensen_shannon_divergence(w @ boxes, exact)),
         "population_b": estimate(lambda w: w @ after / w.sum()),
         "passage_time_ab": estimate(lambda w: passages.mean_time(0, w)),
         "passage_time_ba": estimate(lambda w: passages.mean_time(1, w)),

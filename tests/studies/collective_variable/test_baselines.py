@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mb_support.states import DISKS
 from mb_support.datasets import make_dataset
 from mb_support.reference import GridSolver
 from mb_support.studies.collective_variable import baselines as cv_baselines
@@ -49,12 +50,12 @@ def test_a_vampnet_finds_the_committor_and_depends_on_its_seed_alone(data, known
 
 def test_a_markov_model_gives_the_committor(data, known):
     raw = data.trajectories.astype(float)
-    inside = [cv.within(raw, disk) for disk in (cv.SOURCE, cv.TARGET)]
+    inside = [cv.within(raw, disk) for disk in (*DISKS)]
     centres = cv_baselines.place_cells(raw, spacing=0.12)
-    found = cv_baselines.markov_committor(raw, centres, 5, *inside, disks=(cv.SOURCE, cv.TARGET))
+    found = cv_baselines.markov_committor(raw, centres, 5, *inside, disks=(*DISKS))
     positions, committor = known
     assert np.sqrt(np.mean((found(positions) - committor) ** 2)) < 0.05
-    np.testing.assert_array_equal(found([cv.SOURCE[0], cv.TARGET[0]]), [0.0, 1.0])
+    np.testing.assert_array_equal(found([DISKS[0][0], DISKS[1][0]]), [0.0, 1.0])
 
 
 def test_states_without_a_cell_are_refused(data):

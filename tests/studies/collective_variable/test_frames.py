@@ -7,6 +7,7 @@ import torch
 from mb_support.datasets import make_dataset
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.reference import GridSolver
+from mb_support.states import DISKS
 from mb_support.studies.collective_variable import frames as cv
 
 N_FRAMES = 200
@@ -69,7 +70,7 @@ def test_picked_frames_are_frames_of_the_trajectories_with_their_exact_committor
 
 
 def test_the_committor_is_known_at_both_ends_and_half_way_beyond_the_map(fields):
-    found = fields.committor([cv.SOURCE[0], cv.TARGET[0], (9.0, 9.0)])
+    found = fields.committor([DISKS[0][0], DISKS[1][0], (9.0, 9.0)])
     np.testing.assert_allclose(found, [0.0, 1.0, 0.5], atol=1e-9)
     assert fields.weight(np.array([[9.0, 9.0]]))[0] == 0
 
