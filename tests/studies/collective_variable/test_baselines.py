@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support.states import DISKS
 from mb_support.datasets import make_dataset
 from mb_support.reference import GridSolver
+from mb_support.states import DISKS
 from mb_support.studies.collective_variable import baselines as cv_baselines
 from mb_support.studies.collective_variable import frames as cv
 
@@ -50,9 +50,9 @@ def test_a_vampnet_finds_the_committor_and_depends_on_its_seed_alone(data, known
 
 def test_a_markov_model_gives_the_committor(data, known):
     raw = data.trajectories.astype(float)
-    inside = [cv.within(raw, disk) for disk in (*DISKS)]
+    inside = [cv.within(raw, disk) for disk in DISKS]
     centres = cv_baselines.place_cells(raw, spacing=0.12)
-    found = cv_baselines.markov_committor(raw, centres, 5, *inside, disks=(*DISKS))
+    found = cv_baselines.markov_committor(raw, centres, 5, *inside, disks=DISKS)
     positions, committor = known
     assert np.sqrt(np.mean((found(positions) - committor) ** 2)) < 0.05
     np.testing.assert_array_equal(found([DISKS[0][0], DISKS[1][0]]), [0.0, 1.0])
