@@ -1,0 +1,71 @@
+"""The committor by shooting: short runs with fresh velocities from configurations in between."""
+
+import numpy as np
+from tqdm import tqdm
+
+from .runs import inside
+from .simulation import FOLDER, Dynamics, chunk_path, dihedrals
+
+#: Configurations in each tenth of the model's committor, shots from each, longest shot (ps).
+N_EACH, N_SHOTS, LONGEST = 12, 16, 100.0
+
+
+def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
+    """Configurations, (n, 22, 3) nm, spread evenly over the committor of their dihedrals, (n,).
+
+    `committor` is a function of (n, 2) dihedrals.
+    """
+    found = []
+    for run in runs:
+        for chunk in range(1, n_chunks):
+            with np.load(chunk_path(run, chunk, folder)) as kept:
+                found.append(kept["configurations"])
+    found = np.concatenate(found)
+    values = committor(dihedrals(found))
+    random, chosen = np.random.default_rng(seed), []
+    for low in np.arange(10) / 10:
+        there = np.flatnonzero((values > max(low, 0.01)) & (values < min(low + 0.1, 0.99)))
+        chosen += list(random.permutation(there)[:n_each])
+    return found[chosen], values[chosen]
+
+
+def shoot(positions, minima, n_shots=N_SHOTS, longest=LONGEST, dynamics=None, progress=True):
+    """How many of the shots from each of (n, 22, 3) positions reach beta first, and alpha-R: (n, 2).
+
+    Shots that reach neither in time count in none.
+    """
+    dynamics = Dynamics() if dynamics is None else dynamics
+    reached = np.zeros((len(positions), 2), int)
+    for number, start in enumerate(tqdm(positions, unit="point", disable=not progress)):
+        for shot in range(n_shots):
+            dynamics.start(start, 1 + number * n_shots + shot)
+            for _ in range(round(longest / dynamics.settings.frame_time)):
+                disk = inside(dihedrals(dynamics.frame()), minima)
+                if disk >= 0:
+                    reached[number, disk] += 1
+                    break
+    return reached
+
+
+def agreement(reached, committor):
+    """How far shots and a committor agree: mean difference, and scatter beyond that of counting.
+
+    "bias" and its "bias_error"; "scatter", the root mean square difference with the binomial part
+    taken off; "explained", the share of the variance of the shots' committor, again without the
+    binomial part, that is not scatter.
+    """
+    n = reached.sum(axis=1)
+    kept = n > 1
+    share, n, committor = reached[kept, 1] / n[kept], n[kept], committor[kept]
+    noise = share * (1 - share) / (n - 1)  # unbiased variance of a share
+    difference = share - committor
+    square = (difference**2 - noise).mean()
+    variance = share.var(ddof=1) - noise.mean()
+    return {
+        "n_points": int(kept.sum()),
+        "n_shots": int(n.sum()),
+        "bias": float(difference.mean()),
+        "bias_error": float(difference.std(ddof=1) / np.sqrt(kept.sum())),
+        "scatter": float(np.sqrt(max(square, 0.0))),
+        "explained": float(1 - square / variance),
+    }
