@@ -33,7 +33,9 @@ def found_minima(potential):
 
 
 def _refined(potential, start):
-    best = minimize(potential, start, jac=lambda p: -potential.force(p), method="BFGS").x
+    bounds = None if potential.periodic else potential.bounds.T
+    slope = lambda p: -potential.force(p)  # noqa: E731
+    best = minimize(potential, start, jac=slope, bounds=bounds, method="L-BFGS-B").x
     step = 1e-4 * potential.extent.min() * np.eye(2)
     for _ in range(3):  # Newton's steps, to all digits
         hessian = np.array([potential.force(best - s) - potential.force(best + s) for s in step])

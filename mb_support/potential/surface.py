@@ -127,7 +127,7 @@ class Potential:
     def curvature(self):
         """Largest curvature of the energy at a minimum: it limits time and grid steps."""
         shifts = 1e-4 * self.extent.min() * np.eye(2)
-        return largest_curvature(self.force, self.minima, shifts)
+        return max(largest_curvature(self.force, self.minima, shifts), 1e-200)  # flat ones too
 
     @cached_property
     def highest_pass(self):
