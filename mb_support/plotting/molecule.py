@@ -89,7 +89,9 @@ def plot_shots(shots, ax=None):
     share = reached[:, 1] / n
     error = np.sqrt(share * (1 - share) / n)
     ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1.2)
-    ax.errorbar(shots["committor"], share, error, color=MODEL_COLOR, marker="o", ms=3, ls="", lw=0.6)
+    ax.errorbar(
+        shots["committor"], share, error, color=MODEL_COLOR, marker="o", ms=3, ls="", lw=0.6
+    )
     ax.set(xlabel="committor of the diffusion model", ylabel="share of shots", aspect="equal")
     return ax
 

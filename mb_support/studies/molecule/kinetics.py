@@ -6,7 +6,7 @@ from deeptime.markov.msm import MaximumLikelihoodMSM
 
 from ...reference.solver import GridSolver
 from ...statistics import bootstrap, resamples
-from .runs import RADIUS, count_passages, last_disk
+from .runs import RADIUS, boxes, count_passages
 from .surface import FULL_TURN, minima_of, potential_of
 
 #: Lag times (ps) of Markov state models and of the diffusion constant.
@@ -31,15 +31,9 @@ def passages(runs, minima):
     return found | {"population_b": share, "n_passages": count.sum(axis=0).tolist()}
 
 
-def cells(dihedrals):
-    """Box of a Markov state model in which each frame lies."""
-    box = np.clip(((dihedrals + np.pi) / (2 * np.pi) * N_CELLS).astype(int), 0, N_CELLS - 1)
-    return box[..., 0] * N_CELLS + box[..., 1]
-
-
 def transition_counts(runs, lag):
     """Counts of transitions over `lag` frames, run by run, (n_runs, n, n), of visited cells."""
-    numbers = cells(runs.dihedrals)
+    numbers = boxes(runs.dihedrals, N_CELLS)
     visited, numbers = np.unique(numbers, return_inverse=True)
     numbers, n = numbers.reshape(runs.dihedrals.shape[:2]), len(visited)
     pairs = numbers[:, :-lag] * n + numbers[:, lag:]
@@ -79,14 +73,6 @@ def disks_of(coefficients):
     return [(tuple(place), RADIUS) for place in minima_of(coefficients)]
 
 
-def correlation(runs, lag):
-    """Autocorrelation of sin(psi - middle) over `lag` frames, run by run: sums, (n_runs, 4)."""
-    values = wave(runs.dihedrals[..., 1])
-    first, second = values[:, : values.shape[1] - lag], values[:, lag:]
-    terms = first * second, (first**2 + second**2) / 2, (first + second) / 2
-    return np.stack([term.mean(axis=1) for term in terms], axis=-1)
-
-
 def wave(psi):
     """The coordinate whose memory fixes the diffusion constant: largest between the two wells."""
     return np.sin(psi - np.radians(60))
@@ -106,9 +92,12 @@ def diffusion_by_lag(runs, solver, lag_times=DIFFUSION_LAGS):
         evolved, now = solver.propagate(evolved, time - now), time
         curve.append(solver.average(field * evolved) / solver.average(field**2))
     curve = np.array(curve)
-    estimates = []
+    estimates, values = [], wave(runs.dihedrals[..., 1])
     for lag_time in lag_times:
-        sums = correlation(runs, round(lag_time / runs.settings.frame_time))
+        lag = round(lag_time / runs.settings.frame_time)
+        first, second = values[:, :-lag], values[:, lag:]
+        terms = first * second, (first**2 + second**2) / 2, (first + second) / 2
+        sums = np.stack([term.mean(axis=1) for term in terms], axis=-1)
 
         def constant(weights, sums=sums, lag_time=lag_time):
             product, square, mean = weights @ sums / weights.sum()
@@ -132,8 +121,3 @@ def model_times(solver, coefficients):
         "slowest_timescale": float(solver.implied_timescales(1)[0]),
         "population_b": float(solver.average(solver.committor(a, b))),
     }
-
-
-def next_visits(runs, minima):
-    """Disk that each frame visits next, from the runs themselves: 0, 1 or -1 if the run ends."""
-    return last_disk(runs.dihedrals[:, ::-1], minima)[:, ::-1]

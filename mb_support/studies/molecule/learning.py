@@ -13,7 +13,7 @@ from ...states import assign_states
 from ...statistics import ratio_with_error
 from ...training.recipes import RECIPES
 from ..attention.maps import attention_maps
-from .runs import N_WINDOW, SPLIT, STRIDE, count_passages, features, windows
+from .runs import N_WINDOW, SPLIT, STRIDE, boxes, count_passages, features, windows
 
 TRAININGS = paths.TRAININGS
 #: Kept frames between the starts of windows that are shown, and of those that are scored.
@@ -107,15 +107,11 @@ def next_frame_means(runs, n_boxes=36):
     whole = runs.dihedrals[list(SPLIT["train"])]
     now, later = whole[:, :-STRIDE].reshape(-1, 2), features(whole[:, STRIDE:]).reshape(-1, 4)
 
-    def box(dihedrals):
-        found = np.clip(((dihedrals + np.pi) / (2 * np.pi) * n_boxes).astype(int), 0, n_boxes - 1)
-        return found[:, 0] * n_boxes + found[:, 1]
-
     step = later - features(now)
-    n = np.bincount(box(now), minlength=n_boxes**2)
-    sums = [np.bincount(box(now), step[:, k], minlength=n_boxes**2) for k in range(4)]
-    means = np.stack(sums, axis=-1) / np.maximum(n, 1)[:, None]
-    return lambda dihedrals: features(dihedrals) + means[box(dihedrals)]
+    number, n = boxes(now, n_boxes), n_boxes**2
+    sums = np.stack([np.bincount(number, step[:, k], n) for k in range(4)], axis=-1)
+    means = sums / np.maximum(np.bincount(number, minlength=n), 1)[:, None]
+    return lambda dihedrals: features(dihedrals) + means[boxes(dihedrals, n_boxes)]
 
 
 def skills(test, forecasts):

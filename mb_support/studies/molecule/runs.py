@@ -46,6 +46,12 @@ def features(dihedrals):
     return pairs.reshape(*dihedrals.shape[:-1], 4).astype(np.float32)
 
 
+def boxes(dihedrals, n_boxes):
+    """Number of the box, of n_boxes along each angle, in which each of (..., 2) lies."""
+    box = np.clip(((dihedrals + np.pi) / (2 * np.pi) * n_boxes).astype(int), 0, n_boxes - 1)
+    return box[..., 0] * n_boxes + box[..., 1]
+
+
 def wrapped(angles):
     """Angles in radians moved into -pi to pi."""
     return angles - 2 * np.pi * np.round(angles / (2 * np.pi))
@@ -71,16 +77,11 @@ def inside(dihedrals, minima, radius=RADIUS):
     return np.where(distance.min(axis=-1) < radius, distance.argmin(axis=-1), -1)
 
 
-def last_disk(dihedrals, minima):
-    """Disk, 0 or 1, visited last by each frame of (n, n_frames, 2); -1 before the first visit."""
-    now = inside(dihedrals, minima)
-    latest = np.maximum.accumulate(np.where(now >= 0, np.arange(now.shape[1]), 0), axis=1)
-    return np.take_along_axis(now, latest, axis=1)
-
-
 def count_passages(dihedrals, minima, frame_time):
     """Time spent since each disk was visited last, and arrivals in the other: (n, 2) each."""
-    visited = last_disk(dihedrals, minima)
+    now = inside(dihedrals, minima)
+    latest = np.maximum.accumulate(np.where(now >= 0, np.arange(now.shape[1]), 0), axis=1)
+    visited = np.take_along_axis(now, latest, axis=1)  # last
     before, after = visited[:, :-1], visited[:, 1:]
     time_after = np.stack([(before == k).sum(axis=1) for k in (0, 1)], axis=-1) * frame_time
     arrivals = [((before == k) & (after == 1 - k)).sum(axis=1) for k in (0, 1)]

@@ -7,7 +7,7 @@ from .runs import inside
 from .simulation import FOLDER, Dynamics, chunk_path, dihedrals
 
 #: Configurations in each tenth of the model's committor, shots from each, longest shot (ps).
-N_EACH, N_SHOTS, LONGEST = 12, 16, 100.0
+N_EACH, N_SHOTS, LONGEST = 8, 10, 100.0
 
 
 def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
@@ -17,9 +17,9 @@ def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
     """
     found = []
     for run in runs:
-        for chunk in range(1, n_chunks):
+        for chunk in range(n_chunks):
             with np.load(chunk_path(run, chunk, folder)) as kept:
-                found.append(kept["configurations"])
+                found.append(kept["configurations"][50 * (chunk == 0) :])  # settled
     found = np.concatenate(found)
     values = committor(dihedrals(found))
     random, chosen = np.random.default_rng(seed), []
@@ -30,10 +30,7 @@ def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
 
 
 def shoot(positions, minima, n_shots=N_SHOTS, longest=LONGEST, dynamics=None, progress=True):
-    """How many of the shots from each of (n, 22, 3) positions reach beta first, and alpha-R: (n, 2).
-
-    Shots that reach neither in time count in none.
-    """
+    """How many shots from each of (n, 22, 3) positions reach alpha-R first, and beta: (n, 2)."""
     dynamics = Dynamics() if dynamics is None else dynamics
     reached = np.zeros((len(positions), 2), int)
     for number, start in enumerate(tqdm(positions, unit="point", disable=not progress)):

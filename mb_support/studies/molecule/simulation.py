@@ -31,7 +31,7 @@ class Simulation:
     """
 
     n_runs: int = 12  # half from beta, half from alpha-R; one more, from alpha-L, comes last
-    n_chunks: int = 40  # of each run
+    n_chunks: int = 4  # of each run
     chunk_frames: int = 1250
     frame_steps: int = 50
     dt: float = 0.004

@@ -191,7 +191,7 @@ def over_trainings(kept, score):
 
 
 def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
-    """Times (ps) as counted, and of the diffusion model with D taken from the memory at some lags."""
+    """Times (ps) as counted, and of the diffusion model with D from the memory at some lags."""
     counted, scales = kept["kinetics"], kept["kinetics"]["timescales"]
     columns = {"counted": {name: with_error(*counted[name]) for name in TIMES[:2]}}
     columns["counted"]["slowest_timescale"] = with_error(

@@ -5,9 +5,8 @@ import math
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-
 from ...potential import Potential
-from .runs import wrapped
+from .runs import boxes, wrapped
 
 #: Boxes along each angle, and largest order of the Fourier series.
 N_BOXES, ORDER = 72, 6
@@ -25,11 +24,9 @@ def edges(n_boxes=N_BOXES):
 
 def counts(dihedrals, n_boxes=N_BOXES):
     """Frames of each run in each box: (n_runs, n_boxes, n_boxes) of (n_runs, n_frames, 2)."""
-    box = np.clip(((dihedrals + np.pi) / (2 * np.pi) * n_boxes).astype(int), 0, n_boxes - 1)
-    number = box[..., 0] * n_boxes + box[..., 1]
-    return np.stack([np.bincount(run, minlength=n_boxes**2) for run in number]).reshape(
-        -1, n_boxes, n_boxes
-    )
+    numbers = boxes(dihedrals, n_boxes)
+    found = np.stack([np.bincount(run, minlength=n_boxes**2) for run in numbers])
+    return found.reshape(-1, n_boxes, n_boxes)
 
 
 def free_energy(dihedrals, n_boxes=36):

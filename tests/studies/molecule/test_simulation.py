@@ -39,15 +39,9 @@ class Written(openmm.CustomGBForce):
             "U=r+sr2; L=max(or1, abs(r-sr2)); or1=r1-0.009; sr2=s2*(r2-0.009)",
             pair,
         )
-        self.addComputedValue(
-            "B", "1/(1/o-tanh(p-0.8*p^2+4.85*p^3)/r); p=I*o; o=r-0.009", alone
-        )
-        self.addEnergyTerm(
-            "-0.5*138.935485*(1-1/78.5)*q^2/B+28.3919551*(r+0.14)^2*(r/B)^6", alone
-        )
-        self.addEnergyTerm(
-            "-138.935485*(1-1/78.5)*q1*q2/sqrt(r^2+B1*B2*exp(-r^2/(4*B1*B2)))", pair
-        )
+        self.addComputedValue("B", "1/(1/o-tanh(p-0.8*p^2+4.85*p^3)/r); p=I*o; o=r-0.009", alone)
+        self.addEnergyTerm("-0.5*138.935485*(1-1/78.5)*q^2/B+28.3919551*(r+0.14)^2*(r/B)^6", alone)
+        self.addEnergyTerm("-138.935485*(1-1/78.5)*q1*q2/sqrt(r^2+B1*B2*exp(-r^2/(4*B1*B2)))", pair)
 
     def setSolventDielectric(self, value):
         assert value == 78.5
