@@ -96,8 +96,9 @@ def plot_shots(shots, ax=None):
     return ax
 
 
-def plot_attention(example, psi, frame_time, axes):
-    """A window's attention map, and its psi above the same frames: two axes that share time."""
+def plot_attention(attention, frame_time, axes):
+    """A window's attention map, and its psi above the same frames: two axes."""
+    psi, example = attention["psi"], attention["example"]
     times = np.arange(len(psi)) * frame_time
     top, bottom = axes
     top.plot(times, np.degrees(psi), ".", ms=3, color=SIZE_COLORS["small"])

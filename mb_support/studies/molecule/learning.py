@@ -1,39 +1,38 @@
 """The book's model on sines and cosines of the dihedrals: trained plainly, and judged."""
 
-from dataclasses import replace
-
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ...classification import predict_states
 from ...datasets.sets import TrajectorySet
 from ...files import paths
-from ...generation import generate, one_step_forecasts
+from ...generation import generate
 from ...states import assign_states
 from ...statistics import ratio_with_error
-from ...training.recipes import RECIPES
+from ...training.recipes import TrainingConfig
 from ..attention.maps import attention_maps
 from .runs import N_WINDOW, SPLIT, STRIDE, boxes, count_passages, features, windows
 
 TRAININGS = paths.TRAININGS
-#: Kept frames between the starts of windows that are shown, and of those that are scored.
-STEP_TRAIN, STEP_TEST = 4, 16
-#: Windows shown to a size, each counted as often as it is shown, and the trainings of each.
-SHOWN = {"small": 48_000}
-SEEDS = {"small": 3}
+#: Frames between the starts of windows that are shown, and of those that are scored.
+STEP_TRAIN, STEP_TEST = 2, 8
+#: Passes over the windows, and how many trainings there are of each size.
+N_PASSES, SEEDS = 5, {"small": 3}
 #: Continuations, and frames of each, in which passages of the generator are looked for.
 N_CONTINUED, N_MADE = 64, 250
 
 
-def recipe(size, seed):
-    """The book's recipe for a size, on windows of one length and a fixed set."""
-    return replace(RECIPES[size], stages=((N_WINDOW, SHOWN[size]),), seed=seed)
+def recipe(size, data, seed):
+    """The package's settings for data of one's own, with few passes: windows overlap much."""
+    settings = dict(batch_size=32, seed=seed, eval_every=400, save_every=400)
+    return TrainingConfig.for_data(size, data, n_passes=N_PASSES, **settings)
 
 
-def training_set(runs, potential, part="train"):
-    """Windows of one part of the runs with the state of their first frame."""
-    found, _ = windows(runs, part, STEP_TRAIN)
-    return TrajectorySet.from_arrays(features(found), assign_states(found[:, 0], potential))
+def training_set(runs, potential):
+    """Windows of the runs for training, with the state of their first frame."""
+    frames = runs.dihedrals[list(SPLIT["train"]), ::STRIDE]
+    states = assign_states(frames, potential)
+    return TrajectorySet.from_arrays(features(frames), states, window=N_WINDOW, stride=STEP_TRAIN)
 
 
 class Test:
@@ -44,10 +43,8 @@ class Test:
     """
 
     def __init__(self, runs, potential, step=STEP_TEST):
-        whole = N_WINDOW * STRIDE
-        self.dihedrals, run = windows(runs, "test", step, n_frames=N_WINDOW + 1)
-        starts = np.concatenate([np.arange((run == r).sum()) * step for r in SPLIT["test"]])
-        self.block = np.unique(run * 10**6 + starts // whole, return_inverse=True)[1]
+        self.dihedrals, run, start = windows(runs, "test", step, n_frames=N_WINDOW + 1)
+        self.block = np.unique(10**6 * run + start // N_WINDOW, return_inverse=True)[1]
         self.frames = features(self.dihedrals)
         self.states = assign_states(self.dihedrals[:, 0], potential)
 
@@ -129,7 +126,7 @@ def judge(model, runs, minima, test):
     """Accuracy, skill of the next frame, and passages of the continuations of a model."""
     shown = test.frames[:, :-1]
     labels, _ = predict_states(model, shown, progress=False)
-    forecast = one_step_forecasts(model, test.frames, N_WINDOW - 1, [N_WINDOW])[0]
+    forecast = generate(model, shown, 1, progress=False)[:, -1]
     chosen = np.linspace(0, len(shown) - 1, N_CONTINUED).astype(int)
     made = generate(model, shown[chosen], N_MADE, progress=False)[:, N_WINDOW:]
     angles = np.arctan2(made[..., ::2], made[..., 1::2])

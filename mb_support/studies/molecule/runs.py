@@ -11,8 +11,8 @@ from .simulation import QUANTA, RESULTS, Simulation
 SETTLE = 50.0
 #: Frames of a training are this many kept frames apart, and a window has so many of them.
 STRIDE, N_WINDOW = 2, 128
-#: What runs are for: never two things at once.
-SPLIT = {"train": range(0, 6), "validation": range(6, 8), "test": range(8, 12)}
+#: What runs are for; a training takes some of its runs for validation.
+SPLIT = {"train": range(0, 8), "test": range(8, 12)}
 #: Radius (radians) of the disks around the two minima between which passages are counted.
 RADIUS = 0.35
 
@@ -57,18 +57,17 @@ def wrapped(angles):
     return angles - 2 * np.pi * np.round(angles / (2 * np.pi))
 
 
-def windows(runs, part, step, n_frames=N_WINDOW, stride=STRIDE):
-    """Windows of one part of `SPLIT`, cut run by run, never across, every `step` kept frames.
+def windows(runs, part, step, n_frames=N_WINDOW):
+    """Windows of one part of `SPLIT`, cut run by run, never across, every `step` of their frames.
 
-    Dihedrals, (n, n_frames, 2), and the number of the run of each, (n,).
+    Dihedrals, (n, n_frames, 2), and for each the number of its run and of its first frame.
     """
-    whole = 1 + (n_frames - 1) * stride
-    found, numbers = [], []
+    frames, found, places = runs.dihedrals[:, ::STRIDE], [], []
     for run in SPLIT[part]:
-        for start in range(0, runs.dihedrals.shape[1] - whole + 1, step):
-            found.append(runs.dihedrals[run, start : start + whole : stride])
-            numbers.append(run)
-    return np.stack(found), np.array(numbers)
+        for start in range(0, frames.shape[1] - n_frames + 1, step):
+            found.append(frames[run, start : start + n_frames])
+            places.append((run, start))
+    return np.stack(found), *np.array(places).T
 
 
 def inside(dihedrals, minima, radius=RADIUS):

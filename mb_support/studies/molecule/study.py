@@ -125,7 +125,7 @@ def make_training(size, seed, results):
     folder = learning.TRAININGS / f"molecule-{size}-{seed}"
     if not (folder / "model" / "training.json").exists():
         data = learning.training_set(runs, potential)
-        model, record = train(learning.recipe(size, seed), folder, data=data)
+        model, record = train(learning.recipe(size, data, seed), folder, data=data)
         save_checkpoint(model, record, folder / "model")
     model = TrajectoryTransformer.from_pretrained(folder / "model").eval()
     record = json.loads((folder / "model" / "training.json").read_text())
@@ -209,6 +209,16 @@ def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
     return pd.DataFrame(columns, index=list(TIMES))
 
 
+def needed_diffusion(kept):
+    """D for which the model's passages from alpha-R take as long as those counted."""
+    return kept["torus"]["times"]["passage_time_ab"] / kept["kinetics"]["passage_time_ab"][0]
+
+
+def first_training(kept):
+    """What was kept of the training that comes first."""
+    return next(iter(kept["trainings"].values()))
+
+
 def numbers(kept):
     """What the chapter's text cites, by the name of its key."""
     counted, shots, torus = kept["kinetics"], kept.get("shooting"), kept["torus"]
@@ -217,6 +227,7 @@ def numbers(kept):
         "total_ns": surface_["total_ns"],
         "run_ns": surface_["run_ns"],
         "left_ps": surface_["left_ps"],
+        "share_right": surface_["share_right_of_0"],
         "n_runs": sum(map(len, SPLIT.values())),
         "n_passages": sum(counted["n_passages"]),
         "time_ab": with_error(*counted["passage_time_ab"]),
@@ -240,4 +251,6 @@ def numbers(kept):
         judged = [content["judged"] for content in kept["trainings"].values()]
         found["made_passages"] = sum(sum(one["passages"]) for one in judged)
         found["made_ps"] = sum(one["continued_ps"] for one in judged)
+        found["real_passages"] = found["made_ps"] / (1000 * surface_["total_ns"])
+        found["real_passages"] *= found["n_passages"]
     return found
