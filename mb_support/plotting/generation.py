@@ -113,16 +113,11 @@ def plot_error_growth(horizons, models, baselines, title="", ax=None):
 
 
 def plot_growth_panels(panels, axes):
-    """`plot_error_growth` of {title: what `tables.growth` gives} in axes that share their scales.
-
-    The last of the axes holds the legend.
-    """
+    """`plot_error_growth` of {title: what `tables.growth` gives}; the last axes hold the legend."""
     *drawn, last = axes.flat
     for ax, (title, found) in zip(drawn, panels.items(), strict=True):
         plot_error_growth(*found, title, ax)
-        ax.label_outer()
-    drawn[1].xaxis.set_tick_params(labelbottom=True)
-    drawn[1].set_xlabel("frames ahead")
+    drawn[1].set_ylabel("")
     last.axis("off")
     last.legend(*drawn[0].get_legend_handles_labels(), loc="center")
     return axes
