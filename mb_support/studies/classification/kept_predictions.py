@@ -2,9 +2,7 @@
 
 ``python -m mb_support.studies classification`` classifies, with each training whose weights lie
 under ``.cache/trainings``, the test set of the data that it was trained on, and with the models in
-``checkpoints`` slices, reversed and other trajectories too. It writes one file for each to
-``results/classification``, and makes only what is missing or of other weights. Names of trainings
-or sizes restrict it: ``python -m mb_support.studies classification small large-1``.
+``checkpoints`` slices, reversed and other trajectories too.
 """
 
 import json
@@ -13,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ...classification import predict_states
 from ...datasets.sets import EASY_STARTS, FINAL_TEST, family_seed, make_dataset, regime_settings
@@ -21,8 +20,8 @@ from ...files.results import keep
 from ...model.inference import cached_predictions, weights_digest
 from ...model.settings import SIZES
 from ...model.transformer import TrajectoryTransformer
+from ...statistics import wilson_interval
 from ...training.recipes import trainings
-from .slices import slice_table
 
 #: Trajectories of a test set, of which the first are sliced, reversed and so on.
 N_TEST, N_SLICED = 5000, 1000
@@ -103,9 +102,14 @@ def settings_of(tasks_there):
     return {regime: regime_settings(regime).to_dict() | seed for regime in regimes}
 
 
-def labels_of(regime):
-    """Labels of a whole test set, (N_TEST,) int64."""
-    return make_dataset(N_TEST, "test", FINAL_TEST, regime, n_frames=2).labels
+def check_test_sets(record, tasks_there, name):
+    """Refuse a kept record, with the command that makes it anew, if it is of other trajectories."""
+    if record["test_sets"] != json.loads(json.dumps(settings_of(tasks_there))):
+        raise ValueError(f"{name} was made of other trajectories: {_command(name)}")
+
+
+def _command(name):
+    return f"run python -m mb_support.studies classification {name}"
 
 
 def classify_set(model, data, task):
@@ -153,12 +157,15 @@ def result_path(name, folder=paths.RESULTS):
 
 
 class Predictions:
-    """Kept predictions of one training, from the record that `evaluate` wrote."""
+    """Kept predictions of one training, from the record that `evaluate` wrote.
+
+    `states` has (n,) int64 by `Task`.
+    """
 
     def __init__(self, record):
         self.record = record
         found = zip(record["tasks"], record["states"], strict=True)
-        self._states = {Task(**task): unpack(text, task["n"]) for task, text in found}
+        self.states = {Task(**task): unpack(text, task["n"]) for task, text in found}
 
     @classmethod
     def load(cls, name, model=None, folder=paths.RESULTS):
@@ -167,49 +174,52 @@ class Predictions:
         Raises `ValueError` if there are none, or they are of other weights or trajectories.
         """
         path = result_path(name, folder)
-        command = f"run python -m mb_support.studies classification {name}"
         if not path.exists():
-            raise ValueError(f"no predictions of {name!r} in {path.parent}: {command}")
+            raise ValueError(f"no predictions of {name!r} in {path.parent}: {_command(name)}")
         record = json.loads(path.read_text())
         if model is not None and record["weights"] != weights_digest(model):
-            raise ValueError(f"{path.name} was made with other weights of {name!r}: {command}")
+            raise ValueError(f"{path.name} was made with other weights: {_command(name)}")
         found = cls(record)
-        if record["test_sets"] != json.loads(json.dumps(settings_of(found.tasks))):
-            raise ValueError(f"{path.name} was made of other trajectories: {command}")
+        check_test_sets(record, found.states, name)
         return found
-
-    @property
-    def tasks(self):
-        """The `Task` of each prediction, as a list."""
-        return list(self._states)
-
-    def states(self, task):
-        """Predicted states of a task, (n,) int64; `ValueError` if it was not evaluated."""
-        if task not in self._states:
-            raise ValueError(f"{task} was not evaluated for {self.record['name']}")
-        return self._states[task]
 
     def whole(self, regime="metastable", is_reversed=False):
         """Predictions from whole trajectories of a test set, (n,) int64; `ValueError` if none."""
-        for task, states in self._states.items():
+        for task, states in self.states.items():
             if task == whole(regime, task.n, is_reversed):
                 return states
         raise ValueError(f"the test set of {regime!r} was not evaluated")
 
     def slice_table(self, regime, length, states):
-        """Accuracies from the slices of a length, as `slices.slice_table` gives them.
+        """`slice_table` of the slices of a length.
 
         `states`, (n, n_frames), are those of every frame of the test set; as many trajectories
         are counted as both have.
         """
-        of_length = (t for t in self._states if (t.regime, t.length) == (regime, length))
-        found = {t.start: self._states[t] for t in of_length if not t.is_reversed}
+        of_length = (t for t in self.states if (t.regime, t.length) == (regime, length))
+        found = {t.start: self.states[t] for t in of_length if not t.is_reversed}
         if len(found) < 2:
             raise ValueError(f"no slices of {length} frames in regime {regime!r} were evaluated")
-        starts = sorted(found)
-        n = min(len(states), *(len(found[start]) for start in starts))
-        predicted = np.array([found[start][:n] for start in starts])
-        return slice_table(predicted, starts, length, states[:n])
+        n = min(len(states), *map(len, found.values()))
+        predicted = {start: found[start][:n] for start in sorted(found)}
+        return slice_table(predicted, length, states[:n])
+
+
+def slice_table(predicted, length, states):
+    """Accuracy of slice predictions, {start: (n,)}, given the (n, n_frames) states of all frames.
+
+    A DataFrame with a row per start: "length", "start", "n"; "label", "label_low", "label_high",
+    the accuracy for the state of frame 0 with Wilson's interval; "own", that for the state of the
+    slice's first frame.
+    """
+    rows = []
+    for start, guess in predicted.items():
+        n_right = int((guess == states[:, 0]).sum())
+        low, high = wilson_interval(n_right, len(guess))
+        row = {"length": length, "start": start, "n": len(guess), "label": n_right / len(guess)}
+        row |= {"label_low": low, "label_high": high}
+        rows.append(row | {"own": float((guess == states[:, start]).mean())})
+    return pd.DataFrame(rows)
 
 
 def trained_with(recipe, folder=paths.RESULTS):
@@ -224,30 +234,20 @@ def trained_with(recipe, folder=paths.RESULTS):
     return np.array(found, dtype=np.int64).reshape(len(found), len(found[0]) if found else N_TEST)
 
 
-def trained_sizes(kind=""):
-    """`trained_with` of each size, of its recipe or of a kind such as "fixed", if it has some."""
-    found = {size: trained_with(f"{size}-{kind}" if kind else size) for size in SIZES}
-    return {size: states for size, states in found.items() if len(states)}
+def checked_states(model, data, kept, n_live):
+    """Predict the first whole trajectories again, and compare with what is kept.
 
-
-def checked_states(model, data, kept, task, n_live):
-    """Kept states of a task, (task.n,) int64, the first `n_live` of them predicted again.
-
-    `data` has the first trajectories of its test set, and `kept` are `Predictions` of the model.
-    Raises `ValueError` if more than one in a hundred come out otherwise: rounding may turn a coin
-    on edge.
+    `data` is their test set, and `kept` are `Predictions` of the model. Raises `ValueError` if more
+    than one in a hundred come out otherwise: rounding may turn a coin on edge.
     """
-    stored = kept.states(task)
-    n_live = min(n_live, task.n, len(data))
-    again = classify_set(model, data, replace(task, n=n_live))
-    differing = int((again != stored[:n_live]).sum())
+    n_live = min(n_live, len(data))
+    again = classify_set(model, data, replace(whole("metastable"), n=n_live))
+    differing = int((again != kept.whole()[:n_live]).sum())
     if differing > 0.01 * n_live:
         name = kept.record["name"]
         raise ValueError(
-            f"{differing} of {n_live} states of {name!r} are not those that were kept: run "
-            f"python -m mb_support.studies classification {name}"
+            f"{differing} of {n_live} states of {name!r} are not those kept: {_command(name)}"
         )
-    return stored
 
 
 def parts():

@@ -10,16 +10,9 @@ import pandas as pd
 from scipy import stats
 
 from ...classification import SCORES, scores_of_confusion
-from ...statistics import CONFIDENCE, verdict
+from ...statistics import CONFIDENCE, resamples, verdict
 
 _Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
-
-
-def scores_by_seed(labels, predicted):
-    """Scores of each training: a DataFrame with a row for each of (n_seeds, n) predictions."""
-    labels, checked = _checked(labels, {"these trainings": predicted})
-    confusions = _confusions(labels, checked["these trainings"], np.ones(len(labels)))
-    return pd.DataFrame(scores_of_confusion(confusions), columns=list(SCORES))
 
 
 def scores_over_seeds(labels, predictions, n_bootstrap=1000):
@@ -35,12 +28,13 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
     quantile. Chance from trajectories is part of s too, so intervals are rather too wide.
     """
     labels, predictions = _checked(labels, predictions)
-    values = {name: scores_by_seed(labels, found).to_numpy() for name, found in predictions.items()}
+    once = np.ones(len(labels))
+    values = {
+        name: np.transpose([*scores_of_confusion(_confusions(labels, found, once)).values()])
+        for name, found in predictions.items()
+    }
     scatter, quantile = _pooled(list(values.values()))
-    drawn = np.random.default_rng(0).multinomial(
-        len(labels), np.full(len(labels), 1 / len(labels)), n_bootstrap
-    )
-    tables = {}
+    drawn, tables = resamples(len(labels), n_bootstrap), {}
     for name, found in predictions.items():
         resampled = scores_of_confusion(_confusions(labels, found, drawn))
         by_trajectories = np.array([resampled[score].mean(axis=-1).std() for score in SCORES])
@@ -58,7 +52,7 @@ def accuracy_differences(labels, predictions, pairs=None, fixed=()):
 
     A DataFrame with a row for each of the `pairs` of names, by default each with the one before,
     such as "medium over small": "difference" of the mean accuracies, "low" and "high" as in
-    `scores_over_seeds`, and "larger", a `classification.verdict`. Trajectories that both miss add
+    `scores_over_seeds`, and "larger", a `statistics.verdict`. Trajectories that both miss add
     nothing to the interval. What no training decides, such as an observer's guesses, is `fixed`: it
     does not scatter. Raises `ValueError` if nothing was trained twice.
     """
