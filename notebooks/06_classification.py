@@ -102,7 +102,7 @@ difference_table(growth)
 
 # %% tags=["remove-stderr", "hide-input"]
 for size, n in zip(settings.sizes, settings.n_classified, strict=True):
-    kept_predictions.checked_states(load_checkpoint(size), study.test, study.kept[size], n)
+    kept_predictions.check_states(load_checkpoint(size), study.test, study.kept[size], n)
     print(f"{size}: {n} trajectories classified again")
 
 # %% [markdown]
@@ -168,7 +168,7 @@ scores.plot_accuracy_by_stay(study.accuracy_by_stay(), axes[1])
 plt.show()
 
 # %% [markdown]
-# Both kinds of error, counted over the 5000 test trajectories (rows: the true state):
+# Both kinds of error, counted over the test trajectories (rows: the true state):
 
 # %% tags=["hide-input"]
 study.confusion_table()
@@ -289,7 +289,7 @@ for key, value in readings.words(possible, ours).items():
 #
 # ## Data that a model was not trained for
 #
-# The committed models were trained for `metastable` from the whole box. Here they meet 1000 trajectories of
+# The committed models were trained for `metastable` from the whole box. Here they meet a thousand trajectories of
 # the other data, and are asked for the state of the last frame. For that they are shown the frames as they
 # are, and in reverse order: in equilibrium a trajectory run backwards is as likely as forwards, and the
 # first frame of the reversed one would be told as well. But ours start out of equilibrium, and a relaxation

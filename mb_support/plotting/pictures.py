@@ -75,8 +75,8 @@ def _inverted(figure):
     try:
         for artist in _on_the_page(figure):
             kind = next(kind for kind in _PARTS if isinstance(artist, kind))
-            for part in _PARTS[kind]:
-                before = getattr(artist, f"get_{part}")()
+            colors = {part: getattr(artist, f"get_{part}")() for part in _PARTS[kind]}
+            for part, before in colors.items():
                 after = inverted("none" if artist in panels else before)
                 getattr(artist, f"set_{part}")(after if kind is Collection else _single(after))
                 undo.append((getattr(artist, f"set_{part}"), before))

@@ -260,7 +260,12 @@ def words(records):
     missing = [name for name in trainings() if name not in records]
     notes = " ".join(f"{name}: {r['note']}" for name, r in records.items() if "note" in r)
     has_both = bool(seeds_of(records, "small", "fixed-both"))
+    overfits = []
+    for name, made in ((s + w, c) for k, w in FIXED.items() for s, c in curves(records, k).items()):
+        low, end = (np.mean([f(c["cross_entropy"]) for c in made]) for f in (min, lambda x: x[-1]))
+        overfits.append(f"{name} {low:.2f} at its lowest, {end:.2f} at the end")
     return {
+        "training_overfits": "; ".join(overfits) or "not made yet",
         "training_missing": f"Of the {len(trainings())} trainings of the list {len(missing)} have "
         f"not been made yet: {', '.join(missing)}."
         if missing

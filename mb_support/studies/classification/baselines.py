@@ -1,8 +1,6 @@
 """Classifiers without a transformer: hand-made features of standardised trajectories."""
 
-import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import kurtosis, skew
@@ -15,7 +13,7 @@ from ...datasets.sets import EASY_STARTS, FINAL_TEST, make_dataset
 from ...files import paths
 from ...files.results import keep
 from ...states import STATE_A, STATE_B, assign_states
-from .kept_predictions import N_TEST, check_test_sets, pack, settings_of, unpack, whole
+from .kept_predictions import N_TEST, pack, read_record, result_path, settings_of, unpack, whole
 
 _LAGS = (1, 4, 16, 64)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -61,26 +59,23 @@ def trajectory_features(trajectories):
 
 
 def _features(trajectories):
-    portions = np.array_split(np.asarray(trajectories), max(1, len(trajectories) // _PORTION))
+    portions = np.array_split(trajectories, max(1, len(trajectories) // _PORTION))
     return np.concatenate([trajectory_features(portion) for portion in portions])
 
 
-def fit_baselines(trajectories, labels):
-    """Boosted trees and logistic regression, fitted to `trajectory_features`, by name."""
-    features = _features(trajectories)
+def fit_and_predict(train, labels, test):
+    """States of test trajectories by boosted trees and by logistic regression, {name: (n,)}.
+
+    Fitted to `trajectory_features` of training trajectories and their labels.
+    """
     classifiers = {
         "gradient-boosted trees": HistGradientBoostingClassifier(
             random_state=0, max_iter=500, early_stopping=True
         ),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
     }
-    return {name: c.fit(features, labels) for name, c in classifiers.items()}
-
-
-def predict_baselines(baselines, trajectories):
-    """States predicted by each of `fit_baselines`, as {name: (n,) ndarray of int64}."""
-    features = _features(trajectories)
-    return {name: c.predict(features).astype(np.int64) for name, c in baselines.items()}
+    seen, unseen = _features(train), _features(test)
+    return {name: c.fit(seen, labels).predict(unseen) for name, c in classifiers.items()}
 
 
 def side_of_the_mean(trajectories):
@@ -107,25 +102,18 @@ def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST):
     def make():
         train = make_dataset(made_for["n_train"], "train", 0, regime)
         last = assign_states(train.trajectories[:, -1])
-        fitted = fit_baselines(train.trajectories, last if label == "last" else train.labels)
-        test = make_dataset(n_test, "test", FINAL_TEST, regime)
-        found = predict_baselines(fitted, test.trajectories)
+        test = make_dataset(n_test, "test", FINAL_TEST, regime).trajectories
+        labels = last if label == "last" else train.labels
+        found = fit_and_predict(train.trajectories, labels, test)
         return {"states": {name: pack(states) for name, states in found.items()}}
 
-    return keep(_path(part, folder), made_for, make, packages=("scikit-learn",))
-
-
-def _path(part, folder):
-    return Path(folder) / "classification" / f"baselines_{part}.json"
+    path = result_path(f"baselines_{part}", folder)
+    return keep(path, made_for, make, packages=("scikit-learn",))
 
 
 def load_baselines(part, folder=paths.RESULTS):
-    """Kept predictions of a part, {name: (n_test,) ndarray of int64}; empty if there are none."""
-    path = _path(part, folder)
-    if not path.exists():
-        return {}
-    record = json.loads(path.read_text())
-    check_test_sets(record, [whole(PARTS[part][0])], path.stem)
+    """Kept predictions of a part, {name: (n_test,) ndarray of int64}."""
+    record = read_record(result_path(f"baselines_{part}", folder), [whole(PARTS[part][0])])
     return {name: unpack(text, record["n_test"]) for name, text in record["states"].items()}
 
 

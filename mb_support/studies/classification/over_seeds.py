@@ -21,13 +21,12 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
     `labels` (n,), and `predictions` {recipe: (n_seeds, n) states}, of the same trajectories. Gives
     {recipe: DataFrame} with rows `classification.SCORES` and columns "mean"; "low" and "high";
     "trajectories" and "seeds", the standard errors from either ("seeds" is NaN where no recipe was
-    trained twice; intervals are then over trajectories alone). `ValueError` if shapes do not fit.
+    trained twice; intervals are then over trajectories alone).
 
     The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from the trajectories, s the
     pooled standard deviation over seeds, k the number of seeds, z and t the normal and Student's
     quantile. Chance from trajectories is part of s too, so intervals are rather too wide.
     """
-    labels, predictions = _checked(labels, predictions)
     once = np.ones(len(labels))
     values = {
         name: np.transpose([*scores_of_confusion(_confusions(labels, found, once)).values()])
@@ -56,7 +55,6 @@ def accuracy_differences(labels, predictions, pairs=None, fixed=()):
     nothing to the interval. What no training decides, such as an observer's guesses, is `fixed`: it
     does not scatter. Raises `ValueError` if nothing was trained twice.
     """
-    labels, predictions = _checked(labels, predictions)
     is_right = {name: states == labels for name, states in predictions.items()}
     scatter, quantile = _pooled([right.mean(axis=1) for right in is_right.values()])
     if np.isnan(scatter):
@@ -80,18 +78,6 @@ def reached_verdicts(tables, goals):
     """Whether mean accuracies of `scores_over_seeds` lie above given figures: {name: verdict}."""
     intervals = {name: table.loc["accuracy", ["low", "high"]] for name, table in tables.items()}
     return {name: verdict(tuple(i), (goals[name], goals[name])) for name, i in intervals.items()}
-
-
-def _checked(labels, predictions):
-    labels = np.asarray(labels)
-    predictions = {name: np.asarray(states) for name, states in predictions.items()}
-    for name, states in predictions.items():
-        if states.ndim != 2 or states.shape[1:] != labels.shape or states.size == 0:
-            raise ValueError(
-                f"predictions of {name!r} must have shape (n_seeds, {len(labels)}); got "
-                f"{states.shape}"
-            )
-    return labels, predictions
 
 
 def _confusions(labels, predicted, weights):

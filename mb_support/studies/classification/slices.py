@@ -56,19 +56,6 @@ def causes_of_decline(table):
     )
 
 
-def largest_excess(tables, frames, limit):
-    """How far accuracies of several `slice_table` rise above their exact limit, at `frames`.
-
-    The largest (accuracy - limit) / standard error, that of a classifier at the limit, and the
-    number of slices compared: of 100 independent ones at the limit, 2.5 is typical.
-    """
-    rows = pd.concat(list(tables))
-    most = rows["start"].map(dict(zip(np.asarray(frames).tolist(), limit, strict=True)))
-    rows, most = rows[most < 1], most[most < 1]
-    excess = (rows["label"] - most) / np.sqrt(most * (1 - most) / rows["n"])
-    return float(excess.max()), len(excess)
-
-
 class Decline:
     """Slices of a regime's test set: accuracies, the exact `limit` and `copying` at `frames`.
 
@@ -84,7 +71,7 @@ class Decline:
         posterior = label_posterior(solver, SLICE_STARTS[regime], test.config.frame_time)
         self.frames, self.limit = posterior.frames, posterior.accuracy
         self.copying = copying_accuracy(solver, posterior)
-        kept = {"small": Predictions.load("small-wild-0")} if regime == "wild" else study.kept
+        kept = {"small": Predictions("small-wild-0")} if regime == "wild" else study.kept
         self.by_length = {
             length: {s: k.slice_table(regime, length, states) for s, k in kept.items()}
             for length in SLICE_LENGTHS[regime]
@@ -110,6 +97,13 @@ class Decline:
         return causes_of_decline(self.by_length[length]["small"])
 
     def largest_excess(self):
-        """`largest_excess` over all lengths and sizes."""
-        tables = [table for found in self.by_length.values() for table in found.values()]
-        return largest_excess(tables, self.frames, self.limit)
+        """How far accuracies rise above the limit, and the number of slices compared.
+
+        The largest (accuracy - limit) / standard error, that of a classifier at the limit: of 100
+        independent slices at the limit, 2.5 is typical.
+        """
+        rows = pd.concat([t for found in self.by_length.values() for t in found.values()])
+        most = rows["start"].map(dict(zip(self.frames.tolist(), self.limit, strict=True)))
+        rows, most = rows[most < 1], most[most < 1]
+        excess = (rows["label"] - most) / np.sqrt(most * (1 - most) / rows["n"])
+        return float(excess.max()), len(excess)

@@ -67,7 +67,7 @@ class Study:
         self.sizes = {size: states for size, states in found.items() if len(states)}
         found = {f"{s}, {v}": trained_with(f"{s}-{k}") for k, v in FIXED.items() for s in SIZES}
         self.fixed = {name: states for name, states in found.items() if len(states)}
-        self.kept = {size: Predictions.load(size) for size in self.sizes}
+        self.kept = {size: Predictions(size) for size in self.sizes}
         self.means = scores_over_seeds(self.labels, self.sizes)
         if self.fixed:
             self.means |= scores_over_seeds(self.labels, self.fixed)

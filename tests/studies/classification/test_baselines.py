@@ -16,7 +16,8 @@ def test_features_know_neither_place_nor_scale():
 
 
 def test_kept_baselines_are_better_than_chance_and_not_fitted_again(tmp_path, capsys):
-    assert baselines.load_baselines("wild_100000", tmp_path) == {}
+    with pytest.raises(ValueError, match="no predictions of 'baselines_wild_100000'"):
+        baselines.load_baselines("wild_100000", tmp_path)
     for is_made in (True, False):
         found = baselines.evaluate_baselines("wild_100000", tmp_path, n_train=300, n_test=100)
         assert found == is_made

@@ -44,8 +44,10 @@ def test_excess_over_the_limit_is_in_standard_errors():
     states = np.zeros((100, 30), int)
     states[50:, 10:] = 1
     table = slice_table({0: states[:, 0], 10: np.repeat([0, 1], [60, 40])}, 20, states)
-    largest, n_compared = slices.largest_excess([table], [0, 10], [1.0, 0.5])
-    assert n_compared == 1 and largest == pytest.approx(0.1 / 0.05)
+    decline = slices.Decline.__new__(slices.Decline)  # without the solver
+    decline.frames, decline.limit = np.array([0, 10]), np.array([1.0, 0.5])
+    decline.by_length = {20: {"small": table}}
+    assert decline.largest_excess() == (pytest.approx(0.1 / 0.05), 1)
 
 
 def test_best_guesses_reach_the_exact_limit_on_simulated_trajectories():
