@@ -194,7 +194,7 @@ def trained_with(recipe, folder=paths.RESULTS):
     known = [name for name in trainings() if name.rpartition("-")[0] == recipe]
     known = [name for name in known if result_path(name, folder).exists()]
     found = [Predictions(n, folder).whole(trainings()[n].regime) for n in known]
-    return np.array(found, dtype=np.int64).reshape(len(found), -1)
+    return np.array(found, dtype=np.int64).reshape(len(found), len(found[0]) if found else N_TEST)
 
 
 def check_states(model, data, kept, n_live):
