@@ -233,7 +233,7 @@ def parameter_table():
     """Our numbers of parameters, part by part, and in brackets what the poster prints."""
     counts = model_study.parameter_table()
     words = counts["ours"].map("{:,}".format) + " (" + counts["poster"] + ")"
-    return words.unstack("size", sort=False)
+    return words.unstack("size", sort=False).rename_axis(index=None, columns=None)
 
 
 def live_config(stage, seed):
