@@ -109,12 +109,12 @@ study.time_table(kept)
 # **Shooting.** The committor asks for more than a rate. From {glue:text}`molecule_shots_n_points:d`
 # configurations, spread evenly over the model's committor, {glue:text}`molecule_shots_n_shots:d` short
 # runs with fresh velocities tell which state is reached first {cite}`bolhuis2000`. They differ from the
-# model by {glue:text}`molecule_shots_bias:.3f` ± {glue:text}`molecule_shots_bias_error:.3f` in the mean.
+# model by {glue:text}`molecule_shots_bias:s` in the mean.
 # Beyond the noise of counting, a scatter of {glue:text}`molecule_shots_scatter:.2f` remains: the
-# model's committor explains a share of {glue:text}`molecule_shots_explained:.2f` of the variance of
+# model's committor explains a share of {glue:text}`molecule_shots_explained:s` of the variance of
 # the molecule's ({numref}`fig-molecule-committor`).
 
-# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the configurations from which shots were made; their filling is the share of 10 shots that reached β first. Right: that share against the committor of the model, with binomial standard errors."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the configurations from which shots were made; their filling is the share of 20 shots that reached β first. Right: that share against the committor of the model, with binomial standard errors."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 plots.plot_committor(kept["torus"], kept["shooting"], axes[0])
 plots.plot_shots(kept["shooting"], axes[1])
@@ -146,10 +146,11 @@ study.score_table(kept)
 # {glue:text}`molecule_real_passages:.0f`.
 
 # %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by layer; one line for each training, with two standard errors over windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}}
+frame_time = room.STRIDE * runs.settings.frame_time
 fig = plt.figure(figsize=figure_size(1, 0.55))
 grid = fig.add_gridspec(2, 2, height_ratios=(1, 2.5), width_ratios=(1, 1))
 axes = [fig.add_subplot(grid[0, 0]), fig.add_subplot(grid[1, 0])]
-plots.plot_attention(study.first_training(kept)["attention"], 0.4, axes)
+plots.plot_attention(study.first_training(kept)["attention"], frame_time, axes)
 plots.plot_own_state(kept["trainings"], fig.add_subplot(grid[:, 1]))
 plt.show()
 

@@ -3,11 +3,12 @@
 import numpy as np
 from tqdm import tqdm
 
+from ...statistics import bootstrap
 from .runs import inside
 from .simulation import FOLDER, Dynamics, chunk_path, dihedrals
 
 #: Configurations in each tenth of the model's committor, shots from each, longest shot (ps).
-N_EACH, N_SHOTS, LONGEST = 8, 10, 100.0
+N_EACH, N_SHOTS, LONGEST = 8, 20, 100.0
 
 
 def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
@@ -47,22 +48,29 @@ def shoot(positions, minima, n_shots=N_SHOTS, longest=LONGEST, dynamics=None, pr
 def agreement(reached, committor):
     """How far shots and a committor agree: mean difference, and scatter beyond that of counting.
 
-    "bias" and its "bias_error"; "scatter", the root mean square difference with the binomial part
+    "bias", the mean difference; "scatter", the root mean square difference with the binomial part
     taken off; "explained", the share of the variance of the shots' committor, again without the
-    binomial part, that is not scatter.
+    binomial part, that is not scatter. The first and the last with standard errors over points.
     """
+    reached, committor = np.asarray(reached), np.asarray(committor)
     n = reached.sum(axis=1)
-    kept = n > 1
-    share, n, committor = reached[kept, 1] / n[kept], n[kept], committor[kept]
+    share = reached[:, 1] / n
     noise = share * (1 - share) / (n - 1)  # unbiased variance of a share
     difference = share - committor
-    square = (difference**2 - noise).mean()
-    variance = share.var(ddof=1) - noise.mean()
+    square = difference**2 - noise
+
+    def explained(weights):
+        mean = np.average(share, weights=weights)
+        variance = np.average((share - mean) ** 2 - noise, weights=weights)
+        return 1 - np.average(square, weights=weights) / variance
+
+    of_variance = bootstrap(explained, len(n), 500)
     return {
-        "n_points": int(kept.sum()),
+        "n_points": len(n),
         "n_shots": int(n.sum()),
         "bias": float(difference.mean()),
-        "bias_error": float(difference.std(ddof=1) / np.sqrt(kept.sum())),
-        "scatter": float(np.sqrt(max(square, 0.0))),
-        "explained": float(1 - square / variance),
+        "bias_error": float(difference.std(ddof=1) / np.sqrt(len(n))),
+        "scatter": float(np.sqrt(max(square.mean(), 0.0))),
+        "explained": of_variance.value,
+        "explained_error": of_variance.standard_error,
     }

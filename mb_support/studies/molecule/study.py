@@ -245,6 +245,10 @@ def numbers(kept):
     }
     if shots:
         found |= {f"shots_{name}": value for name, value in shots["agreement"].items()}
+        found["shots_bias"] = with_error(shots["agreement"]["bias"], found.pop("shots_bias_error"))
+        found["shots_explained"] = with_error(
+            shots["agreement"]["explained"], found.pop("shots_explained_error")
+        )
     if kept["trainings"]:
         found["accuracy"] = with_error(*over_trainings(kept, "accuracy"))
         found["skill"] = with_error(*over_trainings(kept, "skill"))
