@@ -4,7 +4,7 @@ import ast
 from graphlib import TopologicalSorter
 
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 PACKAGE = ROOT / "mb_support"
 #: From the ground up; each imports only from those before it. A name alone is a folder or a file.

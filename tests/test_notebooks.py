@@ -9,7 +9,7 @@ import prose
 import pytest
 import references
 import yaml
-from conftest import ROOT
+from project import ROOT
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
 PROSE = sorted((ROOT / "book").glob("*.md"))
