@@ -217,10 +217,15 @@ def test_a_model_of_any_features_trains_predicts_and_generates(tmp_path, n_featu
 
 
 def test_training_learns_what_tells_the_labels_apart(tmp_path):
-    data = TrajectorySet.from_arrays(*oscillations(300, 32))
-    config = TrainingConfig.for_data("small", data, n_passes=12, learning_rate=5e-3, dropout=0.0)
+    def drifts(n, seed):  # up, down, or nowhere
+        labels, rng = np.arange(n) % 3, np.random.default_rng(seed)
+        slope = np.array([1.0, -1.0, 0.0])[labels][:, None, None]
+        return slope * np.linspace(0, 3, 24)[:, None] + rng.normal(size=(n, 24, 2)), labels
+
+    data = TrajectorySet.from_arrays(*drifts(320, 0))
+    config = TrainingConfig.for_data("small", data, n_passes=12, learning_rate=5e-3)
     model, record = train(config, tmp_path, data=data, progress=False)
-    fresh, labels = oscillations(90, 32, seed=1)
+    fresh, labels = drifts(90, 1)
     assert (predict_states(model, fresh)[0] == labels).mean() > 0.8
     assert record["curve"][-1]["eval_accuracy"] > 0.8
 
@@ -244,7 +249,7 @@ def test_padded_trajectories_train_like_their_frames_alone():
 
 def test_an_interrupted_run_over_a_set_ends_in_the_same_bits(tmp_path):
     data = TrajectorySet.from_arrays(*oscillations(30, 16))
-    config = TrainingConfig.for_data("small", data, n_passes=3, save_every=5)
+    config = TrainingConfig.for_data("small", data, n_passes=4, batch_size=9, save_every=3)
     whole, _ = train(config, tmp_path / "whole", data=data, progress=False)
     train(config, tmp_path / "part", data=data, progress=False)
     for kept in sorted((tmp_path / "part").glob("checkpoint-*"))[1:]:
