@@ -17,7 +17,7 @@ TRAININGS = paths.TRAININGS
 #: Frames between the starts of windows that are shown, and of those that are scored.
 STEP_TRAIN, STEP_TEST = 2, 8
 #: Passes over the windows, and how many trainings there are of each size.
-N_PASSES, SEEDS = 5, {"small": 3}
+N_PASSES, SEEDS = 5, {"small": 2}
 #: Continuations, and frames of each, in which passages of the generator are looked for.
 N_CONTINUED, N_MADE = 64, 250
 
@@ -83,7 +83,7 @@ def tree_features(frames):
 def baselines(runs, potential, test):
     """Accuracies with errors of those that need no transformer."""
     train = training_set(runs, potential)
-    trees = HistGradientBoostingClassifier(random_state=0, max_iter=300, early_stopping=True)
+    trees = HistGradientBoostingClassifier(random_state=0, max_iter=100, early_stopping=True)
     trees.fit(tree_features(train.trajectories), train.labels)
     shown = test.frames[:, :-1]
     ring = np.stack([test.dihedrals[:, 0, 0], by_the_ring(shown)], axis=-1)
