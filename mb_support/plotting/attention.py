@@ -56,8 +56,8 @@ def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
     for k, (ax, weights, title) in enumerate(zip(np.ravel(axes), maps, titles, strict=True)):
         n = len(weights)
         image = ax.imshow(
-            weights, cmap=_MAP_COLORS, norm=LogNorm(1 / limit, limit), extent=(0, n, n, 0),
-            interpolation="nearest", rasterized=True,
+            np.clip(weights, 1 / limit, limit), cmap=_MAP_COLORS, norm=LogNorm(1 / limit, limit),
+            extent=(0, n, n, 0), interpolation="nearest", rasterized=True,
         )  # fmt: skip
         ax.set_title(title, fontweight="normal", pad=3 if states is None else 9)
         ax.set(xticks=[], yticks=[])
@@ -69,8 +69,8 @@ def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
         ax.set_ylabel(name, labelpad=4 if states is None else 12)
     _bar_of_weights(image, axes, limit, shrink=0.7, aspect=30, pad=0.01)
     figure = image.axes.figure
-    figure.supxlabel("frame attended to")
-    figure.supylabel("frame that attends")
+    figure.supxlabel("frame attended to", fontsize="medium")
+    figure.supylabel("frame that attends", fontsize="medium")
     return axes
 
 
@@ -149,8 +149,8 @@ def plot_sections(profiles, axes, section):
         ax.set_title(f"{k * section} to {(k + 1) * section - 1}", fontweight="normal")
     beside.axis("off")
     beside.legend(*_entries(panels[0]), loc="center")
-    beside.figure.supxlabel("time difference (frames; past < 0 < future)")
-    beside.figure.supylabel(_BAR_LABEL)
+    beside.figure.supxlabel("time difference (frames; past < 0 < future)", fontsize="medium")
+    beside.figure.supylabel(_BAR_LABEL, fontsize="medium")
     return axes
 
 
@@ -162,9 +162,8 @@ def plot_lorenz(curves, ax=None, shown=0.3):
     _draw_bands(np.linspace(0, 1, n_points), curves, ax)
     ax.axvline(0.05, color=BASELINE_COLOR, lw=0.8)
     ax.text(0.055, 0.01, "key timesteps end here", color=BASELINE_COLOR)
-    ax.set(xlim=(0, shown), ylim=(0, None))
     ax.set(xlabel="share of frames, most attended first", ylabel="share of attention received")
-    ax.set_ylim(0, 0.55)
+    ax.set(xlim=(0, shown), ylim=(0, 0.55))
     ax.legend(*_entries(ax), loc="upper left")
     return ax
 
@@ -258,7 +257,7 @@ def plot_experiments(numbers, curves, axes):
         ax.set_xlabel(f"frames {experiment}")
         if ax.get_subplotspec().is_first_row():
             ax.set_title(size)
-    axes[0, 0].figure.supylabel("probability of the true state")
+    axes[0, 0].figure.supylabel("probability of the true state", fontsize="medium")
     _legend_below(axes[0, 0], ncols=3)
     return axes
 
@@ -291,5 +290,5 @@ def plot_head_effects(effects, errors, axes):
         [f"layer {k + 1}\nheads 1 to {n_heads}" for k in range(n_layers)],
     )
     axes[1].tick_params(axis="x", length=0)
-    axes[0].figure.supylabel("increase when silenced")
+    axes[0].figure.supylabel("increase when silenced", fontsize="medium")
     return axes

@@ -80,9 +80,7 @@ def window_maps(models, trajectory, section):
             network = network or untrained(checkpoint_training(size))
             part = slice(k * section, (k + 1) * section)
             maps.append(n * attention_maps(network, trajectory[None], average="all")[0, part, part])
-            titles.append(
-                f"{part.start} to {part.stop - 1}" + ("" if network is model else ", untrained")
-            )
+            titles.append(f"{part.start} to {part.stop - 1}" if network is model else "untrained")
     return maps, titles
 
 

@@ -106,6 +106,13 @@ def extreme_heads(results, names, which="trained"):
     return pd.DataFrame.from_dict(cells, orient="index")
 
 
+def state_heads(results):
+    """`extreme_heads` that seek and that avoid their own state, trained and untrained."""
+    names = ("seeks its own state", "avoids its own state")
+    found = {which: extreme_heads(results, names, which) for which in ("trained", "untrained")}
+    return pd.concat(found, axis=1)
+
+
 def trainings_with(results, name, least=0.5):
     """In how many trainings a head of `EXTREME_HEADS` has a mean of `least` or more.
 
