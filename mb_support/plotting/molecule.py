@@ -61,7 +61,7 @@ def plot_diffusion(diffusion, needed, ax=None):
     lags, values = diffusion["lag_times"], diffusion["values"]
     ax.errorbar(lags, values, errors, color=MODEL_COLOR, marker="o", capsize=2, label="memory of ψ")
     ax.axhline(needed, color=REFERENCE_COLOR, lw=1.2, ls="--", label="counted passages")
-    ax.set(xscale="log", yscale="log", xlabel="lag (ps)", ylabel="D (rad² / ps)")
+    ax.set(xscale="log", xlabel="lag (ps)", ylabel="D (rad² / ps)", ylim=(0, 1.5 * needed))
     ax.legend()
     return ax
 

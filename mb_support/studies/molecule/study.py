@@ -43,7 +43,7 @@ def make_surface(results):
     runs = load_runs(results)
     energy, error = surface.free_energy(runs.dihedrals)
     coefficients = surface.fit_fourier(runs.dihedrals)
-    is_left = runs.left[:, 0] > 0
+    is_left = is_left_handed(runs.left)
     left = len(is_left) if is_left.all() else int((~is_left).argmax())
     return {
         "total_ns": runs.total_ns,
@@ -52,10 +52,14 @@ def make_surface(results):
         "error": error,
         "coefficients": coefficients,
         "minima": surface.minima_of(coefficients),
-        "share_right_of_0": float((runs.dihedrals[..., 0] > 0).mean()),
         "left_ps": left * runs.settings.frame_time,
         "left_stayed": bool(is_left.all()),
     }
+
+
+def is_left_handed(dihedrals):
+    """Whether phi of (..., 2) lies in the left-handed valley, between 0 and 120 degrees."""
+    return (dihedrals[..., 0] > 0) & (dihedrals[..., 0] < 2 * np.pi / 3)
 
 
 def make_kinetics(results):
@@ -227,7 +231,7 @@ def numbers(kept):
         "total_ns": surface_["total_ns"],
         "run_ns": surface_["run_ns"],
         "left_ps": surface_["left_ps"],
-        "share_right": surface_["share_right_of_0"],
+        "frames_left": int(is_left_handed(load_runs().dihedrals).sum()),
         "n_runs": sum(map(len, SPLIT.values())),
         "n_passages": sum(counted["n_passages"]),
         "time_ab": with_error(*counted["passage_time_ab"]),

@@ -1,0 +1,164 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A molecule
+#
+# The Müller-Brown potential stands for molecules. What of this book holds for one? The molecule is
+# alanine dipeptide in implicit water, seen as its two backbone angles φ and ψ. A diffusion model of two
+# angles, solved on a grid, gives the rates and most of the committor. The small model, trained as
+# plainly as on Müller-Brown, names the first state of {glue:text}`molecule_accuracy:s` of the windows,
+# and forecasts the next frame with a skill of {glue:text}`molecule_skill:s` over persistence.
+
+# %% tags=["remove-stderr", "hide-input"]
+from matplotlib import pyplot as plt
+from myst_nb import glue
+
+from mb_support import get_profile
+from mb_support.plotting import molecule as plots
+from mb_support.plotting.style import figure_size, use_style
+from mb_support.studies.molecule import runs as room
+from mb_support.studies.molecule import study, surface
+
+# %% tags=["parameters", "hide-input"]
+profile = "smoke"
+
+# %% tags=["hide-input", "remove-output"]
+use_style()
+kept = study.load_results()
+for name, value in study.numbers(kept).items():
+    glue(f"molecule_{name}", value, display=False)
+print(f"profile {get_profile(profile).name}; kept: {', '.join(kept)}")
+
+# %% [markdown]
+# ## The runs
+#
+# The 22 atoms of ACE-ALA-NME are built from bond lengths and angles, without a structure file, and
+# simulated with OpenMM {cite}`eastman2024`: force field amber14 {cite}`maier2015`, implicit water (OBC2)
+# {cite}`onufriev2004`, 300 K, Langevin dynamics with a friction of 1/ps and steps of 4 fs, with heavy
+# hydrogens whose bonds are rigid. Kept are φ and ψ, every 0.2 ps. There are
+# {glue:text}`molecule_n_runs:d` independent runs of {glue:text}`molecule_run_ns:.2f` ns, half from each
+# state: {glue:text}`molecule_total_ns:.1f` ns in all, without the first 50 ps of each run.
+# `make molecule` repeats them.
+#
+# {numref}`fig-molecule-surface` shows the free energy, $F = -kT \ln p(\varphi, \psi)$, and its error
+# over runs.
+
+# %% mystnb={"figure": {"name": "fig-molecule-surface", "caption": "Left: free energy of the two angles in kT, zero at the lowest box; white boxes were never visited. Right: its standard error over 12 runs. Circle and square: the minima whose basins are the two states."}, "image": {"alt": "Two maps over phi and psi: the free energy, with two deep wells at negative phi, and its error, which grows where the free energy is high.", "classes": "dark-light"}}
+runs = room.load_runs()
+energy, error = surface.free_energy(runs.dihedrals)
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), sharey=True)
+plots.plot_surface(energy, "free energy (kT)", kept["surface"]["minima"], highest=7, ax=axes[0])
+plots.plot_surface(error, "standard error (kT)", highest=1, ax=axes[1])
+axes[0].legend(loc="lower right")
+plt.show()
+
+# %% [markdown]
+# **States.** Two, as in the rest of the book: the right-handed helix (α-R), state 0, and the extended
+# basin (β, C5 and C7eq, which no barrier parts), state 1. A frame belongs to the minimum that steepest
+# descent leads to on a Fourier series fitted to the surface. The left-handed valley at φ > 0 is left
+# aside, as too rare: one more run, started there, stayed for {glue:text}`molecule_left_ps:.0f` ps, to
+# its end, and the others have {glue:text}`molecule_frames_left:d` frames there.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+minima = surface.minima_of(surface.fit_fourier(runs.dihedrals))
+print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int).tolist())
+
+# %% [markdown]
+# ## Passages, and a Markov state model
+#
+# A passage is counted from disk to disk of 20 degrees around the two minima, as on Müller-Brown:
+# {glue:text}`molecule_n_passages:d` of them, with mean times of {glue:text}`molecule_time_ab:s` ps from
+# α-R to β and {glue:text}`molecule_time_ba:s` ps back (standard errors over runs). A Markov state model
+# {cite}`prinz2011` on boxes of 20 degrees has one slow process, far above the second
+# ({numref}`fig-molecule-memory`, left): as on Müller-Brown, one number is to be learned.
+#
+# ## A model with exact answers
+#
+# On the fitted surface, overdamped diffusion of the two angles with one constant $D$ is a model that
+# the grid solver of this book solves on the torus. Its rates are proportional to $D$, so that $D$ can
+# be read from the memory of ψ at any lag: it is the value for which the model's autocorrelation is the
+# counted one. Were the angles not the whole story, $D$ would depend on the lag
+# ({numref}`fig-molecule-memory`, right).
+
+# %% mystnb={"figure": {"name": "fig-molecule-memory", "caption": "Left: the two slowest implied timescales of the Markov state model against its lag; in the grey part nothing can be resolved. Right: the diffusion constant for which the model remembers ψ as the molecule does, against the lag; dashed: the one for which its passages from α-R take as long as those counted. Bars: two standard errors over 12 runs."}, "image": {"alt": "Left: a flat slow timescale and a second one below the lag. Right: a diffusion constant that does not depend on the lag from half a picosecond on.", "classes": "dark-light"}}
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.42))
+plots.plot_timescales(kept["kinetics"]["timescales"], axes[0])
+plots.plot_diffusion(kept["torus"]["diffusion"], study.needed_diffusion(kept), axes[1])
+plt.show()
+
+# %%
+study.time_table(kept)
+
+# %% [markdown]
+# From 0.4 ps on the constant does not depend on the lag within its errors; at 0.2 ps the angles still
+# have momentum. The times of the model (in picoseconds; from α-R to β, and back) agree with those
+# counted within their errors. Passages were not used to fit $D$; the surface, however, is that of the
+# same runs, and so are their errors.
+#
+# **Shooting.** The committor asks for more than a rate. From {glue:text}`molecule_shots_n_points:d`
+# configurations, spread evenly over the model's committor, {glue:text}`molecule_shots_n_shots:d` short
+# runs with fresh velocities tell which state is reached first {cite}`bolhuis2000`. They differ from the
+# model by {glue:text}`molecule_shots_bias:s` in the mean.
+# Beyond the noise of counting, a scatter of {glue:text}`molecule_shots_scatter:.2f` remains: the
+# model's committor explains a share of {glue:text}`molecule_shots_explained:s` of the variance of
+# the molecule's ({numref}`fig-molecule-committor`).
+
+# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the configurations from which shots were made; their filling is the share of 20 shots that reached β first. Right: that share against the committor of the model, with binomial standard errors."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
+plots.plot_committor(kept["torus"], kept["shooting"], axes[0])
+plots.plot_shots(kept["shooting"], axes[1])
+plt.show()
+
+# %% [markdown]
+# ## The transformer
+#
+# The small model of the book, with four features instead of two (sine and cosine of φ and ψ), trained
+# plainly on {glue:text}`molecule_n_train:d` overlapping windows of 128 frames, 0.4 ps apart, from eight
+# runs, one of which each training keeps for validation. Windows never cross runs. It is judged on
+# {glue:text}`molecule_n_test:d` windows of four other runs, in {glue:text}`molecule_n_blocks:d` blocks
+# over which errors are taken: accuracy for the state of the first frame, and the skill of the forecast
+# of the next frame, one minus its squared error over that of persistence.
+
+# %%
+study.score_table(kept)
+
+# %% [markdown]
+# Standardising a window takes the absolute position away, which makes classification hard on
+# Müller-Brown. Sine and cosine give it back: they lie on a circle, and whoever fits the circle to the
+# window's points has the angle again (*the ring*, {glue:text}`molecule_ring:s`, without any learning).
+#
+# For forecasts the yardstick is the mean next frame given the box in which the present one lies, from
+# the training runs ({glue:text}`molecule_box_skill:s`).
+#
+# The poster's generator has no noise. Continued for {glue:text}`molecule_made_ps:.0f` ps in all, its
+# windows make {glue:text}`molecule_made_passages:d` passages, where the molecule makes
+# {glue:text}`molecule_real_passages:.0f`.
+
+# %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by layer; one line for each training, with two standard errors over windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}}
+frame_time = room.STRIDE * runs.settings.frame_time
+fig = plt.figure(figsize=figure_size(1, 0.55))
+grid = fig.add_gridspec(2, 2, height_ratios=(1, 2.5), width_ratios=(1, 1))
+axes = [fig.add_subplot(grid[0, 0]), fig.add_subplot(grid[1, 0])]
+plots.plot_attention(study.first_training(kept)["attention"], frame_time, axes)
+plots.plot_own_state(kept["trainings"], fig.add_subplot(grid[:, 1]))
+plt.show()
+
+# %% [markdown]
+# {numref}`fig-molecule-attention` shows where it looks. PLACEHOLDER
+#
+# ## Takeaway
+#
+# **In one sentence:** PLACEHOLDER
+#
+# **Not shown.**
