@@ -249,7 +249,9 @@ def numbers(kept):
     }
     if shots:
         found |= {f"shots_{name}": value for name, value in shots["agreement"].items()}
-        found["shots_bias"] = with_error(shots["agreement"]["bias"], found.pop("shots_bias_error"))
+        found["shots_too_high"] = with_error(
+            -found.pop("shots_bias"), found.pop("shots_bias_error")
+        )
         found["shots_explained"] = with_error(
             shots["agreement"]["explained"], found.pop("shots_explained_error")
         )
@@ -259,6 +261,8 @@ def numbers(kept):
         judged = [content["judged"] for content in kept["trainings"].values()]
         found["made_passages"] = sum(sum(one["passages"]) for one in judged)
         found["made_ps"] = sum(one["continued_ps"] for one in judged)
+        for which in ("last_spread", "real_spread"):
+            found[which] = float(np.mean([one[which] for one in judged]))
         found["real_passages"] = found["made_ps"] / (1000 * surface_["total_ns"])
         found["real_passages"] *= found["n_passages"]
     return found
