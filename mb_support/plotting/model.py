@@ -14,10 +14,10 @@ from .style import (
 )
 
 PART_COLORS = {
-    "inputs_to_hidden_dim": PALETTE["vermillion"],
+    "inputs_to_hidden_dim": PALETTE["black"],
     "embeddings": "#BDBDBD",
     "encoder": PALETTE["orange"],
-    "feature_predictor": PALETTE["blue"],
+    "feature_predictor": PALETTE["grey"],
     "state_classifier": PALETTE["yellow"],
 }
 
