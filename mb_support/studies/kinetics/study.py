@@ -37,7 +37,7 @@ ESTIMATED = (*CRITERIA, "population_b")
 #: Frames between the two ends of a pair, for the autocorrelation of y.
 LAGS = (0, 1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200, 300, 450)
 #: Ensembles of each kind, which are pooled.
-POOLED = {"simulation": 10, "stochastic": 2}
+POOLED = {"simulation": 10, "stochastic": 3}
 #: Rivals of the committed generator, trained on the first of its windows: what is different.
 RIVALS = {"attention": {}, "memoryless": {"context": 1}, "lstm": {"kind": "lstm"}}
 RIVAL_STEPS, RIVAL_ENSEMBLE = 1000, Ensemble(n_walkers=2000)
