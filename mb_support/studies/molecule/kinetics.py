@@ -17,7 +17,7 @@ N_CELLS, N_NODES = 18, 120
 
 
 def passages(runs, minima):
-    """Mean passage times (ps) from alpha-R to beta and back as `Estimate`s over runs, and how many.
+    """Mean passage times (ps) from alpha-R to beta and back over runs, each an `Estimate`, and how many.
 
     And the share of time with beta visited last.
     """
