@@ -27,6 +27,7 @@ from ...simulation.langevin import simulate
 from ...states import assign_states
 from ...training.recipes import trainings
 from ...training.run import new_model
+from . import variational
 from .baselines import baselines
 from .frames import ExactFields, encode_frames, exact_committor, is_in_transition, pick_frames
 from .past_windows import transition_points
@@ -331,4 +332,5 @@ def make_part(study, part, folder=FOLDER, trained=paths.TRAININGS):
 def parts():
     """{name: function that makes and keeps it}: baselines, the best possible, and the models."""
     study = cache(lambda: Study(StudySettings()))  # not before it is needed: it simulates
-    return {part: lambda part=part: make_part(study(), part) for part in part_names(SIZES)}
+    made = {part: lambda part=part: make_part(study(), part) for part in part_names(SIZES)}
+    return made | variational.parts()
