@@ -64,10 +64,7 @@ def exact_committor(solver):
 
 
 def boltzmann_weight(solver, config):
-    """Boltzmann density over the density of frames from uniform starts, from `SKIPPED` on.
-
-    (n_x, n_y); a mean over frames weighted with this is an equilibrium average.
-    """
+    """Boltzmann density over that of frames from uniform starts, from `SKIPPED` on, (n_x, n_y)."""
 
     def solve():
         start = start_density(solver).sum(axis=0)

@@ -121,11 +121,10 @@ def binomial_entropy(successes, n_shots):
 
 
 def shooting_bounds(config, points, velocities, n_shots, seed):
-    """What can be known of the future, given (n, 2) positions, or positions and velocities.
+    """What can be known of the future from (n, 2) positions, or from positions and velocities.
 
-    `n_shots` simulations start from each point, with its velocity or with thermal ones. Values with
-    standard errors over points: `outcome`, the mean entropy (nats) of which disk is reached first,
-    and `next_frame`, the variance of the next frame (length^2, both coordinates together).
+    By `n_shots` simulations from each: the mean entropy of which disk is reached first, and the
+    variance of the next frame, with standard errors over points.
     """
     generator = np.random.default_rng(seed)
     starts = np.repeat(points, n_shots, axis=0)
@@ -163,11 +162,7 @@ def free_flight_error(config, window_length):
 
 
 def window_features(windows, window_length, velocities=None):
-    """Features of the last frames of (n, n_frames, 2) windows: where, and how it came there.
-
-    Polynomials of degree five of the last position, and the displacements between the last
-    `window_length` frames (or the (n, 2) present velocities), each times polynomials of degree two.
-    """
+    """Polynomials of the last position, and displacements (or velocities) times polynomials."""
     last = windows[:, -1].astype(float)
     motion = np.diff(windows[:, -window_length:].astype(float), axis=1).reshape(len(windows), -1)
     if velocities is not None:
@@ -209,11 +204,9 @@ def _held_out_losses(train, validation, test, window_length, with_velocities=Fal
 def memory_curve(train, validation, test, window_lengths):
     """How well windows of several lengths forecast, on held-out windows, a row for each length.
 
-    Three `Arrivals` to fit on, to choose on and to score. A last row (`window_length` 0) is for a
-    learner that is given the present velocity, if there is one. `outcome` is the mean log-loss
-    (nats) of which disk comes first, `next_frame` the mean squared error of the next frame
-    (length^2); `*_error` are standard errors, `*_gain` what is gained over the first length and
-    `*_gain_error` its standard error, from differences on the same windows.
+    The last row, length 0, is for a learner that is given the present velocity, if there is one.
+    `outcome` is the mean log-loss (nats) of which disk comes first, `next_frame` the mean squared
+    error of the next frame (length^2); gains are over the first length, on the same windows.
     """
     rows, reference = [], None
     cases = [(length, False) for length in window_lengths]
@@ -234,11 +227,9 @@ def memory_curve(train, validation, test, window_lengths):
 def compare_dynamics(dynamics, solver, window_lengths, n_arrivals, n_shots, index):
     """Held-out losses by window length, and their limits, for several {name: SimulationConfig}.
 
-    The learner is fitted, tuned and scored on `n_arrivals` windows each; `n_shots` are how many of
-    the scored ones limits are found from, and simulations from each; `index` says which seeds of
-    the families, the next one for the limits. Two dictionaries by name: `memory_curve`, and
-    `shooting_bounds` by what is known, "position" and, where there are velocities, "position,
-    velocity".
+    `n_arrivals` windows to fit on, to choose on and to score; `n_shots`, points and simulations
+    from each for the limits; `index` of the seeds. By name, a `memory_curve`, and the
+    `shooting_bounds` by what is known.
     """
     committor = exact_committor(solver)
     n_points, n_each = n_shots
@@ -296,10 +287,9 @@ def gain_table(curves):
 
 
 def findings(curves, limits):
-    """Numbers and words that sentences quote, by name: gains of two frames and of most.
+    """Numbers and words that sentences quote: gains of two frames and of most, in nats.
 
-    The worth of the velocity is how much it lowers the least log-loss, in nats; its error takes the
-    two limits as independent; they share points, so it is rather too large.
+    The error of the velocity's worth takes two limits that share points as independent.
     """
     numbers = {}
     for name, curve in curves.items():

@@ -178,8 +178,7 @@ def model_part(study, model):
 def classifier_part(study, model):
     """The classifier's probability of B for trajectories that begin at points of known committor.
 
-    Equally many starts from each eighth of the range 0.02 < q < 0.98, there with the Boltzmann
-    density.
+    Equally many from each eighth of 0.02 < q < 0.98.
     """
     settings, edges = study.settings, np.linspace(0.02, 0.98, 9)
     committor = exact_committor(study.solver)
@@ -207,15 +206,12 @@ def classifier_part(study, model):
 def best_committor(observer, fields, trajectories, frames, progress=False):
     """Posterior mean of the committor of frames, given their standardised trajectories.
 
-    Standardisation hides where a trajectory was, so even an observer who knows the dynamics exactly
-    is not sure of q(x_t). `IdealObserver` has samples of the shift and scale that were taken away;
-    each says where every frame was. The mean of q over them, each with the weight with which a
-    frame at that place is scored, has the least expected squared error of all functions of the
-    standardised trajectory: no read-out of any encoding can do better but by chance.
+    `IdealObserver` has samples of the shift and scale that were taken away; each says where every
+    frame was. The mean of q over them, each with the weight with which a frame there is scored, has
+    the least expected squared error of all functions of the standardised trajectory.
 
-    A dictionary: for each of `REGIONS` and for "fitted" the best prediction of q for the `frames`,
-    (n,); "position", that of the position with the Boltzmann weights, (n, 2);
-    "effective_samples", (n_trajectories,), NaN where no frame was asked for.
+    {name: (n,)} for each of `REGIONS` and for "fitted"; "position", (n, 2); "effective_samples",
+    (n_trajectories,), NaN where no frame was asked for.
     """
     standardised, _ = standardise(trajectories)
     factors = region_factors(frames)

@@ -113,6 +113,14 @@ def load_all(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
 # ---- tables and curves ----------------------------------------------------------------------
 
 
+def numbers(kept):
+    """How many trainings and trajectories there are, in a line."""
+    made, n_frames = kept.baselines["settings"], kept.baselines["n_frames"]["scored"]
+    trained = ", ".join(f"{size} {len(parts)}" for size, parts in kept.trained.items())
+    sets = f"{made['n_train']} to fit on, {made['n_validation']} to choose on, {made['n_scored']}"
+    return f"trainings: {trained}; trajectories: {sets} scored, {n_frames} frames of them"
+
+
 def errors(kept, region, view="standardised"):
     """Root mean square error of every method in a region, as {name: Estimate}."""
     bootstrap = kept.bootstraps[region]
@@ -152,12 +160,10 @@ def score_table(kept, view="standardised", constants=None):
 
 def layer_table(kept):
     """The layer that validation chose for each training, 0 being the embedding, by size."""
-    return pd.DataFrame(
-        {
-            kind: {size: ", ".join(str(part["layer"]) for part in parts[size]) for size in parts}
-            for kind, parts in (("trained", kept.trained), ("untrained", kept.untrained))
-        }
-    )
+    chosen = {}
+    for kind, found in (("trained", kept.trained), ("untrained", kept.untrained)):
+        chosen[kind] = {s: ", ".join(str(p["layer"]) for p in parts) for s, parts in found.items()}
+    return pd.DataFrame(chosen)
 
 
 def layer_curves(kept, quantity):
@@ -234,9 +240,8 @@ def classifier_table(kept):
 def compare(kept):
     """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate}.
 
-    The rivals: "untrained" and "shuffled committor", training by training; "simple", the best of
-    `SIMPLE` by validation; each of `Kept.trees`; and "best possible". `Estimate.verdict` says which
-    error is lower.
+    "untrained" and "shuffled committor" are compared training by training; "simple" is the best of
+    `SIMPLE` by validation.
     """
     methods, found = kept.methods(), {}
     rivals = {
@@ -361,9 +366,22 @@ def load_variational(folder=FOLDER):
     return {kT: load_part(f"variational-{kT}", folder, CHAPTER) for kT in TEMPERATURES}
 
 
-def variational_values(kept, weight, kind):
-    """Errors of each seed by temperature, {kT: [...]}: kind "mae" or "rmse"."""
-    return {kT: [e[weight][kind] for e in part["errors"]] for kT, part in kept.items()}
+def variational_errors(kept):
+    """Errors of every network by kT, and published ones: {label: {kT: [...]}}, {label: {kT: e}}."""
+    ours, published = {}, {}
+    for k, (kind, words) in enumerate((("mae", "mean absolute"), ("rmse", "root mean square"))):
+        ours[words] = {
+            kT: [e["reactive"][kind] for e in part["errors"]] for kT, part in kept.items()
+        }
+        published[f"{words}, tensor train"] = {kT: pair[k] for kT, pair in PUBLISHED.items()}
+    return ours, published
+
+
+def variational_findings(kept):
+    """Numbers that sentences quote."""
+    settings = kept[15]["settings"]
+    mae = np.mean([e["reactive"]["mae"] for e in kept[15]["errors"]])
+    return {"reactive_mae": mae, "width": settings["width"], "n_points": settings["n_points"]}
 
 
 def variational_table(kept):
