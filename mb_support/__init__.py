@@ -9,13 +9,13 @@ nothing and has no side effect.
 from .files.faces import handed_on
 
 # Not lazy: the function `potential` must win over the submodule of the same name.
-from .potential import MINIMA, SADDLES, force, potential
+from .potential import MINIMA, MUELLER_BROWN, SADDLES, Potential, force, potential
 
 _PUBLIC = {
     "simulation": ["SimulationConfig", "REGIMES", "sample_starts", "simulate"],
     "states": ["assign_states"],
     "reference": ["GridSolver"],
-    "datasets": ["make_dataset"],
+    "datasets": ["make_dataset", "TrajectorySet"],
     "model": [
         "SIZES",
         "TrajectoryConfig",
@@ -28,5 +28,5 @@ _PUBLIC = {
     "profiles": ["get_profile"],
 }
 __getattr__, __dir__, _handed_on = handed_on(__name__, _PUBLIC)
-__all__ = ["MINIMA", "SADDLES", "force", "potential", *_handed_on]
+__all__ = ["MINIMA", "MUELLER_BROWN", "SADDLES", "Potential", "force", "potential", *_handed_on]
 __version__ = "0.1.0"

@@ -1,8 +1,4 @@
-"""States of trajectories as a model sees them, and how often it is right.
-
-Slices of trajectories are the subject of `slices`; classifiers without a transformer that of
-`baselines`; several trainings of one recipe that of `over_seeds`.
-"""
+"""States of trajectories as a model sees them, and how often it is right."""
 
 from types import MappingProxyType
 
@@ -12,8 +8,8 @@ import torch
 from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
-from .model.inference import as_trajectories, evaluating, rows_per_batch
-from .states import STATE_A, STATE_B
+from .model.inference import as_numbers, evaluating, rows_per_batch
+from .model.inputs import checked_mask
 from .statistics import CONFIDENCE, wilson_interval
 
 #: Accuracy of each size in the poster's table (A. Leban, "Modern autoregressive architectures for
@@ -24,7 +20,7 @@ POSTER_SCORES = MappingProxyType({"small": 0.9150, "medium": 0.9780, "large": 0.
 SCORES = ("accuracy", "precision", "recall", "f1")
 
 
-def predict_states(model, trajectories, progress=True):
+def predict_states(model, trajectories, attention_mask=None, progress=True):
     """State of each trajectory's first frame, as the model's classifier g sees it.
 
     Parameters
@@ -32,47 +28,57 @@ def predict_states(model, trajectories, progress=True):
     model : TrajectoryTransformer
         Used in evaluation mode, on its own device, with the fastest exact attention there; left
         as it was.
-    trajectories : (n, n_frames, 2) array_like or Tensor
-        Raw coordinates. Standardised in float64, computed in the precision of the weights.
+    trajectories : (n, n_frames, n_features) array_like or Tensor
+        Raw coordinates, as many as the model has features. Standardised in float64, computed in
+        the precision of the weights.
+    attention_mask : (n, n_frames) array_like or Tensor, optional
+        1 for frames, 0 for padding: trajectories of unequal length, filled up to the longest.
     progress : bool
         Show a progress bar if it takes more than a few seconds.
 
     Returns
     -------
     labels : (n,) ndarray of int64
-        The more probable state, 0 for A and 1 for B.
-    probabilities : (n, 2) ndarray of float64
+        The most probable state; of Müller-Brown trajectories 0 for A and 1 for B.
+    probabilities : (n, n_states) ndarray of float64
         Softmax of the logits; rows sum to one.
 
     Raises
     ------
     ValueError
-        If the shape is wrong, coordinates are not finite, a trajectory is constant in a
-        coordinate, or there are more frames than the model has positions.
+        If the shape or the mask is wrong, coordinates are not finite, a trajectory is constant in
+        a coordinate, or there are more frames than the model has positions.
 
     Examples
     --------
     >>> labels, probabilities = predict_states(model, trajectories)
     """
-    frames = as_trajectories("trajectories", trajectories, model.config.max_position_embeddings)
-    device = next(model.parameters()).device
-    rows = rows_per_batch(frames.shape[1])
+    frames = as_numbers("trajectories", trajectories)
+    n_features = model.config.n_features
+    if frames.ndim != 3 or frames.shape[-1] != n_features:
+        raise ValueError(
+            f"trajectories must have shape (batch, n_frames, {n_features}), as the model has "
+            f"{n_features} features; got {tuple(frames.shape)}"
+        )
+    mask = checked_mask(attention_mask, frames)
+    device, rows = next(model.parameters()).device, rows_per_batch(frames.shape[1])
     bar = tqdm(
         total=len(frames), desc="classifying", unit="trajectory", delay=3, disable=not progress
     )
     logits = []
     with evaluating(model), bar:
-        for batch in frames.split(rows):
-            # not model(batch): its forecasts are not needed
-            standardised, _, _ = model.standardise(batch.to(device))
-            logits.append(model.classify(model.encode(standardised)).double().cpu())
+        for low in range(0, max(1, len(frames)), rows):
+            batch = frames[low : low + rows].to(device)
+            shown = None if mask is None else mask[low : low + rows]
+            found = model(batch, attention_mask=shown, return_dict=True).state_logits
+            logits.append(found.double().cpu())
             bar.update(len(batch))
     probabilities = torch.softmax(torch.cat(logits), dim=1).numpy()
     return probabilities.argmax(axis=1), probabilities
 
 
-def confusion(labels, predicted):
-    """Confusion matrix of (n,) states, (2, 2) ndarray of int: row = true state.
+def confusion(labels, predicted, n_states=2):
+    """Confusion matrix of (n,) states, (n_states, n_states) ndarray of int: row = true state.
 
     Raises `ValueError` if the shapes differ or are not (n,), or a value is not a state.
     """
@@ -83,13 +89,15 @@ def confusion(labels, predicted):
             f"{labels.shape} and {predicted.shape}"
         )
     for name, values in (("labels", labels), ("predicted", predicted)):
-        if not np.isin(values, (STATE_A, STATE_B)).all():
-            raise ValueError(f"{name} must be 0 or 1; got {np.unique(values)[:5].tolist()}")
-    return confusion_matrix(labels, predicted, labels=[STATE_A, STATE_B])
+        if not np.isin(values, range(n_states)).all():
+            raise ValueError(
+                f"{name} must lie in 0..{n_states - 1}; got {np.unique(values)[:5].tolist()}"
+            )
+    return confusion_matrix(labels, predicted, labels=range(n_states))
 
 
 def scores_of_confusion(matrix):
-    """The four `SCORES` of (..., 2, 2) confusion matrices, as a dict of (...) ndarray.
+    """The four `SCORES` of (..., n_states, n_states) confusion matrices, a dict of (...) ndarray.
 
     Precision, recall and F1 are averaged with the classes' true shares, so that recall is the
     accuracy by another name. A class that is never predicted has precision 0.
@@ -106,31 +114,21 @@ def scores_of_confusion(matrix):
     }
 
 
-def scores(labels, predicted):
+def scores(labels, predicted, n_states=2):
     """The four `SCORES` of (n,) states with intervals over trajectories: "value", "low", "high".
 
     The accuracy has Wilson's interval, the others bootstrap percentiles.
     """
-    matrix = confusion(labels, predicted)
+    matrix = confusion(labels, predicted, n_states)
     n = int(matrix.sum())
     # The scores depend on the confusion matrix alone, and so does the bootstrap.
     resampled = np.random.default_rng(0).multinomial(n, matrix.ravel() / n, 10_000)
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    rows = {}
-    for name, values in scores_of_confusion(resampled.reshape(-1, 2, 2)).items():
-        rows[name] = [float(scores_of_confusion(matrix)[name]), *np.quantile(values, tails)]
-    rows["accuracy"][1:] = wilson_interval(int(np.trace(matrix)), n)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
-
-
-def first_stays(states):
-    """Frames that each trajectory spends in its first state before it leaves, (n,) int64.
-
-    `states` is (n, n_frames); a trajectory that never leaves has n_frames.
-    """
-    states = np.asarray(states)
-    left = states != states[:, :1]
-    return np.where(left.any(axis=1), left.argmax(axis=1), states.shape[1])
+    found = pd.DataFrame(scores_of_confusion(resampled.reshape(-1, n_states, n_states)))
+    low, high = found.quantile([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).to_numpy()
+    values = scores_of_confusion(matrix)
+    table = pd.DataFrame({"value": pd.Series(values).astype(float), "low": low, "high": high})
+    table.loc["accuracy", ["low", "high"]] = wilson_interval(int(np.trace(matrix)), n)
+    return table
 
 
 def accuracy_by_group(is_right, values, edges):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from .checks import checked_disk, checked_positions
-from .potential import MINIMA, SADDLES, force
+from .potential import MINIMA, MUELLER_BROWN, SADDLES, force
 
 STATE_A, STATE_B = 0, 1
 #: Disks (centre, radius) around A and B, reduced length: those of published transition path theory,
@@ -95,13 +95,15 @@ def distance_from_ridge(positions):
     return height_above_ridge(positions) / np.hypot(1.0, slope)
 
 
-def assign_states(positions):
+def assign_states(positions, potential=MUELLER_BROWN):
     """State of each point: 0 in the basin of A, 1 in that of B or of the shallow minimum C.
 
     Parameters
     ----------
     positions : (..., 2) array_like of float
         Points (x, y) in reduced length units; `ValueError` for another shape, NaN or infinity.
+    potential : Potential
+        Whose states; of another one they are numbered as its minima are.
 
     Returns
     -------
@@ -111,6 +113,8 @@ def assign_states(positions):
     """
     positions = checked_positions(positions)
     points = positions.reshape(-1, 2)
+    if potential is not MUELLER_BROWN:
+        return potential.states[potential.basins(points)].reshape(positions.shape[:-1])
     states = np.empty(len(points), np.int64)
     for i in range(0, len(points), _CHUNK):
         x, y = points[i : i + _CHUNK].astype(float).T

@@ -14,21 +14,20 @@
 # # Trajectory generation
 #
 # Can an encoder that was trained to fill in next frames continue a trajectory on its own? The
-# poster {cite}`leban2025` shows continuations beside what the particle really did. Here the same
-# figure is drawn from trained models, and the continuations are held against the best
-# forecast there is, the exact conditional mean. The mechanism works: any prompt is continued. As a
-# forecast, one frame ahead, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the error
-# of "the particle stays"; our models, shown the window they were trained on, save
+# poster {cite}`leban2025` shows continuations beside what the particle really did. This chapter
+# draws the same figure and holds the continuations against the best forecast there is, the exact
+# conditional mean. The answer: the mechanism works, and any prompt is continued. As a forecast of
+# one frame, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the error of "the
+# particle stays"; our models, shown the window that they were trained on, save
 # {glue:text}`generation_skills:s`.
 
 # %% tags=["hide-input"]
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import GridSolver, get_profile
-from mb_support.generation import STANDSTILL
+from mb_support import get_profile
 from mb_support.model import load_checkpoint
-from mb_support.plotting import generation as forecasts
+from mb_support.plotting import generation as plots
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.reference.forecast import exact_forecast
 from mb_support.simulation import REGIMES
@@ -40,12 +39,11 @@ n_shown = 50  # frames of the prompt drawn in the first figure
 
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
-settings = get_profile(profile)
+settings, measured = get_profile(profile), study.GenerationMeasurement()
 trainings, exact = study.load(settings.sizes)
 models = {size: load_checkpoint(size) for size in trainings}
 committed = study.of_committed(trainings, models)
-measured = study.GenerationMeasurement()
-data, last = measured.trajectories(max(settings.n_prompts)), max(measured.prompts) - 1
+data, last = measured.trajectories(max(settings.n_prompts)), measured.last
 print(
     f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
 )
@@ -53,82 +51,83 @@ print(
 # %% [markdown]
 # ## Three steps, over and over
 #
-# The poster generates in three steps: feed the model a window of $N$ frames; take its prediction
-# and append it; drop the oldest frame and begin again. With $f$ the head that is trained to give
-# the next frame at every position, one pass is
+# The poster generates in three steps: feed the model a window of $N$ frames; append its prediction;
+# drop the oldest frame and begin again. With $f$ the head that is trained to give the next frame at
+# every position, one pass is
 #
 # $$ \hat{\mathbf{x}}_{N+1} = f(\mathbf{x}_{1:N})_N , \qquad
 # \mathbf{x}_{1:N} \leftarrow (\mathbf{x}_{2:N}, \hat{\mathbf{x}}_{N+1}) . $$ (eq-generation-window)
 #
 # To gain $k$ frames from one pass, the author's code appends the last $k$ outputs,
-# $f_{N-k+1}, \dots, f_N$. We do the same, but note what these are: only $f_N$ forecasts something
-# that is not in the window. The others were trained to give frames which the bidirectional encoder
-# is shown. (Two details differ: his code standardises by the prompt throughout, ours each window by
-# itself, as the model does with any trajectory; and after a pass his window moves on by one frame
-# even if $k$ were appended. `generate(..., statistics="prompt")` covers the first.)
+# $f_{N-k+1}, \dots, f_N$. We do the same. Only $f_N$ forecasts a frame that is not in the window; the
+# other outputs were trained to give frames that the bidirectional encoder is shown. Two details
+# differ. His code standardises by the prompt throughout (`generate(..., statistics="prompt")`); ours
+# standardises each window by itself, as the model does with any trajectory. And after a pass his
+# window moves on by one frame even if $k$ were appended.
 #
-# Two prompts are used: one of 100 frames, and one as in the last stage of training, where the encoder
-# is shown 511 frames. Both end with the same frame, so that the same future is asked for.
+# There are two prompts: one of 100 frames, and one as in the last stage of training, where the
+# encoder is shown 511 frames. Both end with the same frame, so both are asked for the same future.
 #
-# The particle is Markovian, so the best forecast in the sense of squared distance needs the last
-# frame only. It is the conditional mean, and its error is the floor:
+# The particle is Markovian: the best forecast in the sense of squared distance needs the last frame
+# only. It is the conditional mean, and its error is the floor:
 #
 # $$ \bar{\mathbf{x}}_h(\mathbf{x}_N) = \mathrm{E}[\mathbf{x}_{N+h} \mid \mathbf{x}_N] , \qquad
 # \sigma_h^2 = \mathrm{E}\,|\mathbf{x}_{N+h} - \bar{\mathbf{x}}_h(\mathbf{x}_N)|^2 .
 # $$ (eq-generation-floor)
 #
-# The grid solver of the first chapter gives both. A frame is about one relaxation time in a valley,
-# so after a few frames the exact mean has forgotten where in its valley the particle was.
+# The grid solver of the first chapter gives both. A frame lasts about one relaxation time of a
+# valley, so after a few frames the exact mean no longer depends on where in its valley the particle
+# was.
 
 # %% [markdown]
 # ## Actual and generated
 #
-# {numref}`fig-generation-continuations` shows the first trajectory of the set, not a chosen one,
+# {numref}`fig-generation-continuations` shows the first trajectory of the test set, not a chosen one,
 # continued live by the committed model of each size.
 
 # %% tags=["remove-stderr", "hide-input"]
-n_steps = settings.n_long_frames
+n_steps, solver = settings.n_long_frames, measured.solver()
 actual = data[0, last + 1 - n_shown : last + 1 + n_steps]
 runs = study.continuations(models, data[0], measured, n_steps, n_shown)
-config = REGIMES["metastable"]
-solver = GridSolver(config.beta, config.diffusion, settings.grid_step)
 horizons = study.forecast_horizons(n_steps, 20)
-means, variances = exact_forecast(solver, data[:1, last], config.frame_time, horizons)
-best = horizons, means[0], variances[0]
+frame_time = REGIMES["metastable"].frame_time
+means, variances = exact_forecast(solver, data[:1, last], frame_time, horizons)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuations (colour) by the committed model of each size, one frame per step, from prompts of 511 and of 100 frames; the end of the prompt is shaded. Black: the exact conditional mean, with a band of one standard deviation, known from the last frame of the prompt alone. x and y in reduced length, a frame is 0.02 of time. What runs away leaves the panel. n = 1 trajectory."}, "image": {"alt": "Coordinates x and y against frame number; the actual curve fluctuates, the generated ones are smooth.", "classes": "dark-light"}}
-height = 0.24 * len(runs) if len(runs) > 2 else 0.5
-fig, axes = plt.subplots(len(runs), 2, figsize=figure_size(1, height), sharex=True, squeeze=False)
-forecasts.plot_continuations(actual, runs, n_shown, best, axes)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuations by the committed model of each size, one frame per step, from a prompt of 511 frames (solid) and of 100 frames (dashed). Left x, right y, in reduced length; a frame is 0.02 of time; the end of the prompt is shaded. Black: the exact conditional mean, which knows the last frame only, with a band of one standard deviation. The best forecast is smooth: it goes to the bottom of the valley and stays. n = 1 trajectory and one training of each size; a curve that runs away leaves its panel."}, "image": {"alt": "Coordinates x and y against frame number, a row for each size; the actual curve fluctuates about the exact mean, generated ones are smoother, and some drift away.", "classes": "dark-light"}}
+fig, axes = plt.subplots(
+    len(runs), 2, figsize=figure_size(1, 0.2 + 0.2 * len(runs)), sharex=True, squeeze=False
+)
+plots.plot_continuations(actual, runs, n_shown, (horizons, means[0], variances[0]), axes)
 plt.show()
 
 # %% [markdown]
 # ## One step, looked at closely
 #
-# Everything rests on the first step. {numref}`fig-generation-first-step` compares it, on the same
-# trajectories, with copying the last frame: the *error saved* is one minus the ratio of mean
-# squared errors. Windows of several lengths end in the same frame.
+# Everything rests on the first step. {numref}`fig-generation-first-step` compares it with copying the
+# last frame: the *error saved* is one minus the ratio of mean squared errors on the same
+# trajectories. Windows of several lengths end in the same frame.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over trajectories. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals, and the numbers of trainings, are in the table."}, "image": {"alt": "Error saved against the number of frames in the window, with the exact value as a black line.", "classes": "dark-light"}}
-saved = tables.saved(trainings, exact)
-forecasts.plot_saved(measured.windows, saved, tables.exact_saved(exact))
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; nothing can lie above it but by chance. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
+plots.plot_saved(measured.windows, tables.saved(trainings, exact), tables.exact_saved(exact))
 plt.show()
 
 # %% [markdown]
-# Mean over trainings, [95% bootstrap interval over trajectories], (lowest to highest training):
+# Error saved: mean over trainings, [95% bootstrap interval over trajectories], (lowest to highest
+# training).
 
 # %% tags=["hide-input"]
 tables.saved_table(trainings, exact)
 
 # %% [markdown]
-# A negative number is a forecast worse than the frame it was given. One reason may lie in the loss: of the
-# outputs that it averages over, only the last one forecasts, so forecasting has the weight of one
-# frame in a window, while all others can look at their answer. {doc}`08_leak` shows which models do.
-# A model that does has learned to copy a frame that, at the last position, does not exist. Another may lie
-# in its units: the loss counts errors in standard deviations of the window, and so makes little of them
-# in windows that have seen both valleys, which long windows more often have.
+# A negative number is a forecast worse than the frame it was given. One reason may be the loss. It
+# averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame
+# in a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do.
+# Such a model has learned to copy a frame that is missing at the last position. Another reason may be
+# the unit. The loss counts errors in standard deviations of the window; in a window that has seen both
+# valleys these are large, and an error inside one valley counts little. Long windows more often hold
+# both valleys.
 #
-# The numbers are kept in `results/generation`; the committed models give them again, live:
+# The numbers are kept in `results/generation`. The committed models repeat them here, live:
 
 # %% tags=["remove-stderr", "hide-input"]
 repeated = study.repeated(models, committed, data, measured, settings.n_prompts)
@@ -142,115 +141,105 @@ print("error saved by the exact mean:", round(tables.exact_saved(exact)[0], 2))
 # %% [markdown]
 # ## How fast errors grow
 #
-# {numref}`fig-generation-error-growth` goes on from there. The error of the exact mean grows itself
-# until the valley is forgotten, so errors are given in units of it, on the same trajectories.
+# {numref}`fig-generation-error-growth` follows the continuations. The error of the exact mean itself
+# grows until the valley is forgotten. Errors are therefore given in units of it, on the same
+# trajectories.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; bands are ranges over trainings, if there are several. Left and middle: one frame per step, from the window of training and from a prompt of 100 frames. Right: ten frames per step. Grey: the prompt's last frame and its mean, repeated for ever. n = 64, 32 and 24 trajectories for small, medium and large; intervals over them are in the tables. Errors that leave the panel are those of runaways."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead; models lie above the exact mean.", "classes": "dark-light"}}
-panels = [(511, 1), (100, 1), (511, 10)]
-fig, axes = plt.subplots(1, 3, figsize=figure_size(1, 0.4), sharey=True)
-for ax, (n_prompt, k) in zip(axes, panels, strict=True):
-    title = f"{n_prompt} frames, {k} per step"
-    forecasts.plot_error_growth(*tables.growth(trainings, exact, n_prompt, k), title, ax)
-for ax in axes[1:]:
-    ax.set_ylabel("")
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; means over trainings, with bands from the lowest to the highest (a size trained once has none). Grey: the last frame of the prompt, and the mean of the prompt, repeated for ever. Appending ten frames per step costs most in the first frames, which are echoes of the prompt. n = 64, 32 and 24 trajectories for small, medium and large, so that single values scatter; intervals are in the table. What runs away leaves its panel."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead, for two prompts and for ten frames per step; models lie above the exact mean.", "classes": "dark-light"}}
+kinds = {"511 frames": (511, 1), "100 frames": (100, 1), "511 frames, 10 per step": (511, 10)}
+panels = {title: tables.growth(trainings, exact, *kind) for title, kind in kinds.items()}
+fig, axes = plt.subplots(2, 2, figsize=figure_size(1, 0.75), sharey=True)
+plots.plot_growth_panels(panels, axes)
 plt.show()
 
 # %% [markdown]
-# The same at three horizons, from 511 and from 100 frames, one frame per step (as in the table above):
+# The same ratio at three horizons, for both prompts and for all numbers of frames per step (mean over
+# trainings, intervals and ranges as above):
 
 # %% tags=["hide-input"]
-tables.growth_table(trainings, exact, 511)
-
-# %% tags=["hide-input"]
-tables.growth_table(trainings, exact, 100)
+tables.growth_table(trainings, exact)
 
 # %% [markdown]
 # ## Later slices
 #
 # The poster finds that predictions deteriorate for later slices of a trajectory. For states that is
-# the subject of {doc}`06_classification`. For next frames, slices of 100 frames are cut from later and
-# later in the same trajectories, and the frame after each is forecast. The table gives the squared
-# error beyond that of the exact mean, as a share of the latter: how hard the frames themselves are
-# drops out. The model standardises every slice and counts its positions from zero, so it does not know
-# where the slice began.
+# the subject of {doc}`06_classification`. For next frames, slices of 100 frames are cut later and
+# later from the same trajectories, and the frame after each slice is forecast. The table gives the
+# squared error beyond that of the exact mean, as a share of the latter, so that frames which are hard
+# for everybody do not count. The model standardises every slice and counts its positions from zero:
+# it does not know where the slice began.
 
 # %% tags=["hide-input"]
 tables.slices_table(trainings, exact)
 
 # %% [markdown]
-# That forecasts from the last slice exceed the exact error by more than those from the first:
+# Whether forecasts from the last slice are worse than those from the first:
 # {glue:text}`generation_deteriorates:s`.
 #
 # ## How continuations end
 #
-# One frame per step makes the generator a deterministic map of windows. Such a map has nothing to keep
-# it going, and nothing to keep it on the map, the rectangle on which the potential was drawn: each
-# window is standardised by itself, so the model never sees where it is. A continuation can come to
-# rest at a fixed point, go on moving, or leave. It *jumps off* if it leaves the map with a step longer
-# than any that the particle made, and *drifts off* if it leaves with smaller ones. At rest is who
-# spreads less than {glue:text}`generation_standstill:.3f` over the last twenty frames, a tenth of what
-# a particle in a valley does.
+# One frame per step makes the generator a deterministic map from one window to the next. Nothing
+# keeps it moving, and nothing keeps it on the map, the rectangle on which the potential was drawn:
+# each window is standardised by itself, so the model never sees where it is. A continuation can come
+# to rest at a fixed point, keep moving, or leave. It *jumps off* if it leaves the map with a step
+# longer than any that the particle made, and *drifts off* if it leaves with smaller ones. It is *at
+# rest* if it spreads less than {glue:text}`generation_standstill:.3f` over its last twenty frames, a
+# tenth of what a particle in a valley does.
 
 # %% tags=["hide-input"]
 tables.ends_table(trainings)
 
 # %% [markdown]
-# Shares of all continuations: mean over trainings, [mean of their 95% intervals over trajectories:
-# Wilson's, or by bootstrap for frames off the map, if any are], (lowest to highest training). The long
-# continuations from 100 frames that leave the map: {glue:text}`generation_runaways:s`.
-# {numref}`fig-generation-long-run` draws some of the committed models. How far those at rest
-# stand from the nearest minimum is in the last column (median); the fixed point of a perfect forecast of
-# the mean would lie near one.
+# Shares of all continuations: mean over trainings, [95% interval over trajectories: Wilson's, or by
+# bootstrap for frames off the map], (lowest to highest training). The last two columns are the frame
+# at which continuations left the map, and how far those at rest stand from the nearest minimum:
+# median {quartiles}. The fixed point of a perfect forecast of the mean would lie near a minimum.
+# Of the long continuations from 100 frames these leave the map: {glue:text}`generation_runaways:s`.
+# {numref}`fig-generation-long-run` draws some of them.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map. Left, what the particle really did; then the continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. n = 4 of the trajectories counted in the table above."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or out of the map.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four test trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map: what the particle really did, and continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. The particle fills its valley; a generator without noise runs into a point or leaves. n = 4 of the trajectories counted in the table above, one training of each size."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or off the map.", "classes": "dark-light"}}
 drawn = {"actual": exact["drawn"]}
 drawn |= {size: content["long"]["drawn"] for size, content in committed.items()}
-fig, axes = plt.subplots(1, len(drawn), figsize=figure_size(1, 0.34), sharey=True)
-for ax, (name, paths) in zip(axes, drawn.items(), strict=True):
-    forecasts.plot_trails(paths, solver, name, ax)
-for ax in axes[1:]:
-    ax.set_ylabel("")
+fig, axes = plt.subplots(len(drawn) // 2, 2, figsize=figure_size(1, 0.48 * (len(drawn) // 2)))
+for ax, (name, paths) in zip(axes.flat, drawn.items(), strict=True):
+    plots.plot_trails(paths, solver, name, ax)
 plt.show()
 
 # %% [markdown]
 # ## Why several frames per step look livelier
 #
-# Correlate a block of appended frames with frames of the prompt: those that the outputs sit on, and
-# those after them, which they were asked for and which, but for the last, are in the window.
+# A block of $k$ outputs appended at once sits on the last $k$ frames of the prompt, and was asked for
+# the frames one later, of which all but the last are in the window too. The table correlates the
+# block with both (mean over trainings, [95% bootstrap interval over trajectories], (lowest to highest
+# training)).
 
 # %% tags=["hide-input"]
 tables.echo_table(trainings)
 
 # %% [markdown]
-# Mean over trajectories and trainings (lowest to highest training, if there are several). A block that correlates with
-# either is an echo of the prompt, and the next one an echo of that: its wiggles are the prompt's noise,
-# played again. A forecast made at each frame, or a copy of it, gives the first; one that has learned to read
-# the next frame in its input gives the second, and repeats the end of the prompt almost frame by frame.
-# As a forecast a block starts behind, since its first frame stands for one that lies as far
-# back as the block is long (right panel of {numref}`fig-generation-error-growth`).
+# A high correlation with either means that the block is an echo of the prompt; the next block is an
+# echo of that. Its fluctuations are the prompt's, played again. A model that forecasts each frame from
+# the one before stays close to that frame, and correlates with the frames it sits on. A model that has
+# learned to read the next frame in its input correlates with the frames it was asked for, and repeats
+# the end of the prompt almost frame by frame. As a forecast, a block starts behind: its first frame
+# stands for one that lies $k$ frames back ({numref}`fig-generation-error-growth`, below).
 
 # %% tags=["remove-cell"]
-glue("generation_skills", tables.saved_in_words(trainings, exact), display=False)
-glue("generation_small_skill", float(saved["small"][:, -1, 0].mean()), display=False)
-glue("generation_exact_skill", tables.exact_saved(exact)[0], display=False)
-glue("generation_runaways", tables.left_the_map(trainings), display=False)
-slices = tables.deteriorates(trainings, exact)
-glue("generation_deteriorates", tables.in_words(slices, trainings), display=False)
-glue("generation_standstill", STANDSTILL, display=False)
+for key, value in tables.words(trainings, exact).items():
+    glue(f"generation_{key}", value, display=False)
 
 # %% [markdown]
 # ## Takeaway
 #
-# - The poster's procedure works as a mechanism: any prompt is continued, by every size. Nothing keeps
-#   them on the map: shares of long continuations that leave it are {glue:text}`generation_runaways:s`.
-# - As a forecast it has to be compared with the last frame and the exact mean, of which the first step
-#   reaches {glue:text}`generation_skills:s`, where {glue:text}`generation_exact_skill:.2f` can be had.
-# - Several frames per step buy speed with outputs that belong to the prompt: the livelier curves are its
-#   echoes.
-# - A mean is not a trajectory. Even the perfect forecaster of this loss would draw the smooth
-#   black line of {numref}`fig-generation-continuations`: to generate trajectories with the right
-#   fluctuations and rates, a model has to draw from a distribution of the right shape
-#   ({doc}`09_kinetics` does so with a causal one).
+# - The poster's procedure works as a mechanism: models of every size continue any prompt. Nothing keeps
+#   them on the map. Shares of long continuations that leave it: {glue:text}`generation_runaways:s`.
+# - A forecast has to be compared with the last frame and with the exact mean. The first step saves
+#   {glue:text}`generation_skills:s`, where {glue:text}`generation_exact_skill:.2f` can be had.
+# - Several frames per step buy speed with outputs that belong to the prompt: the livelier curves are
+#   its echoes.
+# - A mean is not a trajectory. Even the perfect forecaster of this loss would draw the smooth black
+#   line of {numref}`fig-generation-continuations`. To generate trajectories with the right
+#   fluctuations and rates, a model has to draw from a distribution; {doc}`09_kinetics` does so with a
+#   causal one.
 # - Not shown: long continuations in the window of training, whose passes cost five times as much;
 #   whether more weight on the last position would help; and the `wild` regime.

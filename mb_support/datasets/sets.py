@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..potential import SADDLES, potential
+from ..potential import MUELLER_BROWN, SADDLES
+from ..potential import potential as energy
 from ..simulation.langevin import sample_starts, simulate
-from ..simulation.settings import REGIMES
+from ..simulation.settings import REGIMES, SimulationConfig
 from ..states import assign_states
 
 #: First seed of each family. Seeds of different families never meet, so a trajectory used for
@@ -66,11 +67,13 @@ def starts_of(regime, n, seed, first_trajectory=0):
     candidates = sample_starts(
         n * _EASY_CANDIDATES, seed, first_trajectory=first_trajectory * _EASY_CANDIDATES
     ).reshape(n, _EASY_CANDIDATES, 2)
-    is_low = potential(candidates) < potential(SADDLES[0])
+    is_low = energy(candidates) < energy(SADDLES[0])
     return candidates[np.arange(n), is_low.argmax(axis=1)]
 
 
-def make_dataset(n_trajectories, family="test", index=0, regime="metastable", **cfg):
+def make_dataset(
+    n_trajectories, family="test", index=0, regime="metastable", *, potential=MUELLER_BROWN, **cfg
+):
     """Simulate trajectories from uniform random starts and label them.
 
     Parameters
@@ -80,8 +83,10 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", **
         Which seeds to draw on; train and test differ in nothing else.
     index : int
         Which seed of the family.
-    regime : str
-        A key of `simulation.REGIMES`, or "easy_starts".
+    regime : str or SimulationConfig
+        A key of `simulation.REGIMES`, or "easy_starts"; or settings of your own.
+    potential : Potential
+        Of which starts, dynamics and states are; "easy_starts" is for Müller-Brown only.
     **cfg
         Fields of `SimulationConfig` that replace those of the regime (`n_frames=250`, ...).
 
@@ -89,10 +94,17 @@ def make_dataset(n_trajectories, family="test", index=0, regime="metastable", **
     -------
     TrajectorySet
     """
-    config = replace(regime_settings(regime), **cfg)
-    seed = family_seed(family, index)
-    trajectories = simulate(config, starts_of(regime, n_trajectories, seed), seed)
-    return TrajectorySet(trajectories, assign_states(trajectories[:, 0]), config, seed)
+    given = regime if isinstance(regime, SimulationConfig) else regime_settings(regime)
+    config, seed = replace(given, **cfg), family_seed(family, index)
+    if potential is MUELLER_BROWN:
+        starts = starts_of(regime, n_trajectories, seed)
+    elif isinstance(regime, str) and regime == EASY_STARTS:
+        raise ValueError("easy_starts is a data set of the Müller-Brown potential only")
+    else:
+        starts = sample_starts(n_trajectories, seed, potential=potential)
+    trajectories = simulate(config, starts, seed, potential=potential)
+    labels = assign_states(trajectories[:, 0], potential)
+    return TrajectorySet(trajectories, labels, config, seed)
 
 
 def as_item(window, label):

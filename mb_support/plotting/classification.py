@@ -1,4 +1,4 @@
-"""Figures of the classification chapter: scores, confusion, slices, and where the errors are."""
+"""Figures of the classification chapter: scores, slices, and where the errors are."""
 
 import numpy as np
 
@@ -29,6 +29,17 @@ def _style_of(name):
     return dict(color=SIZE_COLORS.get(size, BASELINE_COLOR), marker=SIZE_MARKERS.get(size, "D"))
 
 
+def _rows(ax, names):
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.grid(axis="x")
+
+
+def _bars(value, low, high):
+    # lower and upper error bars, (2, n), never negative from rounding
+    return np.maximum(np.array([value - low, high - value], float), 0.0)
+
+
 def plot_scores(measured, seeds, poster, ceiling, ax=None):
     """Accuracies (value, low, high) with the ideal observer's, one row for each classifier.
 
@@ -36,26 +47,25 @@ def plot_scores(measured, seeds, poster, ceiling, ax=None):
     the accuracy of each training, small marks beneath the row, whose name has their number;
     `poster` the poster's figures, open diamonds.
     """
-    ax = axes_or_new(ax, width=0.9, aspect=0.5)
-    diamond = dict(marker="d", mfc="none", mec=PALETTE["black"], ls="")
+    ax = axes_or_new(ax, width=1.0, aspect=0.09 * len(measured))
+    diamond = dict(marker="d", mfc="none", mec=PALETTE["black"], ms=8, ls="")
     for row, (name, (value, low, high)) in enumerate(measured.items()):
         style = _style_of(name)
         color = style.pop("color")
         face = "white" if name.split(",")[0] in SIZE_COLORS and "," in name else color
-        ax.plot([low, high], [row, row], color=color, lw=2.5, solid_capstyle="butt")
-        ax.plot(value, row, mfc=face, mec="black", ms=7, mew=0.6, **style)
+        ax.plot([low, high], [row, row], color=color, lw=3, solid_capstyle="butt")
+        ax.plot(value, row, mfc=face, mec="black", ms=8, mew=0.6, **style)
         if name in seeds:
-            rows = np.full(len(seeds[name]), row + 0.28)
-            ax.plot(seeds[name], rows, marker="|", color=color, ls="", ms=6, mew=1.2)
+            rows = np.full(len(seeds[name]), row + 0.3)
+            ax.plot(seeds[name], rows, marker="|", color=color, ls="", ms=7, mew=1.4)
         if name in poster:
             ax.plot(poster[name], row - 0.28, **diamond)
-    ax.plot([], [], label="poster", **diamond)
+    ax.plot([], [], label="the poster's figure", **diamond)
     ax.axvspan(*ceiling[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
-    ax.axvline(ceiling[0], color=REFERENCE_COLOR, lw=1.2, label="ideal observer")
-    names = [f"{name} ({len(seeds[name])})" if name in seeds else name for name in measured]
-    _rows(ax, names)
+    ax.axvline(ceiling[0], color=REFERENCE_COLOR, lw=1.4, label="ideal observer")
+    _rows(ax, [f"{name} ({len(seeds[name])})" if name in seeds else name for name in measured])
     ax.set_xlabel("accuracy on unseen trajectories")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
     return ax
 
 
@@ -65,9 +75,9 @@ def plot_readings(limits, poster, ours, ax=None):
     `limits` has the highest possible accuracy, (value, low, high), by reading; `ours`, by name of a
     classifier, its accuracy under some of the readings.
     """
-    ax = axes_or_new(ax, width=1.0, aspect=0.42)
+    ax = axes_or_new(ax, width=1.0, aspect=0.5)
     for size, figure in poster.items():
-        style = dict(color=SIZE_COLORS[size], ls=SIZE_LINES[size], lw=1.2)
+        style = dict(color=SIZE_COLORS[size], ls=SIZE_LINES[size], lw=1.6)
         ax.axvline(figure, label=f"poster's {size}", **style)
     for row, (value, low, high) in enumerate(limits.values()):
         ax.plot([low, high], [row, row], color=REFERENCE_COLOR, lw=3, solid_capstyle="butt")
@@ -75,63 +85,41 @@ def plot_readings(limits, poster, ours, ax=None):
     ax.plot([], [], color=REFERENCE_COLOR, lw=3, label="highest possible")
     for name, accuracies in ours.items():
         rows = np.array([list(limits).index(reading) for reading in accuracies]) + 0.25
-        ax.plot(list(accuracies.values()), rows, ls="", label=name, **_style_of(name))
+        label = f"our {name}"
+        ax.plot(list(accuracies.values()), rows, ls="", ms=7, label=label, **_style_of(name))
     _rows(ax, list(limits))
     ax.set_xlabel("accuracy")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3)
-    return ax
-
-
-def _rows(ax, names):
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.grid(axis="x")
-
-
-def plot_confusion(matrix, title="", ax=None):
-    """A (2, 2) confusion matrix as counts, row = true state."""
-    matrix = np.asarray(matrix)
-    ax = axes_or_new(ax, width=0.35, aspect=1.0)
-    ax.imshow(matrix / matrix.sum(axis=1, keepdims=True), cmap="Greys", vmin=0, vmax=1.3)
-    for (i, j), count in np.ndenumerate(matrix):
-        color = "white" if count > 0.8 * matrix[i].sum() else "black"
-        ax.text(j, i, f"{count}", ha="center", va="center", color=color, fontsize=12)
-    ax.set_xticks([0, 1], STATE_NAMES)
-    ax.set_yticks([0, 1], STATE_NAMES)
-    ax.set_xlabel("predicted state")
-    ax.set_ylabel("true state")
-    ax.spines[["top", "right"]].set_visible(True)
-    ax.set_title(title)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
     return ax
 
 
 def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
     """Accuracy for the label against the frame at which a slice begins, under its exact limit.
 
-    `tables` has a `slices.slice_table` of one length for each size; at `frames` are the exact
-    `limit` and the accuracy of `copying` the state of that frame; `observer` has (value, error) of
-    the ideal observer by first frame.
+    Frames are evenly spaced, and models stand side by side. `tables` has a `slices.slice_table` of
+    one length for each size; at `frames` are the exact `limit` and the accuracy of `copying` the
+    state of that frame; `observer` has (value, error) of the ideal observer by first frame.
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
-    ax.plot(frames, limit, color=REFERENCE_COLOR, lw=1.4, label="exact limit")
-    ax.plot(frames, copying, color=BASELINE_COLOR, lw=2.4, alpha=0.5, ls=":", label="copying")
-    for name, table in tables.items():
+    place = {int(frame): number for number, frame in enumerate(frames)}
+    ax.plot(limit, color=REFERENCE_COLOR, lw=1.6, label="exact limit")
+    ax.plot(copying, color=BASELINE_COLOR, lw=3, alpha=0.6, ls=":", label="copying the state")
+    for number, (name, table) in enumerate(tables.items()):
+        shift = 0.2 * (number - (len(tables) - 1) / 2)
         bars = _bars(table["label"], table["label_low"], table["label_high"])
-        style = _style_of(name) | dict(ls=SIZE_LINES.get(name, ":"), capsize=2, label=name)
-        ax.errorbar(table["start"], table["label"], bars, **style)
+        at = table["start"].map(place) + shift
+        style = _style_of(name) | dict(ls="", ms=6, capsize=2, label=name)
+        ax.errorbar(at, table["label"], bars, **style)
     if observer:
+        at = [place[start] for start in observer]
         values, errors = zip(*observer.values(), strict=True)
-        style = dict(color=REFERENCE_COLOR, ls="", marker="o", mfc="white", ms=4, zorder=4)
-        ax.errorbar(list(observer), values, errors, label="ideal observer", **style)
+        style = dict(color=REFERENCE_COLOR, ls="", marker="o", mfc="white", ms=6, zorder=4)
+        ax.errorbar(at, values, errors, label="ideal observer", **style)
+    ax.set_xticks(range(len(place)), place)
     ax.set_xlabel("first frame of the slice")
     ax.set_ylabel("accuracy")
     ax.grid(axis="y")
     return ax
-
-
-def _bars(value, low, high):
-    # lower and upper error bars, (2, n), never negative from rounding
-    return np.maximum(np.array([value - low, high - value], float), 0.0)
 
 
 def plot_causes(causes, frames, limit, ax=None):
@@ -148,9 +136,9 @@ def plot_causes(causes, frames, limit, ax=None):
         bottom = np.where(part >= 0, above, below)
         ax.bar(place, part, 0.7, bottom, color=color, label=label)
         above, below = above + np.maximum(part, 0), below + np.minimum(part, 0)
-    ax.plot(place, causes["error"], color="black", marker="_", ms=16, mew=2, ls="", label="error")
+    ax.plot(place, causes["error"], color="black", marker="_", ms=14, mew=2, ls="", label="error")
     exact = 1 - np.interp(causes["start"], frames, limit)
-    ax.plot(place, exact, color=REFERENCE_COLOR, marker="x", ls=":", label="least possible error")
+    ax.plot(place, exact, color=REFERENCE_COLOR, marker="x", ms=7, ls="", label="least possible")
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(place, causes["start"])
     ax.set_xlabel("first frame of the slice")

@@ -8,7 +8,10 @@ sky blue, green and purple are the three model sizes; exact answers are black an
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap
+
+from .pictures import FULL_WIDTH, keep_both
 
 #: Okabe and Ito's palette by name.
 PALETTE = {
@@ -51,12 +54,11 @@ COMMITTOR_CMAP = LinearSegmentedColormap.from_list(
     "committor", [STATE_COLORS[0], "#F7F7F7", STATE_COLORS[1]]
 )
 
-#: Width in inches of a figure that spans the text column.
-FULL_WIDTH = 7.2
+#: The one size of letters, in points.
+FONT_SIZE = 10.5
 
 _SETTINGS = {
-    # White on both page themes: the figures carry dark text, so a transparent background
-    # would be unreadable in dark mode.
+    # white, for paper and light pages; `dark` makes a second picture for dark ones
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
@@ -65,10 +67,10 @@ _SETTINGS = {
     "savefig.dpi": 180,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",  # shipped with matplotlib: the same on every machine
-    "font.size": 9.5,
-    "axes.titlesize": 10,
+    "font.size": FONT_SIZE,
+    "axes.titlesize": FONT_SIZE,
     "axes.titleweight": "bold",
-    "axes.labelsize": 9.5,
+    "axes.labelsize": FONT_SIZE,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -76,14 +78,16 @@ _SETTINGS = {
         color=[PALETTE[name] for name in ("orange", "green", "purple", "sky", "grey")]
     ),
     "axes.formatter.use_mathtext": True,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": FONT_SIZE,
+    "ytick.labelsize": FONT_SIZE,
     "grid.color": "#D9D9D9",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.6,
     "lines.markersize": 4.5,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": FONT_SIZE,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.4,
     "image.cmap": ENERGY_CMAP,
     "svg.fonttype": "path",
     "svg.hashsalt": "mb_support",  # the same SVG identifiers in every build
@@ -96,6 +100,9 @@ def use_style():
     # rcParams it leaves the backend and interactive mode alone, which notebooks depend on.
     plt.style.use(["default", _SETTINGS])
     pd.set_option("display.max_colwidth", None)
+    if (shell := get_ipython()) is not None:
+        plt.switch_backend(plt.get_backend())  # now it has set its own way to make pictures
+        keep_both(shell)
 
 
 def figure_size(width=1.0, aspect=0.6):

@@ -1,6 +1,6 @@
 """Figures of the training chapter: learning curves, fixed against fresh data, the data curve.
 
-`curves` are lists of `training_study.learning_curve`, one for each seed, by size.
+`curves` are lists of `studies.training.learning_curve`, one for each seed, by size.
 """
 
 import numpy as np
@@ -8,54 +8,42 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from .style import BASELINE_COLOR, SIZE_COLORS, SIZE_LINES, SIZE_MARKERS, axes_or_new
 
-LOSS_LABELS = {
+LABELS = {
     "trajectory_loss": r"$L_\mathrm{traj}$ (both coordinates)",
-    "classification_loss": "cross-entropy of the state",
+    "classification_loss": "cross-entropy",
+    "error": "validation error",
+    "accuracy": "validation accuracy",
+    "cross_entropy": "cross-entropy",
 }
 
 
-def _lines(curves):
-    # (curve, line format, style) of every training; the legend counts them
-    for size, seeds in curves.items():
-        for number, curve in enumerate(seeds):
-            label = f"{size} ({len(seeds)})" if number == 0 else None
-            yield curve, SIZE_LINES[size], dict(color=SIZE_COLORS[size], lw=1, label=label)
+def _log_axis(axis):
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
-def _log_scale(ax):
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_locator(NullLocator())
+def plot_learning(curves, quantity, window=1, ax=None):
+    """A loss or the validation "error" against the trajectories shown, one line a training.
 
-
-def plot_loss(curves, term, window=4, ax=None):
-    """One term of the training loss against the trajectories shown, one line a training.
-
-    `term` is a key of `LOSS_LABELS`; drawn is a running mean over `window` logged values.
+    Log scales; drawn is a running mean over `window` values, and a mark where a training ends.
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for curve, line, style in _lines(curves):
-        n = min(window, len(curve["shown"]))
-        smooth = np.convolve(curve[term], np.ones(n) / n, mode="valid")
-        ax.plot(curve["shown"][n - 1 :], smooth, line, **style)
-    _thousands(ax)
-    ax.set_ylabel(LOSS_LABELS[term])
-    _log_scale(ax)
-    return ax
-
-
-def plot_accuracy(curves, chance, ax=None):
-    """Validation error against the trajectories shown, one line a training, below chance."""
-    ax = axes_or_new(ax, width=0.5, aspect=0.8)
+    place = "scored" if quantity == "error" else "shown"
     for size, seeds in curves.items():
-        for curve, line, style in _lines({size: seeds}):
-            error = 1 - curve["accuracy"]
-            ax.plot(curve["scored"], error, line, marker=SIZE_MARKERS[size], ms=3, **style)
-    ax.axhline(1 - chance, color=BASELINE_COLOR, lw=1, label="more frequent state")
-    _log_scale(ax)
-    _thousands(ax)
-    ax.set_ylabel("validation error")
+        for number, curve in enumerate(seeds):
+            values = 1 - curve["accuracy"] if quantity == "error" else curve[quantity]
+            n = min(window, len(values))
+            smooth = np.convolve(values, np.ones(n) / n, mode="valid")
+            at = curve[place][n - 1 :] / 1000
+            style = dict(color=SIZE_COLORS[size], marker=SIZE_MARKERS[size], markevery=[-1])
+            style["label"] = f"{size} ({len(seeds)})" if number == 0 else None
+            ax.plot(at, smooth, SIZE_LINES[size], lw=1.1, ms=6, mec="black", mew=0.5, **style)
+    ax.set(xscale="log", yscale="log", ylabel=LABELS[quantity])
+    ax.set_xlabel("trajectories shown (thousands)")
+    _log_axis(ax.xaxis)
+    _log_axis(ax.yaxis)
+    ax.grid(axis="y")
     return ax
 
 
@@ -65,40 +53,47 @@ def plot_fixed(curves, n_distinct, quantity, ax=None):
     One line a training; dotted beside the cross-entropy is that on the training set.
     """
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for curve, line, style in _lines(curves):
-        ax.plot(curve["scored"] / n_distinct, curve[quantity], line, **style)
-        if quantity == "cross_entropy":
-            style["label"] = style["label"] and "on the training set"
-            ax.plot(curve["shown"] / n_distinct, curve["classification_loss"], ":", **style)
+    for size, seeds in curves.items():
+        for number, curve in enumerate(seeds):
+            style = dict(color=SIZE_COLORS[size], lw=1.1)
+            name = f"{size} ({len(seeds)})" if number == 0 else None
+            passes = curve["scored"] / n_distinct
+            ax.plot(passes, curve[quantity], SIZE_LINES[size], label=name, **style)
+            if quantity == "cross_entropy":
+                # of many short means, ten are one
+                n = min(10, len(curve["shown"]))
+                smooth = np.convolve(curve["classification_loss"], np.ones(n) / n, mode="valid")
+                name = f"{size}, training set" if number == 0 else None
+                at = curve["shown"][n - 1 :] / n_distinct
+                ax.plot(at, smooth, ":", label=name, **style)
     ax.set_xlabel("passes over the fixed set")
+    ax.set_ylabel(LABELS[quantity])
     if quantity == "cross_entropy":
         ax.set_yscale("log")
-    ax.set_ylabel({"accuracy": "validation accuracy", "cross_entropy": "cross-entropy"}[quantity])
+        _log_axis(ax.yaxis)
+    ax.grid(axis="y")
     return ax
 
 
 def plot_data_curve(table, ax=None):
     """Validation error of the small model against the number of distinct trajectories.
 
-    `table` is that of `training_study.data_curve`; dashed is the recipe, with fresh ones only.
+    `table` is that of `studies.training.data_curve`; the open mark is the recipe, all fresh.
     """
-    ax = axes_or_new(ax, width=0.6, aspect=0.7)
-    finite = table[np.isfinite(table["n_distinct"])]
-    style = dict(color=SIZE_COLORS["small"], marker=SIZE_MARKERS["small"], ms=4, capsize=2)
-    ax.errorbar(finite["n_distinct"], 1 - finite["accuracy"], finite["error"], **style)
-    for row in table[~np.isfinite(table["n_distinct"])].itertuples():
-        error = 1 - row.accuracy
-        ax.axhline(error, color=SIZE_COLORS["small"], ls="--", lw=1)
-        place = dict(xycoords=("axes fraction", "data"), va="bottom")
-        ax.annotate(f"all fresh ({row.n_seeds} trainings)", (0.02, error), **place)
-    ax.set_xscale("log")
-    ax.set_xlim(50, 200_000)  # also where no point has been made yet
-    ax.set_yscale("log")
+    ax = axes_or_new(ax, width=0.8, aspect=0.6)
+    color, marker = SIZE_COLORS["small"], SIZE_MARKERS["small"]
+    style = dict(color=color, marker=marker, ms=7, capsize=3)
+    rows, fresh = table[~table["is_fresh"]], table[table["is_fresh"]]
+    ax.errorbar(rows["n_distinct"], 1 - rows["accuracy"], rows["error"], ls="-", **style)
+    ax.errorbar(fresh["n_distinct"], 1 - fresh["accuracy"], fresh["error"], mfc="white", **style)
+    for row in fresh.itertuples():
+        ax.axhline(1 - row.accuracy, color=BASELINE_COLOR, ls="--", lw=1)
+        note = f"every trajectory fresh ({row.n_seeds} trainings)"
+        place = dict(xycoords=("axes fraction", "data"), textcoords="offset points")
+        ax.annotate(note, (0.02, 1 - row.accuracy), xytext=(0, 5), **place)
+    ax.set(xscale="log", yscale="log", xlim=(50, 300_000))  # also where no point has been made yet
     ax.set_xlabel("distinct training trajectories")
-    ax.set_ylabel("validation error")
+    ax.set_ylabel(LABELS["error"])
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    _log_axis(ax.yaxis)
     return ax
-
-
-def _thousands(ax):
-    ax.set_xlabel("trajectories shown (thousands)")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")

@@ -30,7 +30,7 @@ class Elimination:
     """
 
     def __init__(self, grid, kept, leaving):
-        self._number, self._last, keys = _dissected(kept)
+        self._number, self._last, keys = _dissected(kept, grid.potential.periodic)
         number = np.full(kept.shape, -1)
         number[kept] = self._number
         n = len(self._number)
@@ -55,9 +55,11 @@ class Elimination:
         return ordered[self._number]
 
 
-def _bisected(n):
+def _bisected(n, is_ring):
     # (levels, n) digits: in which half of its piece an index lies, 0 or 1, or 2 if the cut is there
     levels, pieces = [], [(0, n)]
+    if is_ring:  # cut open where its ends meet
+        levels, pieces = [np.where(np.arange(n) == 0, 2, 0)], [(1, n)]
     while any(stop - start > _LEAF for start, stop in pieces):
         digits, smaller = np.zeros(n, dtype=np.int64), []
         for start, stop in pieces:
@@ -72,13 +74,13 @@ def _bisected(n):
     return levels
 
 
-def _dissected(kept):
+def _dissected(kept, is_torus=False):
     """Order of elimination: the place of each kept node in it, (n,).
 
     Parts are eliminated one after another: also where each ends, and the way to it, two binary
     digits for each cut, ascending.
     """
-    along = [_bisected(n) for n in kept.shape]
+    along = [_bisected(n, is_torus) for n in kept.shape]
     key, is_cut = np.zeros(kept.shape, dtype=np.int64), np.zeros(kept.shape, dtype=bool)
     for level in range(max(map(len, along))):
         for axis, levels in enumerate(along):

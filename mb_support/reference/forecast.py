@@ -11,8 +11,6 @@ import numpy as np
 from scipy import ndimage
 
 from ..checks import checked_count, checked_positive
-from ..potential import force
-from ..simulation.langevin import START_BOX
 from ..states import assign_states
 from .grid import box_coverage
 from .propagation import slide_time
@@ -21,9 +19,10 @@ _SUBCELLS = 8  # along each side, to share a cell between the two states
 
 
 def state_share(solver):
-    """Share of each node's cell that belongs to state 0 and to state 1, (2, n_x, n_y)."""
-    states = assign_states(solver.positions)
-    in_b = states.astype(float)
+    """Share of each node's cell that belongs to each state, (n_states, n_x, n_y)."""
+    states = assign_states(solver.positions, solver.potential)
+    numbers = np.arange(solver.potential.n_states)
+    shares = (states == numbers[:, None, None]).astype(float)
     # Only cells whose neighbours differ are cut by the dividing line.
     cut = np.zeros(solver.shape, dtype=bool)
     for axis in (0, 1):
@@ -32,21 +31,25 @@ def state_share(solver):
     cut |= np.roll(cut, 1, axis=0) | np.roll(cut, -1, axis=0)
     offsets = ((np.arange(_SUBCELLS) + 0.5) / _SUBCELLS - 0.5) * solver.grid_step
     inner = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
-    in_b[cut] = assign_states(solver.positions[cut][:, None] + inner).mean(axis=-1)
-    return np.stack([1 - in_b, in_b])
+    around = assign_states(solver.positions[cut][:, None] + inner, solver.potential)
+    shares[:, cut] = (around == numbers[:, None, None]).mean(axis=-1)
+    return shares
 
 
 def start_density(solver):
-    """Uniform density over `START_BOX`, split into starts in state 0 and in 1, (2, n_x, n_y).
+    """Uniform density over the box of starts, split by their state, (n_states, n_x, n_y).
 
-    Together the two integrate to 1; `ValueError` if the solver leaves out part of the box.
+    Together they integrate to 1; `ValueError` if the solver leaves out part of the box.
     """
-    coverage = box_coverage(solver.x, solver.y, START_BOX)
+    box = solver.potential.box
+    if solver.potential.periodic:
+        return np.ones(solver.shape) / np.prod(box[1] - box[0]) * state_share(solver)
+    coverage = box_coverage(solver.x, solver.y, box)
     inside = coverage[solver.active].sum() * solver.cell_area
-    if inside < (1 - 1e-9) * np.prod(START_BOX[1] - START_BOX[0]):
+    if inside < (1 - 1e-9) * np.prod(box[1] - box[0]):
         raise ValueError(
             "starts must lie within the active region of the solver; it covers "
-            f"{inside:.4g} of {np.prod(START_BOX[1] - START_BOX[0]):.4g} of their box"
+            f"{inside:.4g} of {np.prod(box[1] - box[0]):.4g} of their box"
         )
     return coverage / inside * state_share(solver)
 
@@ -222,7 +225,7 @@ def simulated_moments(solver, config):
             f"solver must have the beta = {config.beta} and diffusion = {config.diffusion} of the "
             f"simulation; got {solver.beta} and {solver.diffusion}"
         )
-    shift = config.beta * config.diffusion * config.dt * force(solver.positions)
+    shift = config.beta * config.diffusion * config.dt * solver.potential.force(solver.positions)
     # Walls outside the active region must not throw points across the grid.
     shift = np.clip(shift, -0.2, 0.2)
     places = np.moveaxis(solver.positions + shift - solver.positions[0, 0], -1, 0)

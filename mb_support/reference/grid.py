@@ -14,15 +14,14 @@ import numpy as np
 from scipy import ndimage
 
 from ..checks import checked_disk, checked_positions, checked_positive
-from ..potential import MINIMA, SADDLES, force, potential
-from ..simulation.langevin import START_BOX
+from ..potential import MUELLER_BROWN
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 _KEPT_ABOVE_MINIMUM = 30.0  # energy cut-off, in kT above the global minimum
 _KEPT_ABOVE_SADDLE = 15.0  # and at least this many kT above the higher saddle
-_MARGIN = 0.05  # kept around START_BOX, reduced length
+_MARGIN = 0.05  # kept around the box of starts, reduced length
 _MAX_CELLS = 3_000_000
 _WIDEST_STEP = 2.5  # in widths of the narrowest well, at which rates err by one per cent
 
@@ -33,7 +32,8 @@ class Grid:
 
     `energy` and `active`, the nodes that the particle can reach, are (n_x, n_y); `rates`,
     (4, n_x, n_y), lead to the neighbours in `DIRECTIONS`, 1/time, and are zero towards inactive
-    nodes. The outermost ring is never active: loops over neighbours need no bounds check.
+    nodes. The outermost ring is never active, unless the potential is periodic: then the last nodes
+    are neighbours of the first.
     """
 
     x: np.ndarray
@@ -44,6 +44,7 @@ class Grid:
     beta: float
     diffusion: float
     step: float
+    potential: object = MUELLER_BROWN
 
     @property
     def positions(self):
@@ -65,40 +66,28 @@ def edge_rate(start, end, beta):
     return np.where(difference < -700, -difference, rate)
 
 
-def _bounds(highest):
-    # x_min, x_max, y_min, y_max. The sublevel set is bounded by the rising fourth term; a coarse
-    # look is enough.
-    side = np.arange(-6.0, 6.0, 0.02)
-    below = potential(np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)) <= highest
-    in_x, in_y = side[below.any(axis=1)], side[below.any(axis=0)]
-    return (
-        min(in_x[0], START_BOX[0, 0]) - _MARGIN,
-        max(in_x[-1], START_BOX[1, 0]) + _MARGIN,
-        min(in_y[0], START_BOX[0, 1]) - _MARGIN,
-        max(in_y[-1], START_BOX[1, 1]) + _MARGIN,
-    )
-
-
-def build_grid(beta, diffusion, grid_step, energy_cutoff=None):
+def build_grid(beta, diffusion, grid_step=None, energy_cutoff=None, potential=MUELLER_BROWN):
     """Lay a grid over the region the particle can reach; see `reference.GridSolver`."""
     beta = checked_positive("beta", beta)
     diffusion = checked_positive("diffusion", diffusion)
+    width = (beta * potential.curvature) ** -0.5  # of the narrowest well
+    if grid_step is None:
+        is_book = potential is MUELLER_BROWN
+        grid_step = 0.01 if is_book else min(potential.extent.min() / 200, width)
     step = checked_positive("grid_step", grid_step)
-    lowest = potential(MINIMA).min()
+    if potential.periodic:
+        return _periodic_grid(beta, diffusion, step, energy_cutoff, potential)
+    lowest = potential(potential.minima).min()
     if energy_cutoff is not None:
         highest = lowest + checked_positive("energy_cutoff", energy_cutoff)
     else:
-        above_saddle = potential(SADDLES).max() + _KEPT_ABOVE_SADDLE / beta
-        highest = max(lowest + _KEPT_ABOVE_MINIMUM / beta, above_saddle)
-    limits = _bounds(highest)
-    first = np.floor(np.array([limits[0], limits[2]]) / step) - 1
-    last = np.ceil(np.array([limits[1], limits[3]]) / step) + 1
+        above_pass = potential.highest_pass + _KEPT_ABOVE_SADDLE / beta
+        highest = max(lowest + _KEPT_ABOVE_MINIMUM / beta, above_pass)
+    margin = np.array([[-_MARGIN], [_MARGIN]])
+    limits = potential.region(highest) + margin
+    first, last = np.floor(limits[0] / step) - 1, np.ceil(limits[1] / step) + 1
     n_x, n_y = (last - first + 1).astype(int)
-    if n_x * n_y > _MAX_CELLS or min(n_x, n_y) < 8:
-        raise ValueError(
-            f"grid_step = {step} needs {n_x} x {n_y} nodes; from 8 x 8 to {_MAX_CELLS} in all are "
-            "allowed: choose another grid_step"
-        )
+    _check_size(n_x, n_y, step)
     # Nodes sit at whole multiples of the step, so that grids of different extent agree.
     x = (first[0] + np.arange(n_x)) * step
     y = (first[1] + np.arange(n_y)) * step
@@ -106,35 +95,58 @@ def build_grid(beta, diffusion, grid_step, energy_cutoff=None):
     with np.errstate(over="ignore"):
         energy = potential(positions)
     slack = 1e-9
-    within = (
-        (positions[..., 0] >= limits[0] - slack)
-        & (positions[..., 0] <= limits[1] + slack)
-        & (positions[..., 1] >= limits[2] - slack)
-        & (positions[..., 1] <= limits[3] + slack)
-    )
+    within = ((positions >= limits[0] - slack) & (positions <= limits[1] + slack)).all(axis=-1)
     active = energy <= highest
     if energy_cutoff is None:
-        active |= box_coverage(x, y, START_BOX + [[-_MARGIN], [_MARGIN]]) > 0
+        active |= box_coverage(x, y, potential.box + margin) > 0
     active = _largest_component(active & within, energy)
     energy = np.where(active, energy, np.inf)
-    width = _narrowest_width(beta)
+    _warn_of_wide_step(step, width, beta)
+    rates = jump_rates(energy, active, beta, diffusion, step)
+    return Grid(x, y, energy, active, rates, beta, diffusion, step, potential)
+
+
+def _periodic_grid(beta, diffusion, step, energy_cutoff, potential):
+    if energy_cutoff is not None:
+        raise ValueError("energy_cutoff must be None where the potential is periodic")
+    n_x = max(8, int(np.ceil(potential.extent[0] / step)))
+    while n_x < 4000:  # a step that divides both periods
+        step = potential.extent[0] / n_x
+        n_y = potential.extent[1] / step
+        if abs(n_y - round(n_y)) < 1e-9 * n_y:
+            break
+        n_x += 1
+    else:
+        raise ValueError(
+            f"periods must be to each other as small whole numbers; got {potential.extent.tolist()}"
+        )
+    n_y = round(n_y)
+    _check_size(n_x, n_y, step)
+    x, y = (low + step * np.arange(n) for low, n in zip(potential.box[0], (n_x, n_y), strict=True))
+    energy = potential(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1))
+    active = np.ones(energy.shape, dtype=bool)
+    _warn_of_wide_step(step, (beta * potential.curvature) ** -0.5, beta)
+    rates = jump_rates(energy, active, beta, diffusion, step)
+    return Grid(x, y, energy, active, rates, beta, diffusion, step, potential)
+
+
+def _check_size(n_x, n_y, step):
+    if n_x * n_y > _MAX_CELLS or min(n_x, n_y) < 8:
+        raise ValueError(
+            f"grid_step = {step} needs {n_x} x {n_y} nodes; from 8 x 8 to {_MAX_CELLS} in all are "
+            "allowed: choose another grid_step"
+        )
+
+
+def _warn_of_wide_step(step, width, beta):
     if step > _WIDEST_STEP * width:
         warnings.warn(
             f"grid_step = {step:g} is {step / width:.1f} times the spread {width:.2g} of a "
             f"particle across the narrowest well at beta = {beta:g}: passage times, rates and "
             "timescales may err by more than one per cent. Choose a grid_step up to "
             f"{_WIDEST_STEP * width:.2g}",
-            stacklevel=3,
+            stacklevel=4,
         )
-    rates = jump_rates(energy, active, beta, diffusion, step)
-    return Grid(x, y, energy, active, rates, beta, diffusion, step)
-
-
-def _narrowest_width(beta):
-    # (beta curvature)^-1/2 across the minimum where that is least
-    shift = 1e-4 * np.eye(2)[:, None]
-    curvatures = (force(MINIMA - shift) - force(MINIMA + shift)) / 2e-4  # (2, minima, 2)
-    return (beta * np.linalg.eigvalsh(np.moveaxis(curvatures, 0, 1)).max()) ** -0.5
 
 
 def jump_rates(energy, active, beta, diffusion, step):
@@ -150,7 +162,7 @@ def jump_rates(energy, active, beta, diffusion, step):
 def coarsened(grid, step):
     """A grid over the same region whose nodes are about `step` apart; `grid` if it is no finer."""
     every = max(1, round(step / grid.step))
-    if every == 1:
+    if every == 1 or grid.potential.periodic:
         return grid
     energy = np.pad(grid.energy[::every, ::every], 1, constant_values=np.inf)
     active = _largest_component(np.isfinite(energy), energy)
@@ -161,7 +173,7 @@ def coarsened(grid, step):
     )
     step = every * grid.step
     rates = jump_rates(energy, active, grid.beta, grid.diffusion, step)
-    return Grid(x, y, energy, active, rates, grid.beta, grid.diffusion, step)
+    return Grid(x, y, energy, active, rates, grid.beta, grid.diffusion, step, grid.potential)
 
 
 def _largest_component(active, energy):
@@ -189,18 +201,18 @@ def inside_disk(grid, name, disk):
     `ValueError` if the disk reaches outside the active region, or is too small to hold a node.
     """
     centre, radius = checked_disk(name, disk)
-    offset_x, offset_y = grid.x - centre[0], grid.y - centre[1]
-    inside = offset_x[:, None] ** 2 + offset_y**2 < radius**2
+    inside = (grid.potential.offset(grid.positions, centre) ** 2).sum(axis=-1) < radius**2
     reach = np.array([grid.x[1], grid.x[-2], grid.y[1], grid.y[-2]])
     outer = np.array(
         [centre[0] - radius, centre[0] + radius, centre[1] - radius, centre[1] + radius]
     )
     beyond = (outer[::2] < reach[::2]).any() or (outer[1::2] > reach[1::2]).any()
+    beyond &= not grid.potential.periodic
     if beyond or not grid.active[inside].all():
         raise ValueError(
             f"{name} must lie inside the domain of the solver, x from {reach[0]:.3f} to "
             f"{reach[1]:.3f} and y from {reach[2]:.3f} to {reach[3]:.3f} below its energy "
-            f"cut-off; got centre {tuple(centre)} and radius {radius}"
+            f"cut-off; got centre {tuple(centre.tolist())} and radius {radius}"
         )
     if not inside.any():
         raise ValueError(
@@ -224,13 +236,13 @@ def cut_edges(grid, disk, inside):
     for direction, (d_x, d_y) in enumerate(DIRECTIONS):
         enters = np.roll(inside, (-d_x, -d_y), axis=(0, 1)) & ~inside & grid.active
         unit = np.array([d_x, d_y], dtype=float)
-        offset = positions[enters] - centre
+        offset = grid.potential.offset(positions[enters], centre)
         along = offset @ unit
         # nearer root of |offset + s unit| = radius
         distance = -along - np.sqrt(along**2 - (offset**2).sum(axis=-1) + radius**2)
         theta = np.clip(distance / grid.step, 1e-6, 1.0)
         crossing = positions[enters] + (theta * grid.step)[:, None] * unit
-        rate = edge_rate(grid.energy[enters], potential(crossing), grid.beta)
+        rate = edge_rate(grid.energy[enters], grid.potential(crossing), grid.beta)
         rates[direction, enters] = grid.diffusion / (grid.step**2 * theta) * rate
     return rates
 
@@ -238,6 +250,11 @@ def cut_edges(grid, disk, inside):
 def cubic_interpolation(grid, values, positions, fill_value=None):
     """Fields by Lagrange cubics over 4 x 4 nodes; see `reference.GridSolver.interpolate`."""
     positions = checked_positions(positions).astype(float)
+    if grid.potential.periodic:
+        around = [(0, 0)] * (np.ndim(values) - 2) + [(2, 3)] * 2  # enough for four nodes anywhere
+        values = np.pad(values, around, mode="wrap")
+        place = 2 + (grid.potential.wrapped(positions) - grid.potential.box[0]) / grid.step
+        return _interpolated(values, place[..., 0], place[..., 1])
     place_x = (positions[..., 0] - grid.x[0]) / grid.step
     place_y = (positions[..., 1] - grid.y[0]) / grid.step
     slack = 1e-9
@@ -248,15 +265,20 @@ def cubic_interpolation(grid, values, positions, fill_value=None):
             f"positions must lie within x from {grid.x[0]:.3f} to {grid.x[-1]:.3f} and y from "
             f"{grid.y[0]:.3f} to {grid.y[-1]:.3f}; got {positions[outside][0]}"
         )
-    first_x, weight_x = _cubic_weights(place_x, len(grid.x))
-    first_y, weight_y = _cubic_weights(place_y, len(grid.y))
+    result = _interpolated(values, place_x, place_y)
+    if outside.any():
+        result[..., outside] = fill_value
+    return result
+
+
+def _interpolated(values, place_x, place_y):
+    first_x, weight_x = _cubic_weights(place_x, values.shape[-2])
+    first_y, weight_y = _cubic_weights(place_y, values.shape[-1])
     result = np.zeros(values.shape[:-2] + place_x.shape)
     for i in range(4):
         for j in range(4):
             weight = weight_x[i] * weight_y[j]
             result += weight * values[..., first_x + i, first_y + j]
-    if outside.any():
-        result[..., outside] = fill_value
     return result
 
 

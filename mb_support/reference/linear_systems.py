@@ -7,7 +7,6 @@ come out again, over edges of the grid that carry no cancellation.
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from ..potential import MINIMA, SADDLES, potential
 from .elimination import Elimination
 from .grid import DIRECTIONS
 
@@ -17,6 +16,7 @@ TOLERANCE = 1e-6
 #: smaller one.
 _RESOLVED = 1e-3
 _SMALLEST_SHIFT_RATIO = 1e-10
+_MOST_WELLS = 20  # whose modes are looked for together
 _SMALLEST = 1e-290  # what is less may have lost its digits
 _HIGHEST_BARRIER = 650.0  # kT
 
@@ -66,7 +66,8 @@ def require_agreement(grid, name, first, second, scale=None):
         agree = (np.abs(first - second) <= TOLERANCE * scale) & (scale >= _SMALLEST)
     if np.all(agree & np.isfinite(scale)):
         return
-    height = potential(SADDLES).max() - potential(MINIMA).min()
+    potential = grid.potential
+    height = potential.highest_pass - potential(potential.minima).min()
     raise ValueError(
         f"beta = {grid.beta:.6g} is too cold for this problem in double precision: {name} do not "
         f"agree to {TOLERANCE:g}. Results can be trusted while no barrier on the way exceeds "
@@ -106,7 +107,7 @@ def slowest_modes(grid, weight, n):
     start = np.where(is_minimum, 0.1 * root.max(), root)
     start *= 1 + grid.positions[grid.active].sum(axis=-1)
     # All modes between wells may be lost in the shift together: they are only found together.
-    k = max(n, is_minimum.sum() - 1)
+    k = max(n, min(is_minimum.sum() - 1, _MOST_WELLS))
     values, vectors = eigsh(operator, k=k, which="LM", v0=start, ncv=min(2 * k + 4, len(root)))
     order = np.argsort(-values)
     rates, vectors = 1 / values[order] - shift, vectors[:, order].T

@@ -45,11 +45,21 @@ def _jump_chain(grid, is_density):
 
 @compiled
 def _jump(now, stencil, out):
-    for i in range(1, now.shape[0] - 1):
-        above, here, below = now[i + 1], now[i], now[i - 1]
+    # What lies beyond the last node is the first one; rates across are zero if it is not.
+    n, last = now.shape[0], now.shape[1] - 1
+    for i in range(n):
+        above, here, below = now[(i + 1) % n], now[i], now[i - 1]
         stay, up, down = stencil[0, i], stencil[1, i], stencil[2, i]
         right, left, row = stencil[3, i], stencil[4, i], out[i]
-        for j in range(1, now.shape[1] - 1):
+        for j, after, before in ((0, 1, last), (last, 0, last - 1)):
+            row[j] = (
+                stay[j] * here[j]
+                + up[j] * above[j]
+                + down[j] * below[j]
+                + right[j] * here[after]
+                + left[j] * here[before]
+            )
+        for j in range(1, last):
             row[j] = (
                 stay[j] * here[j]
                 + up[j] * above[j]

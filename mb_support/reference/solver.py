@@ -1,4 +1,4 @@
-"""Exact answers for overdamped dynamics on the Müller-Brown potential, by sparse linear algebra.
+"""Exact answers for overdamped dynamics on a potential in the plane, by sparse linear algebra.
 
 Everything the book says about a network it says against `GridSolver`.
 """
@@ -10,14 +10,13 @@ import numpy as np
 from scipy import ndimage
 
 from ..checks import checked_count, checked_disk
+from ..potential import MUELLER_BROWN
 from .grid import build_grid, cubic_interpolation
 from .linear_systems import slowest_modes
 from .propagation import propagate
 from .transition_paths import TransitionPaths, passage_times, reactive_paths, solve_committors
 
 __all__ = ["GridSolver", "TransitionPaths"]
-
-#: Disks (centre, radius) around the deep minima between which published values were computed.
 
 
 class GridSolver:
@@ -37,12 +36,15 @@ class GridSolver:
     diffusion : float
         Diffusion constant D, length^2/time. It is independent of beta: for mobility 1 pass
         D = kT, for a friction gamma and mass m pass D = kT / (m gamma).
-    grid_step : float
-        Distance h between nodes, reduced length.
+    grid_step : float, optional
+        Distance h between nodes, reduced length. By default 0.01; of a potential other than
+        Müller-Brown's, what its box and its narrowest well need.
     energy_cutoff : float, optional
         Nodes higher than this above the global minimum are left out, reduced energy. By default
-        30 kT (more if needed to stay 15 kT above the saddles), and the whole of
-        `simulation.START_BOX` is kept.
+        30 kT (more if needed to stay 15 kT above the saddles), and the whole box of starts is
+        kept.
+    potential : Potential
+        By default Müller and Brown's. A periodic one is solved on the torus of its box.
 
     Attributes
     ----------
@@ -57,8 +59,11 @@ class GridSolver:
         h^2: a density times this sums to its probability.
     """
 
-    def __init__(self, beta, diffusion, grid_step=0.01, energy_cutoff=None):
-        self.grid = build_grid(beta, diffusion, grid_step, energy_cutoff)
+    def __init__(
+        self, beta, diffusion, grid_step=None, energy_cutoff=None, *, potential=MUELLER_BROWN
+    ):
+        self.potential = potential
+        self.grid = build_grid(beta, diffusion, grid_step, energy_cutoff, potential)
         self.beta, self.diffusion = self.grid.beta, self.grid.diffusion
         self.grid_step = self.grid.step
         self.cell_area = self.grid.step**2
@@ -241,11 +246,10 @@ class GridSolver:
             raise ValueError(f"{name} must be finite; got NaN or infinity")
         return values
 
-    @staticmethod
-    def _check_apart(source, target):
+    def _check_apart(self, source, target):
         source_centre, source_radius = checked_disk("source", source)
         target_centre, target_radius = checked_disk("target", target)
-        distance = np.linalg.norm(source_centre - target_centre)
+        distance = np.linalg.norm(self.potential.offset(source_centre, target_centre))
         if distance <= source_radius + target_radius:
             raise ValueError(
                 f"source and target must not overlap; their centres are {distance:.4f} apart and "

@@ -1,69 +1,20 @@
-"""Forces as the inner loop of the simulator takes them: constants made ready, short polynomials.
+"""Forces as the inner loop of the simulator takes them, their constants made ready.
 
-A force is a named tuple of constants, an expression in `scaled_force`, and a maker of the
-constants, which folds in what the integrator multiplies the force by.
+A force is a named tuple of constants and an expression in `scaled_force`; `field_of` makes the
+constants and folds in what the integrator multiplies the force by. Müller and Brown's force is
+written out for vector instructions; that of another `Potential` is called as it is.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
 from numba.extending import overload
 
-from ..compiled import bits32, bits64, float32, float64, fma
-from ..potential import AMPLITUDE, X0, Y0, A, B, C
-
-# 2^r on [-1/2, 1/2], lowest order first: relative error at most 8e-8, and 3e-16 for the longer one
-_EXP = tuple(
-    np.float32(number)
-    for number in """1.000000071654641638 0.6931469670652649276 0.2402211972396917805
-    0.05550713272875391178 0.009675541331021391145 0.001327647216781994333""".split()
-)
-_EXP_DOUBLE = tuple(
-    float(number)
-    for number in """1.000000000000000066 0.6931471805599497751 0.2402265069590876777
-    0.05550410866445883136 0.009618129108034597006 0.001333355822856176589
-    0.000154035299611270757 0.00001525265811640985448 1.321566283595923945e-6
-    1.020853792965740437e-7 7.037278846726900879e-9""".split()
-)
-# adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the lowest bits
-_ROUND, _ROUND_DOUBLE = np.float32(1.5 * 2**23), 1.5 * 2**52
-
-
-def exp2(e):
-    """2^e for e from -126 to 126 (float32) or -1022 to 1022 (float64)."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(exp2, jit_options={"forceinline": True, "error_model": "numpy"})
-def _exp2(e):
-    def single(e):
-        rounded = e + _ROUND
-        r = e - (rounded - _ROUND)
-        p = fma(_EXP[5], r, _EXP[4])
-        p = fma(p, r, _EXP[3])
-        p = fma(p, r, _EXP[2])
-        p = fma(p, r, _EXP[1])
-        p = fma(p, r, _EXP[0])
-        return float32(np.int32(bits32(p) + np.int32(bits32(rounded) << np.int32(23))))
-
-    def double(e):
-        rounded = e + _ROUND_DOUBLE
-        r = e - (rounded - _ROUND_DOUBLE)
-        p = fma(_EXP_DOUBLE[10], r, _EXP_DOUBLE[9])
-        p = fma(p, r, _EXP_DOUBLE[8])
-        p = fma(p, r, _EXP_DOUBLE[7])
-        p = fma(p, r, _EXP_DOUBLE[6])
-        p = fma(p, r, _EXP_DOUBLE[5])
-        p = fma(p, r, _EXP_DOUBLE[4])
-        p = fma(p, r, _EXP_DOUBLE[3])
-        p = fma(p, r, _EXP_DOUBLE[2])
-        p = fma(p, r, _EXP_DOUBLE[1])
-        p = fma(p, r, _EXP_DOUBLE[0])
-        return float64(bits64(p) + (bits64(rounded) << 52))
-
-    return single if e == types.float32 else double
+from ..compiled import exp2, fma, like
+from ..potential import MUELLER_BROWN
+from ..potential.mueller_brown import AMPLITUDE, X0, Y0, A, B, C
 
 
 class MuellerBrown(NamedTuple):
@@ -90,14 +41,6 @@ class MuellerBrown(NamedTuple):
     offset4: float
     lowest: float  # range of e in which `exp2` is valid
     highest: float
-
-
-class Well(NamedTuple):
-    """Constants of a scaled force -(stiffness + quartic u^2) u along each coordinate u (tests)."""
-
-    stiffness_x: float
-    stiffness_y: float
-    quartic: float
 
 
 def scaled_force(x, y, field):
@@ -131,12 +74,15 @@ def _scaled_force(x, y, field):
         force_d = fma(-g4, ad4, g3 * ad3)
         return force_x + (force_s + force_d), force_y + (force_s - force_d)
 
-    def well(x, y, field):
-        along_x = -fma(field.quartic, x * x, field.stiffness_x) * x
-        along_y = -fma(field.quartic, y * y, field.stiffness_y) * y
-        return along_x, along_y
+    if field.instance_class is MuellerBrown:
+        return mueller_brown
+    force = field.instance_class.force
 
-    return mueller_brown if field.instance_class is MuellerBrown else well
+    def of_potential(x, y, field):  # in double precision: differences of an energy need it
+        along_x, along_y = force(np.float64(x), np.float64(y))
+        return like(x, field.scale * along_x), like(y, field.scale * along_y)
+
+    return of_potential
 
 
 def mueller_brown_field(scale, real):
@@ -165,13 +111,19 @@ def mueller_brown_field(scale, real):
     return MuellerBrown(*(real(v) for v in values))
 
 
-def well_field(stiffness_x, stiffness_y, quartic=0.0):
-    """A maker of fields, like `mueller_brown_field`, for wells with known averages (tests).
+@functools.cache
+def _field_class(potential):
+    # a type of its own for each potential, so that the integrator is compiled with its force
+    class Field(NamedTuple):
+        scale: float
 
-    V = (stiffness_x x^2 + stiffness_y y^2) / 2 + quartic (x^4 + y^4) / 4.
-    """
+    Field.__name__ += f" at 0x{id(potential):x}"  # of no use to other processes: kept nowhere
+    Field.force = staticmethod(potential.compiled[1])
+    return Field
 
-    def make(scale, real):
-        return Well(*(real(v * scale) for v in (stiffness_x, stiffness_y, quartic)))
 
-    return make
+def field_of(potential, scale, real):
+    """What `scaled_force` takes: the force of a `Potential` times `scale`, for the type `real`."""
+    if potential is MUELLER_BROWN:
+        return mueller_brown_field(scale, real)
+    return _field_class(potential)(float(scale))

@@ -23,7 +23,6 @@ LANES = 128  # most trajectories that advance together
 VECTOR = 16  # the number that do is a multiple of this: every lane runs the vector code
 BATCH = 4  # steps of noise drawn at a time: an even number, one Philox call serves two steps
 STAGE = 8  # frames collected before they are copied out: one cache line of a trajectory
-FINITE_RANGE = 10.0  # |x|, |y| beyond this: the trajectory has escaped
 
 EULER, LEIMKUHLER_MATTHEWS, BAOAB = 0, 1, 2
 
@@ -86,15 +85,35 @@ class Coefficients(NamedTuple):
     memory: float
 
 
+class Domain(NamedTuple):
+    """Where particles can be: |x|, |y| below `limit`; with periods, from a corner on, or zeros."""
+
+    limit: float
+    low_x: float
+    low_y: float
+    period_x: float
+    period_y: float
+
+
 @compiled
-def has_escaped(state, n_lanes):
+def has_escaped(state, n_lanes, limit):
     """Whether any of the first lanes is outside the finite range, or not a number."""
-    limit = like(state[0], FINITE_RANGE)
+    limit = like(state[0], limit)
     n_inside = np.int32(0)
     for i in range(n_lanes):
         is_inside = (abs(state[i]) < limit) & (abs(state[i + LANES]) < limit)
         n_inside = np.int32(n_inside + np.int32(is_inside))
     return n_inside < n_lanes
+
+
+@compiled
+def wrap(state, width, domain):
+    """Move every lane into the box of a periodic potential."""
+    for i in range(width):
+        x, y = np.float64(state[i]), np.float64(state[i + LANES])
+        x -= domain.period_x * np.floor((x - domain.low_x) / domain.period_x)
+        y -= domain.period_y * np.floor((y - domain.low_y) / domain.period_y)
+        state[i], state[i + LANES] = like(state[0], x), like(state[0], y)
 
 
 @compiled
@@ -114,12 +133,15 @@ def flush(stage, n_staged, out, frame):
 
 
 @compiled
-def note_hits(state, target, frame, hits):
+def note_hits(state, target, frame, hits, domain):
     """Write `frame` for lanes first seen in the disk (x, y, radius); how many are still out."""
     n_out = 0
     for lane in range(len(hits)):
         if hits[lane] < 0:
             dx, dy = state[lane] - target[0], state[lane + LANES] - target[1]
+            if domain.period_x > 0:
+                dx -= domain.period_x * np.round(dx / domain.period_x)
+                dy -= domain.period_y * np.round(dy / domain.period_y)
             if dx * dx + dy * dy <= target[2] * target[2]:
                 hits[lane] = frame
             else:
@@ -150,7 +172,8 @@ def draw_normals(work, width, seed, trajectory, batch):
 
 @compiled
 def run_block(
-    scheme, field, c, seed, trajectory, step, stride, n_frames, state, work, out, target, hits
+    scheme, field, c, seed, trajectory, step, stride, n_frames, state, work, out, target, hits,
+    domain,
 ):  # fmt: skip
     """Advance a block by `n_frames` frames of `stride` steps; the frame of an escape, or -1.
 
@@ -195,7 +218,9 @@ def run_block(
             if position == next_frame:
                 next_frame += stride
                 frame += 1
-                if has_escaped(state, n_lanes):
+                if domain.period_x > 0:
+                    wrap(state, width, domain)
+                if has_escaped(state, n_lanes, domain.limit):
                     return frame - 1
                 if is_recording:
                     stage_frame(state, width, work.stage[2 * LANES * n_staged :])
@@ -203,6 +228,6 @@ def run_block(
                     if n_staged == STAGE or frame == n_frames:
                         flush(work.points, n_staged, out, frame - n_staged)
                         n_staged = 0
-                elif note_hits(state, target, frame - 1, hits) == 0:
+                elif note_hits(state, target, frame - 1, hits, domain) == 0:
                     return -1
     return -1

@@ -1,4 +1,4 @@
-"""Langevin dynamics in the Müller-Brown potential: starts, trajectories."""
+"""Langevin dynamics in a potential: starts, trajectories."""
 
 import math
 import os
@@ -9,16 +9,15 @@ from itertools import count
 import numpy as np
 
 from ..checks import checked_count
-from ..potential import MINIMA
+from ..potential import MUELLER_BROWN
 from . import kernels, random_numbers
-from .forces import mueller_brown_field
+from .forces import field_of
 from .settings import REGIMES, SimulationConfig
 
 __all__ = [
     "MAX_SEED",
     "MAX_TRAJECTORY",
     "REGIMES",
-    "SIMULATION_BOX",
     "START_BOX",
     "SimulationConfig",
     "SimulationState",
@@ -35,11 +34,8 @@ _SCHEMES = {
 }
 _REAL = {"float32": np.float32, "float64": np.float64}
 
-#: Corners (x, y) of the box from which `sample_starts` draws.
-START_BOX = np.array([[-1.5, -0.2], [1.2, 2.0]])
-#: Corners of the box outside which a start is refused. The valley towards the upper left is
-#: shallow: at kT = 154 a trajectory does come to (-3, 3).
-SIMULATION_BOX = np.array([[-4.0, -2.5], [2.5, 4.0]])
+#: Corners (x, y) of the box from which `sample_starts` draws in the Müller-Brown potential.
+START_BOX = MUELLER_BROWN.box
 #: Seeds are 0 to MAX_SEED, trajectory indices 0 to MAX_TRAJECTORY.
 MAX_SEED = 2**63 - 1
 MAX_TRAJECTORY = 2**48
@@ -78,8 +74,8 @@ def _words(seed, stream, first_trajectory, n):
     return words
 
 
-def sample_starts(n, seed, *, first_trajectory=0):
-    """Draw starts uniformly over [-1.5, 1.2] x [-0.2, 2.0].
+def sample_starts(n, seed, *, first_trajectory=0, potential=MUELLER_BROWN):
+    """Draw starts uniformly over the box of a potential, by default [-1.5, 1.2] x [-0.2, 2.0].
 
     Parameters
     ----------
@@ -89,6 +85,7 @@ def sample_starts(n, seed, *, first_trajectory=0):
         0 to 2^63 - 1. May be the seed of `simulate`: the two use different streams.
     first_trajectory : int
         Index of the first start: start i depends on `seed` and i alone, however many are drawn.
+    potential : Potential
 
     Returns
     -------
@@ -101,7 +98,7 @@ def sample_starts(n, seed, *, first_trajectory=0):
     words = _words(seed, random_numbers.STARTS, first_trajectory, n).astype(np.uint64)
     # 53 random bits for each coordinate
     fraction = (words[:, 0::2] * 2**21 + (words[:, 1::2] >> np.uint64(11))) * 2.0**-53
-    return START_BOX[0] + (START_BOX[1] - START_BOX[0]) * fraction
+    return potential.box[0] + (potential.box[1] - potential.box[0]) * fraction
 
 
 def _initial_velocities(config, seed, first_trajectory, n):
@@ -112,8 +109,8 @@ def _initial_velocities(config, seed, first_trajectory, n):
     return normals.reshape(2, n).T / math.sqrt(config.beta * config.mass)
 
 
-def _prepare(config, make_field):
-    # (field, coefficients) of the compiled integrator, in the precision of the configuration
+def _prepare(config, potential):
+    # (field, coefficients, domain) of the compiled integrator, in the configuration's precision
     real = _REAL[config.precision]
     if config.integrator == "underdamped":
         memory = math.exp(-config.friction_rate * config.dt)
@@ -128,7 +125,10 @@ def _prepare(config, make_field):
             noise /= 2
         scale = config.beta * config.diffusion * config.dt
         values = noise, 0.0, 0.0
-    return make_field(scale, real), kernels.Coefficients(*(real(v) for v in values))
+    coefficients = kernels.Coefficients(*(real(v) for v in values))
+    low, period = potential.box[0], potential.extent if potential.periodic else (0.0, 0.0)
+    domain = kernels.Domain(potential.finite_range, *map(float, (*low, *period)))
+    return field_of(potential, scale, real), coefficients, domain
 
 
 def _aligned(n, dtype):
@@ -153,7 +153,7 @@ def _blocks(first_trajectory, n, n_threads):
     return blocks
 
 
-def check_starts(config, starts):
+def check_starts(config, starts, potential):
     """Positions, velocities or None, and frame of starts, which may be a `SimulationState`."""
     velocities, frame = None, 0
     if isinstance(starts, SimulationState):
@@ -163,10 +163,11 @@ def check_starts(config, starts):
         raise ValueError(f"starts must have shape (n, 2) with n at least 1; got {starts.shape}")
     if not np.issubdtype(starts.dtype, np.floating):
         starts = starts.astype(float)
-    is_inside = ((starts >= SIMULATION_BOX[0]) & (starts <= SIMULATION_BOX[1])).all(axis=1)
+    bounds = potential.bounds
+    is_inside = ((starts >= bounds[0]) & (starts <= bounds[1])).all(axis=1)
     if not is_inside.all():
         i = int(np.argmin(is_inside))
-        low, high = SIMULATION_BOX.tolist()
+        low, high = bounds.tolist()
         raise ValueError(
             f"starts must be finite points of the box with corners {low} and {high};"
             f" starts[{i}] is {starts[i].tolist()}"
@@ -196,7 +197,7 @@ def checked_threads(n_threads):
 
 def simulate(
     config, starts, seed, *, first_trajectory=0, n_threads=None, return_state=False,
-    make_field=mueller_brown_field,
+    potential=MUELLER_BROWN,
 ):  # fmt: skip
     """Simulate one trajectory from each start.
 
@@ -217,8 +218,8 @@ def simulate(
         Threads to use; by default as many as there are processors.
     return_state : bool
         Also return the `SimulationState` of the last frame.
-    make_field : callable, optional
-        Makes the force; other than Müller-Brown for tests only.
+    potential : Potential
+        Where the particles move; in a periodic one frames lie in its box.
 
     Returns
     -------
@@ -232,21 +233,22 @@ def simulate(
     ValueError
         If an argument is impossible; the message names it, its value and what is allowed.
     TrajectoryEscaped
-        If a trajectory leaves the finite range, |x| or |y| above 10.
+        If a trajectory leaves the finite range of the potential, |x| or |y| above 10 by default.
     """
     if not isinstance(config, SimulationConfig):
         raise ValueError(f"config must be a SimulationConfig; got {type(config).__name__}")
     seed = checked_count("seed", seed, 0, MAX_SEED)
     first_trajectory = checked_count("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
     n_threads = checked_threads(n_threads)
-    positions, velocities, frame = check_starts(config, starts)
+    positions, velocities, frame = check_starts(config, starts, potential)
+    config.check_dt(potential)
     last_step = (frame + config.n_frames) * config.stride
     checked_count("last step, (frame + n_frames) * stride,", last_step, 1, _MAX_STEPS)
     positions, velocities = prepare_state(config, positions, velocities, seed, first_trajectory)
     trajectories = np.empty((len(positions), config.n_frames, 2), np.float32)
     trajectories[:, 0] = positions
     run_blocks(
-        config, positions, velocities, seed, first_trajectory, frame, n_threads, make_field,
+        config, positions, velocities, seed, first_trajectory, frame, n_threads, potential,
         out=trajectories[:, 1:],
     )  # fmt: skip
     if return_state:
@@ -277,7 +279,7 @@ def _workspace():
 
 
 def run_blocks(
-    config, positions, velocities, seed, first_trajectory, first_frame, n_threads, make_field, *,
+    config, positions, velocities, seed, first_trajectory, first_frame, n_threads, potential, *,
     out=None, target=None, n_frames=None,
 ):  # fmt: skip
     """Advance positions and velocities in place, filling `out` or looking for hits on a target.
@@ -288,7 +290,7 @@ def run_blocks(
     `target` disk (x, y, radius) instead, a block may stop once all its trajectories have hit it.
     Returns, (n,), the frames taken until each trajectory was first seen in the target, or -1.
     """
-    field, coefficients = _prepare(config, make_field)
+    field, coefficients, domain = _prepare(config, potential)
     n, width = len(positions), kernels.LANES
     blocks = _blocks(first_trajectory, n, n_threads)
     hits = np.full(n, -1)
@@ -302,7 +304,7 @@ def run_blocks(
     def advance(state, work, start, size):
         block = slice(start, start + size)
         rows = state.reshape(6, width)
-        rows[:2] = MINIMA[0][:, None]  # lanes without a trajectory
+        rows[:2] = potential.minima[0][:, None]  # lanes without a trajectory
         rows[:2, :size] = positions[block].T
         if velocities is not None:
             rows[2:4] = 0
@@ -314,10 +316,10 @@ def run_blocks(
             escaped = kernels.run_block(
                 _SCHEMES[config.integrator], field, coefficients, np.uint64(seed),
                 np.uint64(first_trajectory + start), (first_frame + frame) * config.stride,
-                config.stride, n_now, state, work, part, target, found,
+                config.stride, n_now, state, work, part, target, found, domain,
             )  # fmt: skip
             if escaped >= 0:
-                lane = int(np.argmin(np.abs(rows[:2, :size]).max(axis=0) < kernels.FINITE_RANGE))
+                lane = int(np.argmin(np.abs(rows[:2, :size]).max(axis=0) < domain.limit))
                 raise TrajectoryEscaped(
                     f"trajectory {first_trajectory + start + lane} left the finite range before"
                     f" frame {first_frame + frame + escaped + 1}: dt = {config.dt!r} is too large"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..checks import checked_count, checked_disk, checked_positive
-from .forces import mueller_brown_field
+from ..potential import MUELLER_BROWN
 from .langevin import MAX_SEED, check_starts, checked_threads, prepare_state, run_blocks
 
 _PIECE = 50_000  # frames between two times at which those that have arrived are taken out
@@ -13,7 +13,7 @@ _PIECE = 50_000  # frames between two times at which those that have arrived are
 
 def first_passage_times(
     config, starts, seed, centre, radius, *, max_time, n_threads=None,
-    make_field=mueller_brown_field,
+    potential=MUELLER_BROWN,
 ):  # fmt: skip
     """Time at which trajectories first come within a radius of a point, (n,) float64.
 
@@ -27,9 +27,11 @@ def first_passage_times(
     n_threads = checked_threads(n_threads)
     centre, radius = checked_disk("target", (centre, radius))
     max_time = checked_positive("max_time", max_time)
-    positions, velocities, _ = check_starts(config, starts)
+    positions, velocities, _ = check_starts(config, starts, potential)
+    config.check_dt(potential)
     target = np.array([*centre, radius])
-    times = np.where(((positions - centre) ** 2).sum(axis=1) <= radius**2, 0.0, np.nan)
+    is_there = (potential.offset(positions, centre) ** 2).sum(axis=1) <= radius**2
+    times = np.where(is_there, 0.0, np.nan)
     running = np.flatnonzero(np.isnan(times))
     positions, velocities = prepare_state(config, positions, velocities, seed, 0)
     positions = positions[running]
@@ -45,7 +47,7 @@ def first_passage_times(
         # Each piece uses trajectory indices of its own, so those still running can close ranks
         piece = min(_PIECE, n_frames - n_done)
         hits = run_blocks(
-            config, positions, velocities, seed, used, 0, n_threads, make_field, target=target,
+            config, positions, velocities, seed, used, 0, n_threads, potential, target=target,
             n_frames=piece,
         )  # fmt: skip
         used += len(running)

@@ -3,24 +3,11 @@
 import math
 from dataclasses import asdict, dataclass, fields
 
-import numpy as np
-
 from ..checks import checked_count, checked_positive
-from ..potential import MINIMA, force
+from ..potential import MUELLER_BROWN
 
 INTEGRATORS = ("overdamped", "leimkuhler_matthews", "underdamped")
 PRECISIONS = ("float32", "float64")
-
-
-def _stiffest_curvature():
-    # Largest eigenvalue of the Hessian of V over the three minima, by central differences
-    h = 1e-5
-    steps = h * np.eye(2)
-    hessians = np.stack([force(MINIMA - s) - force(MINIMA + s) for s in steps], axis=-1) / (2 * h)
-    return float(np.linalg.eigvalsh((hessians + hessians.swapaxes(1, 2)) / 2).max())
-
-
-_CURVATURE = _stiffest_curvature()
 
 
 @dataclass(frozen=True)
@@ -55,8 +42,8 @@ class SimulationConfig:
     Raises
     ------
     ValueError
-        If a setting is impossible, or `dt` so large that the integrator is unstable in the
-        stiffest minimum: beta D dt V'' or dt sqrt(V''/mass) must not exceed 1.
+        If a setting is impossible. Whether `dt` is small enough depends on the potential too:
+        `simulate` asks `check_dt`.
 
     Notes
     -----
@@ -94,18 +81,24 @@ class SimulationConfig:
             raise ValueError("friction must be given where diffusion is None; both are None")
         checked_count("stride", self.stride, 1, 10**9)
         checked_count("n_frames", self.n_frames, 1, 10**9)
-        if self.dt > self.largest_dt:
-            raise ValueError(
-                f"dt must be at most {self.largest_dt:.3g} for {self.integrator!r} with these"
-                f" settings, else the integrator explodes; got {self.dt!r}"
-            )
 
-    @property
-    def largest_dt(self):
-        """Largest time step accepted, from the stiffest minimum of the potential."""
+    def largest_dt(self, potential=MUELLER_BROWN):
+        """Largest time step accepted in a potential, from its stiffest minimum.
+
+        With more the integrator is unstable there: beta D dt V'' or dt sqrt(V''/mass) exceeds 1.
+        """
         if self.integrator == "underdamped":
-            return math.sqrt(self.mass / _CURVATURE)
-        return 1 / (self.beta * self.diffusion * _CURVATURE)
+            return math.sqrt(self.mass / potential.curvature)
+        return 1 / (self.beta * self.diffusion * potential.curvature)
+
+    def check_dt(self, potential=MUELLER_BROWN):
+        """Raise `ValueError` if the time step is too large for a potential."""
+        largest = self.largest_dt(potential)
+        if self.dt > largest:
+            raise ValueError(
+                f"dt must be at most {largest:.3g} for {self.integrator!r} with these settings and"
+                f" this potential, else the integrator explodes; got {self.dt!r}"
+            )
 
     @property
     def friction_rate(self):

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..datasets.sets import make_dataset
+from ..classification import predict_states
 from ..files import paths
 from ..model.settings import SIZES
-from ..training.recipes import DATA_CURVE, FIXED_SET, LENGTHS, RECIPES, TrainingConfig, trainings
+from ..training.recipes import DATA_CURVE, LENGTHS, RECIPES, TrainingConfig, trainings
+from . import model as model_study
 
 #: The author's recipe, as his script has it.
 AUTHOR_RECIPE = {
     "initial weights": "random (standard deviation 0.02)",
-    "loss": "L_traj + cross-entropy",
     "optimiser": "AdamW, weight decay 0.01",
     "peak learning rate": "1e-4",
     "schedule": "linear warm-up (25/50/50 epochs), linear decay",
@@ -28,11 +28,12 @@ AUTHOR_RECIPE = {
     "shown": "1000 times each",
     "frames shown": "full length",
     "batch": "6 per GPU",
-    "gradient clip": "1.0",
     "dropout": "0.1",
     "precision": "float16, mixed",
     "validation set": "none",
 }
+#: What was trained on a fixed set, by kind.
+FIXED = {"fixed": "", "fixed-both": ", attention dropout too"}
 
 
 def load_records(folder=None):
@@ -46,35 +47,48 @@ def seeds_of(records, size, kind=""):
 
     `kind` is "" for the recipe itself, or "fixed", "wild", "easy_starts", "x4" and so on.
     """
-    prefix = f"{size}-{kind}-" if kind else f"{size}-"
-    found = {}
-    for name, record in records.items():
-        seed = name.removeprefix(prefix)
-        if name.startswith(prefix) and seed.isdigit():
-            found[int(seed)] = record
-    return dict(sorted(found.items()))
+    recipe = f"{size}-{kind}" if kind else size
+    names = [name for name in records if name.rpartition("-")[0] == recipe]
+    return {int(n.rpartition("-")[2]): records[n] for n in sorted(names)}
 
 
-def missing(records):
-    """Names of the trainings of the book that have no record."""
-    return [name for name in trainings() if name not in records]
+def learning_curve(record):
+    """Losses and scores in a record against the trajectories shown, as a dict of ndarray.
+
+    "shown", "trajectory_loss" and "classification_loss" (means since the entry before); "scored",
+    "accuracy" and "cross_entropy", on the validation trajectories; "stage_ends", trajectories shown
+    where a stage of the recipe ends.
+    """
+    config, curve = TrainingConfig.from_dict(record["config"]), pd.DataFrame(record["curve"])
+    losses = curve.dropna(subset=["trajectory_loss"])
+    scored = curve.dropna(subset=["eval_accuracy"])
+    return {
+        "shown": config.batch_size * losses["step"].to_numpy(),
+        "trajectory_loss": losses["trajectory_loss"].to_numpy(),
+        "classification_loss": losses["classification_loss"].to_numpy(),
+        "scored": config.batch_size * scored["step"].to_numpy(),
+        "accuracy": scored["eval_accuracy"].to_numpy(),
+        "cross_entropy": scored["eval_loss"].to_numpy(),
+        "stage_ends": config.batch_size * np.cumsum([n for _, n in config.steps]),
+    }
 
 
-def missing_in_words(records):
-    """One sentence that says which trainings have not been made."""
-    names = missing(records)
-    if not names:
-        return "All trainings of the list have been made."
-    return (
-        f"Of the {len(trainings())} trainings of the list {len(names)} have not been made yet: "
-        f"{', '.join(names)}. The command make train makes them."
-    )
+def curves(records, kind=""):
+    """{size: learning curves of the trainings of a kind that have been made}."""
+    found = {s: [learning_curve(r) for r in seeds_of(records, s, kind).values()] for s in SIZES}
+    return {size: made for size, made in found.items() if made}
 
 
-def notes_in_words(records):
-    """What the records themselves say of their trainings, in a line."""
-    notes = [f"{name}: {r['note']}" for name, r in records.items() if "note" in r]
-    return " ".join(notes) or "None."
+def binomial_error(accuracy, n):
+    """Standard error of an accuracy over `n` trajectories."""
+    return float(np.sqrt(accuracy * (1 - accuracy) / n))
+
+
+def finals(records, size, kind=""):
+    """Accuracies at the end of the trainings of a kind, and their number of trajectories."""
+    made = seeds_of(records, size, kind).values()
+    found = [[e["eval_accuracy"] for e in r["curve"] if "eval_accuracy" in e][-1] for r in made]
+    return np.array(found), next((r["config"]["n_validation"] for r in made), 0)
 
 
 def recipe_table():
@@ -86,7 +100,6 @@ def recipe_table():
         )
         columns[size] = {
             "initial weights": "random; positions begin as sinusoids",
-            "loss": "L_traj + cross-entropy",
             "optimiser": f"AdamW, weight decay {config.weight_decay:g}",
             "peak learning rate": f"{config.learning_rate:g}",
             "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay over "
@@ -95,7 +108,6 @@ def recipe_table():
             "shown": "once each",
             "frames shown": lengths,
             "batch": str(config.batch_size),
-            "gradient clip": f"{config.max_grad_norm:.1f}",
             "dropout": "none",
             "precision": "float32",
             "validation set": f"{config.n_validation} trajectories",
@@ -106,52 +118,28 @@ def recipe_table():
 def tried_table(path=None):
     """Recipes that were tried beside the ones that were kept, one training each."""
     tried = json.loads(Path(path or paths.RESULTS / "trainings_tried.json").read_text())
-    n = tried["n_validation"]
-    rows = [
-        {
-            "size": entry["size"],
-            "frames shown": entry["frames_shown"],
-            "peak learning rate": entry["learning_rate"] or "not written down",
-            "decay over": entry["decay_by"] or "not written down",
-            f"validation accuracy ({n} trajectories)": in_words(entry["accuracy"], n),
-            "cross-entropy": f"{entry['cross_entropy']:.3f}",
-        }
-        for entry in tried["trainings"]
-    ]
-    return pd.DataFrame(rows).astype(str).set_index("size")
+    table = pd.DataFrame(tried["trainings"], dtype=object).fillna("not written down")
+    table["accuracy"] = [_in_words(value, tried["n_validation"]) for value in table["accuracy"]]
+    columns = ["size", "frames_shown", "learning_rate", "decay_by", "accuracy", "cross_entropy"]
+    table = table[columns].astype(str).set_index("size")
+    return table.rename(columns=lambda name: name.replace("_", " "))
 
 
-def accuracy_with_error(accuracy, n):
-    """An accuracy over `n` trajectories, and its binomial standard error."""
-    return accuracy, np.sqrt(accuracy * (1 - accuracy) / n)
-
-
-def in_words(accuracy, n):
-    """An accuracy with its binomial standard error, as text."""
-    return "{:.3f} ± {:.3f}".format(*accuracy_with_error(accuracy, n))
-
-
-def final_scores(records):
-    """Validation accuracies and cross-entropies at the end of several trainings, (2, n)."""
-    scored = [[e for e in record["curve"] if "eval_accuracy" in e][-1] for record in records]
-    return np.array([[e["eval_accuracy"], e["eval_loss"]] for e in scored]).T
+def _in_words(accuracy, n):
+    return f"{accuracy:.3f} ± {binomial_error(accuracy, n):.3f}"
 
 
 def scatter_table(records):
     """Validation accuracy of each size at the end, with its scatter over seeds."""
     rows = {}
-    for size in SIZES:
-        seeds = list(seeds_of(records, size).values())
-        if not seeds:
-            continue
-        found = final_scores(seeds)[0]
-        n = seeds[0]["config"]["n_validation"]
+    for size in curves(records):
+        found, n = finals(records, size)
         rows[size] = {
             "seeds": str(len(found)),
             "mean accuracy": f"{found.mean():.4f}",
-            "scatter over seeds": f"{found.std(ddof=1):.4f}" if len(found) > 1 else "-",
+            "scatter over seeds": f"{found.std(ddof=1):.4f}" if len(found) > 1 else "–",
             "each seed": ", ".join(f"{value:.3f}" for value in found),
-            f"error ({n} trajectories)": f"{accuracy_with_error(found.mean(), n)[1]:.4f}",
+            f"error ({n} trajectories)": f"{binomial_error(found.mean(), n):.4f}",
         }
     return pd.DataFrame(rows).T
 
@@ -174,55 +162,29 @@ def cost_table(records):
     return pd.DataFrame(rows).T.rename_axis(["size", "machine"])
 
 
-def learning_curve(record):
-    """Losses and scores in a record against the trajectories shown, as a dict of ndarray.
-
-    "shown", "trajectory_loss" and "classification_loss" (means since the entry before); "scored",
-    "accuracy" and "cross_entropy", on the validation trajectories; "stage_ends", trajectories shown
-    where a stage of the recipe ends.
-    """
-    config = TrainingConfig.from_dict(record["config"])
-    losses = [entry for entry in record["curve"] if "trajectory_loss" in entry]
-    scored = [entry for entry in record["curve"] if "eval_accuracy" in entry]
-    batch = config.batch_size
-    return {
-        "shown": batch * np.array([entry["step"] for entry in losses]),
-        "trajectory_loss": np.array([entry["trajectory_loss"] for entry in losses]),
-        "classification_loss": np.array([entry["classification_loss"] for entry in losses]),
-        "scored": batch * np.array([entry["step"] for entry in scored]),
-        "accuracy": np.array([entry["eval_accuracy"] for entry in scored]),
-        "cross_entropy": np.array([entry["eval_loss"] for entry in scored]),
-        "stage_ends": batch * np.cumsum([n for _, n in config.steps]),
-    }
-
-
 def fixed_set_table(records):
-    """Fixed against fresh trajectories: where validation was best, and where it ended.
+    """Trainings on a fixed set: where validation was best, and where it ended; means over seeds.
 
-    One row a size: the best validation accuracy on the way, which only hindsight finds, and the
-    pass of the lowest validation cross-entropy; accuracy and cross-entropy at the end, the latter
-    on the training set too. Means over seeds, with their standard deviation if there are several.
+    The best accuracy on the way is what only hindsight finds.
     """
     rows = {}
-    for size in FIXED_SET:
-        seeds = list(seeds_of(records, size, "fixed").values())
-        if not seeds:
-            continue
-        curves = [learning_curve(record) for record in seeds]
-        n_distinct, n = (seeds[0]["config"][key] for key in ("n_distinct", "n_validation"))
-        final = [c["accuracy"][-1] for c in curves]
-        lowest = [c["scored"][c["cross_entropy"].argmin()] / n_distinct for c in curves]
-        learned = [c["classification_loss"][-10:].mean() for c in curves]
-        rows[size] = {
-            "seeds": str(len(seeds)),
-            "passes": f"{curves[0]['scored'][-1] / n_distinct:.0f}",
-            "best accuracy": _mean_of([max(c["accuracy"]) for c in curves]),
-            "lowest cross-entropy at pass": f"{np.mean(lowest):.0f}",
-            "final accuracy": _mean_of(final),
-            "final cross-entropy": _mean_of([c["cross_entropy"][-1] for c in curves]),
-            "final training cross-entropy": _mean_of(learned),
-            f"error ({n} trajectories)": f"{accuracy_with_error(np.mean(final), n)[1]:.4f}",
-        }
+    for kind, words in FIXED.items():
+        for size, made in curves(records, kind).items():
+            record = next(iter(seeds_of(records, size, kind).values()))
+            n_distinct, n = (record["config"][key] for key in ("n_distinct", "n_validation"))
+            lowest = [c["scored"][c["cross_entropy"].argmin()] / n_distinct for c in made]
+            final = [c["accuracy"][-1] for c in made]
+            learned = [c["classification_loss"][-10:].mean() for c in made]
+            rows[size + words] = {
+                "seeds": str(len(made)),
+                "passes": f"{made[0]['scored'][-1] / n_distinct:.0f}",
+                "best accuracy": _mean_of([max(c["accuracy"]) for c in made]),
+                "lowest cross-entropy at pass": f"{np.mean(lowest):.0f}",
+                "final accuracy": _mean_of(final),
+                "final cross-entropy": _mean_of([c["cross_entropy"][-1] for c in made]),
+                "on the training set": _mean_of(learned),
+                f"error ({n} trajectories)": f"{binomial_error(np.mean(final), n):.4f}",
+            }
     return pd.DataFrame(rows).T
 
 
@@ -234,39 +196,44 @@ def _mean_of(values):
 def data_curve(records):
     """Validation accuracy of the small model against the number of distinct trajectories.
 
-    A DataFrame of "n_distinct" (infinite for the recipe, in which each trajectory is fresh),
-    "accuracy", "error" and "n_seeds"; ascending, of what has been made.
+    A DataFrame of "n_distinct" (that of all shown for the recipe, in which each is fresh),
+    "accuracy", "error", "n_seeds" and "is_fresh"; ascending, of what has been made.
     """
     rows = []
-    found = {n: [records[f"small-data-{n}"]] for n in DATA_CURVE if f"small-data-{n}" in records}
-    found[np.inf] = list(seeds_of(records, "small").values())
-    for n_distinct, made in found.items():
-        if made:
-            accuracy = final_scores(made)[0].mean()
-            error = accuracy_with_error(accuracy, made[0]["config"]["n_validation"])[1]
-            rows.append((n_distinct, accuracy, error, len(made)))
-    return pd.DataFrame(rows, columns=["n_distinct", "accuracy", "error", "n_seeds"])
+    for n_distinct in DATA_CURVE:
+        if record := records.get(f"small-data-{n_distinct}"):
+            found, n = finals({"small-0": record}, "small")
+            rows.append((n_distinct, found[0], binomial_error(found[0], n), 1, False))
+    found, n = finals(records, "small")
+    if len(found):
+        mean = found.mean()
+        shown = RECIPES["small"].trajectories_seen
+        rows.append((shown, mean, binomial_error(mean, n), len(found), True))
+    return pd.DataFrame(rows, columns=["n_distinct", "accuracy", "error", "n_seeds", "is_fresh"])
 
 
 def variants_table(records):
     """The recipe of the small model, shorter, longer, and on other data sets: a row for each."""
     kinds = {"the recipe": ""}
-    kinds |= {
-        f"{factor:g} times as many trajectories": f"x{factor:g}" for factor in LENGTHS["small"]
-    }
+    kinds |= {f"{f:g} times as many trajectories": f"x{f:g}" for f in LENGTHS["small"]}
     kinds |= {"on easy_starts": "easy_starts", "on wild": "wild"}
     rows = {}
     for name, kind in kinds.items():
         if seeds := list(seeds_of(records, "small", kind).values()):
-            accuracy, cross_entropy = final_scores(seeds).mean(axis=1)
-            n = seeds[0]["config"]["n_validation"]
+            found, n = finals(records, "small", kind)
             rows[name] = {
                 "seeds": str(len(seeds)),
                 "trajectories": f"{seeds[0]['trajectories_seen']:,}",
-                f"validation accuracy ({n} trajectories)": in_words(accuracy, n),
-                "cross-entropy": f"{cross_entropy:.3f}",
+                f"validation accuracy ({n} trajectories)": _in_words(found.mean(), n),
             }
     return pd.DataFrame(rows).T
+
+
+def parameter_table():
+    """Our numbers of parameters, part by part, and in brackets what the poster prints."""
+    counts = model_study.parameter_table()
+    words = counts["ours"].map("{:,}".format) + " (" + counts["poster"] + ")"
+    return words.unstack("size", sort=False).rename_axis(index=None, columns=None)
 
 
 def live_config(stage, seed):
@@ -283,12 +250,38 @@ def live_config(stage, seed):
     )
 
 
-def majority_share(labels):
+def chance(labels):
     """Accuracy of always guessing the more frequent of two states."""
-    share = float(np.mean(labels))
-    return max(share, 1 - share)
+    return float(max(np.mean(labels), 1 - np.mean(labels)))
 
 
-def held_out(n_trajectories, n_frames):
-    """The first frames of validation trajectories; the label, of frame 0, is that of the whole."""
-    return make_dataset(n_trajectories, "validation", index=1, n_frames=n_frames)
+def words(records):
+    """What the text says of the trainings, by key of `glue`."""
+    missing = [name for name in trainings() if name not in records]
+    notes = " ".join(f"{name}: {r['note']}" for name, r in records.items() if "note" in r)
+    has_both = bool(seeds_of(records, "small", "fixed-both"))
+    overfits = []
+    for name, made in ((s + w, c) for k, w in FIXED.items() for s, c in curves(records, k).items()):
+        low, end = (np.mean([f(c["cross_entropy"]) for c in made]) for f in (min, lambda x: x[-1]))
+        overfits.append(f"{name} {low:.2f} at its lowest, {end:.2f} at the end")
+    return {
+        "training_overfits": "; ".join(overfits) or "not made yet",
+        "training_missing": f"Of the {len(trainings())} trainings of the list {len(missing)} have "
+        f"not been made yet: {', '.join(missing)}."
+        if missing
+        else "All trainings of the list have been made.",
+        "training_notes": notes or "None.",
+        "training_both": "one training (small-fixed-both-1) had both" if has_both else "none had",
+        "training_parameter_table": parameter_table(),
+    }
+
+
+def live_words(model, data):
+    """What the text says of a model trained on the page, by key of `glue`."""
+    accuracy = float((predict_states(model, data.trajectories)[0] == data.labels).mean())
+    return {
+        "training_live_accuracy": accuracy,
+        "training_live_error": binomial_error(accuracy, len(data)),
+        "training_live_chance": chance(data.labels),
+        "training_live_n": len(data),
+    }

@@ -53,11 +53,6 @@ def test_readings_show_limits_figures_and_what_is_reached(ax):
     assert {0.99, 0.9, 0.915, 0.85, 0.95, 0.8} <= drawn
 
 
-def test_confusion_shows_counts(ax):
-    assert scores.plot_confusion([[5, 1], [2, 7]], "small", ax) is ax
-    assert [text.get_text() for text in ax.texts] == ["5", "1", "2", "7"]
-
-
 def test_slices_are_drawn_below_their_limit(ax, table):
     found = scores.plot_accuracy_by_start(
         {"small": table},
@@ -68,7 +63,7 @@ def test_slices_are_drawn_below_their_limit(ax, table):
         ax,
     )
     assert found is ax and ax.lines[0].get_color() == "#000000"
-    assert {"ideal observer", "copying"} <= set(ax.get_legend_handles_labels()[1])
+    assert {"ideal observer", "small"} <= set(ax.get_legend_handles_labels()[1])
 
 
 def test_causes_stack_to_the_error(ax):

@@ -1,13 +1,18 @@
-import matplotlib as mpl
-import pytest
+import io
 
-from mb_support.plotting import style
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from mb_support.plotting import pictures, style
 
 
 @pytest.fixture(autouse=True)
 def restore_settings():
     with mpl.rc_context():
         yield
+    plt.close("all")
 
 
 def luminance(color):
@@ -19,12 +24,12 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_style_makes_opaque_white_figures_and_keeps_the_backend():
+def test_style_has_one_size_of_letters_and_keeps_the_backend():
     kept = mpl.rcParams["backend"], (not mpl.rcParams["interactive"])
     mpl.rcParams["interactive"] = kept[1]
     style.use_style()
-    assert mpl.rcParams["figure.facecolor"] == "white"
-    assert mpl.rcParams["svg.hashsalt"]
+    sizes = ["axes.titlesize", "axes.labelsize", "xtick.labelsize", "legend.fontsize", "font.size"]
+    assert {mpl.rcParams[size] for size in sizes} == {style.FONT_SIZE}
     assert (mpl.rcParams["backend"], mpl.rcParams["interactive"]) == kept
 
 
@@ -42,10 +47,12 @@ def test_states_sizes_and_reference_never_share_a_colour():
     assert len(set(colors)) == len(colors)
 
 
-def test_state_colours_are_readable_as_text_sized_marks_on_white():
+def test_state_colours_are_readable_as_marks_on_light_and_dark_pages():
     # WCAG asks a contrast of 3 for graphical objects
     for color in style.STATE_COLORS:
-        assert 1.05 / (luminance(color) + 0.05) > 3
+        for page in ("#FFFFFF", "#14181E"):
+            low, high = sorted((luminance(color), luminance(page)))
+            assert (high + 0.05) / (low + 0.05) > 3
 
 
 def test_figure_size_is_in_fractions_of_the_column():
@@ -56,3 +63,56 @@ def test_figure_size_is_in_fractions_of_the_column():
 def test_figure_size_rejects_what_cannot_be_drawn(arguments):
     with pytest.raises(ValueError, match="must be above 0"):
         style.figure_size(*arguments)
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+def pixels(png):
+    return plt.imread(io.BytesIO(png), format="png")
+
+
+@pytest.mark.parametrize("width", [0.4, 1.0])
+def test_pictures_are_as_wide_as_the_column_so_that_letters_have_one_size(width):
+    style.use_style()
+    ax = style.axes_or_new(width=width)
+    ax.plot([0, 1])
+    for png in (pictures.light_png(ax.figure), pictures.dark_png(ax.figure)):
+        assert pixels(png).shape[1] == pytest.approx(style.FULL_WIDTH * 180, rel=0.02)
+
+
+def test_on_dark_pages_greys_change_places_and_colours_stay():
+    ax = style.axes_or_new()
+    ax.plot([0, 1], color=style.SIZE_COLORS["small"])
+    ax.plot([1, 0], "kx-")
+    before = pictures.light_png(ax.figure)
+    dark = pixels(pictures.dark_png(ax.figure))
+    assert dark[0, 0, 3] == 0, "no background"
+    ink = dark[dark[..., 3] == 1][:, :3]
+    color = mpl.colors.to_rgb(style.SIZE_COLORS["small"])
+    assert np.isclose(ink, color, atol=0.01).all(axis=1).any()
+    grey = ink[np.ptp(ink, axis=1) < 0.01]
+    assert grey.min() > 0.5, "no dark letter or line is left"
+    assert pictures.light_png(ax.figure) == before, "the figure is as it was"
+
+
+def test_maps_and_what_lies_upon_them_keep_their_colours():
+    def picture(kind):
+        ax = style.axes_or_new()
+        ax.imshow(np.zeros((4, 4)), cmap="gray", vmin=-1, vmax=1)
+        ax.text(1.5, 1.5, "A", color="white", size=40, ha="center", va="center")
+        return pixels(kind(ax.figure))
+
+    light, dark = picture(pictures.light_png), picture(pictures.dark_png)
+    middle = tuple(slice(n // 3, 2 * n // 3) for n in light.shape[:2])
+    np.testing.assert_array_equal(light[middle][..., :3], dark[middle][..., :3])
+
+
+def test_a_shell_keeps_both_pictures():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    pictures.keep_both(shell)
+    ax = style.axes_or_new(width=0.3)
+    data, _ = shell.display_formatter.format(ax.figure)
+    assert {"image/png", pictures.MIME} <= set(data)

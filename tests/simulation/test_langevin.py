@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mb_support.potential import MINIMA, force, potential
+from mb_support.potential import MINIMA, Potential, force, potential
 from mb_support.simulation import (
     REGIMES,
     SimulationConfig,
@@ -22,7 +22,6 @@ from mb_support.simulation import (
     sample_starts,
     simulate,
 )
-from mb_support.simulation.forces import well_field
 from mb_support.states import assign_states
 
 METASTABLE = REGIMES["metastable"]
@@ -271,9 +270,9 @@ def harmonic_variance(integrator, dt, n=4096, relax=6.0, length=60.0, stiffness=
         1.0, 1.0, 1e-6, stride, round((relax + length) / (stride * dt)), integrator=integrator,
         friction=1.0, precision="float64",
     )  # fmt: skip
-    config = without_dt_check(config, dt)
+    config = replace(config, dt=dt)
     starts = np.random.default_rng(5).normal(size=(n, 2)).clip(-2.4, 2.4)
-    x = simulate(config, starts, 11, make_field=well_field(stiffness, stiffness))
+    x = simulate(config, starts, 11, potential=well(stiffness))
     x = x[:, round(relax / (stride * dt)) :].astype(float)
     means = (x**2).mean(axis=(1, 2))
     return means.mean(), means.std(ddof=1) / math.sqrt(n)
@@ -299,8 +298,8 @@ def test_harmonic_well_has_the_exact_variance_of_the_scheme(integrator, exact):
 def test_harmonic_well_relaxes_as_it_should(integrator):
     # mean of x_n from x_0 = 2 decays by 1 - h a step in both overdamped schemes
     config = SimulationConfig(1.0, 1.0, 1e-6, 1, 21, integrator=integrator)
-    config = without_dt_check(config, 0.1)
-    x = simulate(config, np.full((20_000, 2), 2.0), 3, make_field=well_field(1.0, 1.0))
+    config = replace(config, dt=0.1)
+    x = simulate(config, np.full((20_000, 2), 2.0), 3, potential=well())
     mean, error = x.mean(axis=0), x.std(axis=0) / math.sqrt(len(x)) + 1e-9
     z = (mean - 2 * 0.9 ** np.arange(21)[:, None]) / error
     assert (np.abs(z[1:]) < 4).all()  # 40 correlated comparisons
@@ -328,11 +327,13 @@ def test_energy_is_conserved_without_friction():
     assert np.abs(energies[1] - energies[0]).max() < 0.1
 
 
-def without_dt_check(config, dt):
-    """The same settings with another time step: the check knows Müller-Brown's wells only."""
-    config = replace(config)
-    object.__setattr__(config, "dt", dt)
-    return config
+def well(stiffness=1.0, quartic=0.0):
+    """V = stiffness (x^2 + y^2) / 2 + quartic (x^4 + y^4) / 4."""
+
+    def energy(x, y):
+        return stiffness * (x * x + y * y) / 2 + quartic * (x**4 + y**4) / 4
+
+    return Potential(energy, box=((-3, -3), (3, 3)), minima=[[0.0, 0.0]])
 
 
 def bias_of_quartic_well(integrator, dt, n_chunks, length=4000.0, n=2048):
@@ -348,8 +349,8 @@ def bias_of_quartic_well(integrator, dt, n_chunks, length=4000.0, n=2048):
     means = []
     for i in range(n_chunks):
         x = simulate(
-            without_dt_check(config, dt), starts, 13, first_trajectory=i * n,
-            make_field=well_field(1.0, 1.0, 1.0),
+            replace(config, dt=dt), starts, 13, first_trajectory=i * n,
+            potential=well(1.0, 1.0),
         )[:, 10:]  # fmt: skip
         means.append(np.exp(-x * x).mean(axis=(1, 2), dtype=float))
     means = np.concatenate(means)
@@ -367,12 +368,12 @@ def bias_of_quartic_well(integrator, dt, n_chunks, length=4000.0, n=2048):
 def test_averages_converge_at_the_order_of_the_integrator(integrator, dts, order):
     # halving dt divides the bias by 2^order, up to statistical error and the next order of dt
     (coarse, error_coarse), (fine, error_fine) = (
-        bias_of_quartic_well(integrator, dt, n_chunks=1 if order == 1 else 5) for dt in dts
+        bias_of_quartic_well(integrator, dt, n_chunks=1 if order == 1 else 3) for dt in dts
     )
-    assert abs(fine) > 5 * error_fine, "no bias to measure"
+    assert abs(fine) > 4 * error_fine, "no bias to measure"
     measured = math.log2(coarse / fine)
     error = math.hypot(error_coarse / coarse, error_fine / fine) / math.log(2)
-    assert error < 0.25
+    assert error < 0.35
     assert abs(measured - order) < 3 * error
 
 
@@ -454,10 +455,10 @@ def test_first_passage_of_a_diffusing_particle_in_a_harmonic_well_is_as_computed
     # V = x^2 / 2 at kT = 1 from r = 2 to the disk r < 1: the mean time solves the radial
     # backward equation, t = integral of r^-1 e^{r^2/2} int_r^inf s e^{-s^2/2} ds = ln 2
     config = SimulationConfig(1.0, 1.0, 1e-6, 1, 2)
-    config = without_dt_check(config, 2e-4)
+    config = replace(config, dt=2e-4)
     times = first_passage_times(
         config, np.tile([2.0, 0.0], (4096, 1)), 3, (0.0, 0.0), 1.0, max_time=100.0,
-        make_field=well_field(1.0, 1.0),
+        potential=well(),
     )  # fmt: skip
     # looking at whole steps only, the disk seems smaller by 0.5826 sqrt(2 dt)
     late = math.log(2 / (1 - 0.5826 * math.sqrt(2 * 2e-4)))
@@ -472,6 +473,16 @@ def test_first_passage_is_zero_in_the_target_and_loud_when_time_runs_out():
         first_passage_times(config, np.tile(MINIMA[0], (2, 1)), 1, MINIMA[1], 0.1, max_time=0.01)
 
 
+@pytest.mark.parametrize("integrator, largest", [("overdamped", 0.00369), ("underdamped", 0.0157)])
+def test_a_time_step_that_explodes_is_refused(integrator, largest):
+    config = replace(METASTABLE, integrator=integrator, dt=0.1)
+    message = rf"dt must be at most {largest:.3g}.*got 0\.1"
+    with pytest.raises(ValueError, match=message):
+        simulate(config, MINIMA[:1], 1)
+    with pytest.raises(ValueError, match=message):
+        first_passage_times(config, MINIMA[:1], 1, MINIMA[1], 0.1, max_time=1.0)
+
+
 # --- refusals -----------------------------------------------------------------------------------
 
 
@@ -481,8 +492,6 @@ def test_first_passage_is_zero_in_the_target_and_loud_when_time_runs_out():
         ({"dt": -1e-4}, r"dt must be positive and finite; got -0\.0001"),
         ({"dt": 0.0}, "dt must be positive and finite; got 0"),
         ({"dt": math.nan}, "dt must be positive and finite; got nan"),
-        ({"dt": 0.1}, r"dt must be at most 0\.00369.*got 0\.1"),
-        ({"dt": 0.1, "integrator": "underdamped"}, r"dt must be at most 0\.0157.*got 0\.1"),
         ({"beta": 0.0}, "beta must be positive"),
         ({"beta": -1.0}, r"beta must be positive and finite; got -1\.0"),
         ({"beta": math.inf}, "beta must be positive and finite; got inf"),

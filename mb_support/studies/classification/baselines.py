@@ -1,13 +1,6 @@
-"""Classifiers without a transformer: hand-made features of standardised trajectories.
+"""Classifiers without a transformer: hand-made features of standardised trajectories."""
 
-``python -m mb_support.studies classification`` fits them to as many trajectories as the models have
-seen, or a hundredth of that, and keeps what they say of the final test sets in
-``results/classification``.
-"""
-
-import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import kurtosis, skew
@@ -20,7 +13,7 @@ from ...datasets.sets import EASY_STARTS, FINAL_TEST, make_dataset
 from ...files import paths
 from ...files.results import keep
 from ...states import STATE_A, STATE_B, assign_states
-from .kept_predictions import N_TEST, pack, settings_of, unpack, whole
+from .kept_predictions import N_TEST, pack, read_record, result_path, settings_of, unpack, whole
 
 _LAGS = (1, 4, 16, 64)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -65,35 +58,24 @@ def trajectory_features(trajectories):
     return np.concatenate(features, axis=1)
 
 
-def fit_baselines(trajectories, labels):
-    """Boosted trees and logistic regression, fitted to `trajectory_features`, by name.
+def _features(trajectories):
+    portions = np.array_split(trajectories, max(1, len(trajectories) // _PORTION))
+    return np.concatenate([trajectory_features(portion) for portion in portions])
 
-    Raises `ValueError` as `trajectory_features`, or if `labels` do not fit or are all the same.
+
+def fit_and_predict(train, labels, test):
+    """States of test trajectories by boosted trees and by logistic regression, {name: (n,)}.
+
+    Fitted to `trajectory_features` of training trajectories and their labels.
     """
-    features = _features(trajectories)
-    if len(labels) != len(features) or len(np.unique(labels)) < 2:
-        raise ValueError(
-            f"labels must hold both states, one for each of {len(features)} trajectories; got "
-            f"{len(labels)} labels with values {np.unique(labels).tolist()}"
-        )
     classifiers = {
         "gradient-boosted trees": HistGradientBoostingClassifier(
             random_state=0, max_iter=500, early_stopping=True
         ),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
     }
-    return {name: c.fit(features, labels) for name, c in classifiers.items()}
-
-
-def predict_baselines(baselines, trajectories):
-    """States predicted by each of `fit_baselines`, as {name: (n,) ndarray of int64}."""
-    features = _features(trajectories)
-    return {name: c.predict(features).astype(np.int64) for name, c in baselines.items()}
-
-
-def _features(trajectories):
-    portions = np.array_split(np.asarray(trajectories), max(1, len(trajectories) // _PORTION))
-    return np.concatenate([trajectory_features(portion) for portion in portions])
+    seen, unseen = _features(train), _features(test)
+    return {name: c.fit(seen, labels).predict(unseen) for name, c in classifiers.items()}
 
 
 def side_of_the_mean(trajectories):
@@ -112,7 +94,7 @@ def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST):
     regime, usual, label = PARTS[part]
     made_for = {
         "part": part,
-        "n_train": usual if n_train is None else n_train,
+        "n_train": n_train or usual,
         "n_test": n_test,
         "test_sets": settings_of([whole(regime)]),
     }
@@ -120,29 +102,18 @@ def evaluate_baselines(part, folder=paths.RESULTS, n_train=None, n_test=N_TEST):
     def make():
         train = make_dataset(made_for["n_train"], "train", 0, regime)
         last = assign_states(train.trajectories[:, -1])
-        fitted = fit_baselines(train.trajectories, last if label == "last" else train.labels)
-        test = make_dataset(n_test, "test", FINAL_TEST, regime)
-        found = predict_baselines(fitted, test.trajectories)
+        test = make_dataset(n_test, "test", FINAL_TEST, regime).trajectories
+        labels = last if label == "last" else train.labels
+        found = fit_and_predict(train.trajectories, labels, test)
         return {"states": {name: pack(states) for name, states in found.items()}}
 
-    return keep(_path(part, folder), made_for, make, packages=("scikit-learn",))
-
-
-def _path(part, folder):
-    return Path(folder) / "classification" / f"baselines_{part}.json"
+    path = result_path(f"baselines_{part}", folder)
+    return keep(path, made_for, make, packages=("scikit-learn",))
 
 
 def load_baselines(part, folder=paths.RESULTS):
-    """Kept predictions of a part, {name: (n_test,) ndarray of int64}; empty if there are none."""
-    path = _path(part, folder)
-    if not path.exists():
-        return {}
-    record = json.loads(path.read_text())
-    if record["test_sets"] != json.loads(json.dumps(settings_of([whole(PARTS[part][0])]))):
-        raise ValueError(
-            f"{path.name} is of other trajectories: run "
-            f"python -m mb_support.studies classification {path.stem}"
-        )
+    """Kept predictions of a part, {name: (n_test,) ndarray of int64}."""
+    record = read_record(result_path(f"baselines_{part}", folder), [whole(PARTS[part][0])])
     return {name: unpack(text, record["n_test"]) for name, text in record["states"].items()}
 
 

@@ -1,9 +1,7 @@
 """What the ideal observer makes of the final test sets, computed once and kept.
 
-``python -m mb_support.studies classification ceiling_metastable`` writes
-``results/ceiling_metastable.json``: for
-each trajectory, and for slices, how probable state B is to an observer who knows the dynamics
-exactly but sees standardised coordinates, as the model does. It goes on from where it stopped.
+``results/ceiling_metastable.json`` has, for each trajectory and for slices, how probable state B is
+to an observer who knows the dynamics exactly but sees standardised coordinates, as the model does.
 Where a normal approximation of his posterior holds, it is asked of many more trajectories, and
 ``results/ceiling_metastable_approximate.json`` has its answers.
 """
@@ -71,16 +69,16 @@ class Ceiling:
 
     @property
     def expected_accuracy(self):
-        """Mean posterior probability of the guess, and its standard error.
-
-        It estimates the same limit as the share of right guesses, with less noise, because a
-        guess that is an even bet counts one half instead of luck.
-        """
+        """The `mean_certainty` about the label."""
         return mean_certainty(self.first)
 
 
 def mean_certainty(share_of_b):
-    """Mean probability of the more probable state, and its standard error."""
+    """Mean probability of the more probable state, and its standard error.
+
+    It estimates the same limit as the share of right guesses, with less noise, because a guess
+    that is an even bet counts one half instead of luck.
+    """
     certainty = np.maximum(share_of_b, 1 - np.asarray(share_of_b))
     return float(certainty.mean()), float(certainty.std() / np.sqrt(len(certainty)))
 
@@ -110,15 +108,16 @@ def observe(regime, path, observed=None):
             raise ValueError(f"{path} was made of other trajectories: remove it to begin anew")
     parts = {(part["start"], part["length"]): part for part in record["observations"]}
     for start, length, n in observed:
-        part = parts.get((start, length))
-        if part is None:
-            part = {"start": start, "length": length, "first": [], "last": []}
-            parts[start, length] = part
-            record["observations"].append(part)
-        if len(part["first"]) >= n:
-            continue
-        observer = IdealObserver(data.config, start, length, highest_start=_highest_start(regime))
-        for low in range(len(part["first"]), n, _PORTION):
+        if (start, length) not in parts:
+            parts[start, length] = {"start": start, "length": length, "first": [], "last": []}
+            record["observations"].append(parts[start, length])
+        part = parts[start, length]
+        todo = range(len(part["first"]), n, _PORTION)
+        if todo:
+            observer = IdealObserver(
+                data.config, start, length, highest_start=_highest_start(regime)
+            )
+        for low in todo:
             began = time.process_time()
             rows = data.trajectories[low : min(low + _PORTION, n), start : start + length]
             seen = observer.observe(rows)
@@ -126,18 +125,16 @@ def observe(regime, path, observed=None):
             part["last"] += seen.last.round(4).tolist()
             record["seconds"] = round(record["seconds"] + time.process_time() - began, 1)
             write_json(path, record, indent=None)
-            done = len(part["first"])
-            print(f"{regime}, {length} frames from {start}: {done} of {n}", flush=True)
+            print(f"{regime}, {length} frames from {start}: {len(part['first'])} of {n}")
 
 
 def approximate(regime, path, n_validation=None, n_test=N_TEST):
     """Ask the normal approximation of validation and of test trajectories, and keep its answers.
 
-    The file holds, of validation trajectories, "expected_accuracy", the mean probability of the
-    more probable label, its "standard_error" and the "accuracy" of these guesses; and "test", the
-    probability of label 1 for each test trajectory. False if it is there already. The search
-    begins at the truth and keeps a trace of it, so that the share of right guesses is a little too
-    high: the mean probability is the better estimate.
+    The file holds, of validation trajectories, the `mean_certainty` and the "accuracy" of the
+    guesses; and "test", the probability of label 1 for each test trajectory. False if it is there
+    already. The search begins at the truth and keeps a trace of it, so that the share of right
+    guesses is a little too high: the mean certainty is the better estimate.
     """
     observer = ApproximateObserver(regime_settings(regime), _highest_start(regime))
     n_validation = n_validation or N_APPROXIMATE[regime]

@@ -1,10 +1,7 @@
 """Predicted states of every training, on trajectories of the final test set: made once and kept.
 
-``python -m mb_support.studies classification`` classifies, with each training whose weights lie
-under ``.cache/trainings``, the test set of the data that it was trained on, and with the models in
-``checkpoints`` slices, reversed and other trajectories too. It writes one file for each to
-``results/classification``, and makes only what is missing or of other weights. Names of trainings
-or sizes restrict it: ``python -m mb_support.studies classification small large-1``.
+Each training whose weights lie under ``.cache/trainings`` classifies the test set of the data that
+it was trained on; the models in ``checkpoints`` slices, reversed and other trajectories too.
 """
 
 import json
@@ -13,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ...classification import predict_states
 from ...datasets.sets import EASY_STARTS, FINAL_TEST, family_seed, make_dataset, regime_settings
@@ -21,8 +19,8 @@ from ...files.results import keep
 from ...model.inference import cached_predictions, weights_digest
 from ...model.settings import SIZES
 from ...model.transformer import TrajectoryTransformer
+from ...statistics import wilson_interval
 from ...training.recipes import trainings
-from .slices import slice_table
 
 #: Trajectories of a test set, of which the first are sliced, reversed and so on.
 N_TEST, N_SLICED = 5000, 1000
@@ -36,9 +34,9 @@ SLICE_STARTS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is classified: a slice of each of the first `n` trajectories of a test set.
+    """What is classified: `length` frames from `start` on of the first `n` of a test set.
 
-    `length` frames from frame `start` on, shown in reverse order if `is_reversed`.
+    Shown in reverse order if `is_reversed`.
     """
 
     regime: str
@@ -55,34 +53,25 @@ class Task:
 
 def whole(regime, n=None, is_reversed=False):
     """The `Task` of whole trajectories, by default of all `N_TEST`."""
-    n_frames = regime_settings(regime).n_frames
-    return Task(regime, N_TEST if n is None else n, 0, n_frames, is_reversed)
-
-
-def names():
-    """Everything that can be evaluated: sizes (the committed models), and all trainings."""
-    return [*SIZES, *trainings()]
+    return Task(regime, n or N_TEST, 0, regime_settings(regime).n_frames, is_reversed)
 
 
 def tasks(name):
-    """What is classified with one of `names`, as a list of `Task`; `ValueError` if unknown."""
+    """What is classified with a size (the committed model) or a training, as a list of `Task`."""
     if name in SIZES:
         found = [whole("metastable"), whole("metastable", N_SLICED, is_reversed=True)]
         found += [whole("wild", N_SLICED), whole(EASY_STARTS, N_SLICED)]
         return found + _slices("metastable")
-    if name not in trainings():
-        raise ValueError(f"unknown training {name!r}: choose of {', '.join(names())}")
     regime = trainings()[name].regime
     return [whole(regime), *(_slices("wild") if regime == "wild" else [])]
 
 
 def _slices(regime):
-    n_frames = regime_settings(regime).n_frames
     return [
         Task(regime, N_SLICED, start, length)
         for length in SLICE_LENGTHS[regime]
         for start in SLICE_STARTS[regime]
-        if start + length <= n_frames
+        if start + length <= regime_settings(regime).n_frames
     ]
 
 
@@ -98,14 +87,23 @@ def unpack(text, n):
 
 def settings_of(tasks_there):
     """What decides the test sets of some tasks, by regime: simulation and seed."""
-    regimes = dict.fromkeys(task.regime for task in tasks_there)
     seed = {"seed": family_seed("test", FINAL_TEST)}
-    return {regime: regime_settings(regime).to_dict() | seed for regime in regimes}
+    return {task.regime: regime_settings(task.regime).to_dict() | seed for task in tasks_there}
 
 
-def labels_of(regime):
-    """Labels of a whole test set, (N_TEST,) int64."""
-    return make_dataset(N_TEST, "test", FINAL_TEST, regime, n_frames=2).labels
+def read_record(path, tasks_of=None):
+    """What is kept in a file of the study; `ValueError` if it is missing or of other trajectories.
+
+    `tasks_of` gives the tasks of a record, by default those that it names.
+    """
+    command = f"run python -m mb_support.studies classification {path.stem}"
+    if not path.exists():
+        raise ValueError(f"no predictions of {path.stem!r} in {path.parent}: {command}")
+    record = json.loads(path.read_text())
+    there = tasks_of or [Task(**task) for task in record["tasks"]]
+    if record["test_sets"] != json.loads(json.dumps(settings_of(there))):
+        raise ValueError(f"{path.name} was made of other trajectories: {command}")
+    return record
 
 
 def classify_set(model, data, task):
@@ -117,16 +115,16 @@ def classify_set(model, data, task):
     return cached_predictions("states", model, data, compute, **asdict(task))
 
 
-def evaluate(name, folder=paths.RESULTS, chosen=None, report=print):
-    """Classify all `tasks` of one of `names`, or those `chosen`, and keep the states.
+def evaluate(name, folder=paths.RESULTS, chosen=None):
+    """Classify all `tasks` of a name, or those `chosen`, and keep the states.
 
     Returns whether anything had to be classified: not what is there already of these weights, and
-    nothing where there are no weights. `report` is told in a line what was done.
+    nothing where there are no weights.
     """
     weights = paths.CHECKPOINTS / name if name in SIZES else paths.TRAININGS / name / "model"
     todo = tasks(name) if chosen is None else list(chosen)
     if not (weights / "model.safetensors").exists():
-        report(f"{name}: not evaluated, there are no weights of it here")
+        print(f"{name}: not evaluated, there are no weights of it here")
         return False
     model = TrajectoryTransformer.from_pretrained(weights).eval()
     made_for = {
@@ -138,13 +136,9 @@ def evaluate(name, folder=paths.RESULTS, chosen=None, report=print):
 
     def make():
         sets = {r: make_dataset(N_TEST, "test", FINAL_TEST, r) for r in made_for["test_sets"]}
-        states = []
-        for number, task in enumerate(todo, start=1):
-            states.append(pack(classify_set(model, sets[task.regime], task)))
-            report(f"{name} {number}/{len(todo)}  {task}")
-        return {"states": states}
+        return {"states": [pack(classify_set(model, sets[task.regime], task)) for task in todo]}
 
-    return keep(result_path(name, folder), made_for, make, report=report)
+    return keep(result_path(name, folder), made_for, make)
 
 
 def result_path(name, folder=paths.RESULTS):
@@ -153,63 +147,42 @@ def result_path(name, folder=paths.RESULTS):
 
 
 class Predictions:
-    """Kept predictions of one training, from the record that `evaluate` wrote."""
+    """Kept predictions of a size or a training: `states` has (n,) int64 by `Task`."""
 
-    def __init__(self, record):
-        self.record = record
-        found = zip(record["tasks"], record["states"], strict=True)
-        self._states = {Task(**task): unpack(text, task["n"]) for task, text in found}
-
-    @classmethod
-    def load(cls, name, model=None, folder=paths.RESULTS):
-        """Read the kept predictions of one of `names`, which must be of `model` if it is given.
-
-        Raises `ValueError` if there are none, or they are of other weights or trajectories.
-        """
-        path = result_path(name, folder)
-        command = f"run python -m mb_support.studies classification {name}"
-        if not path.exists():
-            raise ValueError(f"no predictions of {name!r} in {path.parent}: {command}")
-        record = json.loads(path.read_text())
-        if model is not None and record["weights"] != weights_digest(model):
-            raise ValueError(f"{path.name} was made with other weights of {name!r}: {command}")
-        found = cls(record)
-        if record["test_sets"] != json.loads(json.dumps(settings_of(found.tasks))):
-            raise ValueError(f"{path.name} was made of other trajectories: {command}")
-        return found
-
-    @property
-    def tasks(self):
-        """The `Task` of each prediction, as a list."""
-        return list(self._states)
-
-    def states(self, task):
-        """Predicted states of a task, (n,) int64; `ValueError` if it was not evaluated."""
-        if task not in self._states:
-            raise ValueError(f"{task} was not evaluated for {self.record['name']}")
-        return self._states[task]
+    def __init__(self, name, folder=paths.RESULTS):
+        self.record = read_record(result_path(name, folder))
+        found = zip(self.record["tasks"], self.record["states"], strict=True)
+        self.states = {Task(**task): unpack(text, task["n"]) for task, text in found}
 
     def whole(self, regime="metastable", is_reversed=False):
-        """Predictions from whole trajectories of a test set, (n,) int64; `ValueError` if none."""
-        for task, states in self._states.items():
-            if task == whole(regime, task.n, is_reversed):
-                return states
-        raise ValueError(f"the test set of {regime!r} was not evaluated")
+        """Predictions from whole trajectories of a test set, (n,) int64."""
+        states = {(t.regime, t.is_reversed, t.start, t.length): s for t, s in self.states.items()}
+        return states[regime, is_reversed, 0, regime_settings(regime).n_frames]
 
     def slice_table(self, regime, length, states):
-        """Accuracies from the slices of a length, as `slices.slice_table` gives them.
+        """`slice_table` of the slices of a length; `states`, (n, n_frames), are of all frames."""
+        found = {
+            t.start: s for t, s in self.states.items() if (t.regime, t.length) == (regime, length)
+        }
+        n = min(len(states), *map(len, found.values()))
+        return slice_table({start: found[start][:n] for start in sorted(found)}, length, states[:n])
 
-        `states`, (n, n_frames), are those of every frame of the test set; as many trajectories
-        are counted as both have.
-        """
-        of_length = (t for t in self._states if (t.regime, t.length) == (regime, length))
-        found = {t.start: self._states[t] for t in of_length if not t.is_reversed}
-        if len(found) < 2:
-            raise ValueError(f"no slices of {length} frames in regime {regime!r} were evaluated")
-        starts = sorted(found)
-        n = min(len(states), *(len(found[start]) for start in starts))
-        predicted = np.array([found[start][:n] for start in starts])
-        return slice_table(predicted, starts, length, states[:n])
+
+def slice_table(predicted, length, states):
+    """Accuracy of slice predictions, {start: (n,)}, given the (n, n_frames) states of all frames.
+
+    A DataFrame with a row per start: "length", "start", "n"; "label", "label_low", "label_high",
+    the accuracy for the state of frame 0 with Wilson's interval; "own", that for the state of the
+    slice's first frame.
+    """
+    rows = []
+    for start, guess in predicted.items():
+        n_right = int((guess == states[:, 0]).sum())
+        low, high = wilson_interval(n_right, len(guess))
+        row = {"length": length, "start": start, "n": len(guess), "label": n_right / len(guess)}
+        row |= {"label_low": low, "label_high": high}
+        rows.append(row | {"own": float((guess == states[:, start]).mean())})
+    return pd.DataFrame(rows)
 
 
 def trained_with(recipe, folder=paths.RESULTS):
@@ -220,36 +193,27 @@ def trained_with(recipe, folder=paths.RESULTS):
     """
     known = [name for name in trainings() if name.rpartition("-")[0] == recipe]
     known = [name for name in known if result_path(name, folder).exists()]
-    found = [Predictions.load(n, folder=folder).whole(trainings()[n].regime) for n in known]
+    found = [Predictions(n, folder).whole(trainings()[n].regime) for n in known]
     return np.array(found, dtype=np.int64).reshape(len(found), len(found[0]) if found else N_TEST)
 
 
-def trained_sizes(kind=""):
-    """`trained_with` of each size, of its recipe or of a kind such as "fixed", if it has some."""
-    found = {size: trained_with(f"{size}-{kind}" if kind else size) for size in SIZES}
-    return {size: states for size, states in found.items() if len(states)}
+def check_states(model, data, kept, n_live):
+    """Predict the first whole trajectories again; `ValueError` if they are not what is kept.
 
-
-def checked_states(model, data, kept, task, n_live):
-    """Kept states of a task, (task.n,) int64, the first `n_live` of them predicted again.
-
-    `data` has the first trajectories of its test set, and `kept` are `Predictions` of the model.
-    Raises `ValueError` if more than one in a hundred come out otherwise: rounding may turn a coin
-    on edge.
+    `data` is their test set, and `kept` are `Predictions` of the model. One in a hundred may come
+    out otherwise: rounding may turn a coin on edge.
     """
-    stored = kept.states(task)
-    n_live = min(n_live, task.n, len(data))
-    again = classify_set(model, data, replace(task, n=n_live))
-    differing = int((again != stored[:n_live]).sum())
-    if differing > 0.01 * n_live:
+    n_live = min(n_live, len(data))
+    again = classify_set(model, data, replace(whole("metastable"), n=n_live))
+    differing = int((again != kept.whole()[:n_live]).sum())
+    if differing > 0.01 * n_live or kept.record["weights"] != weights_digest(model):
         name = kept.record["name"]
         raise ValueError(
-            f"{differing} of {n_live} states of {name!r} are not those that were kept: run "
-            f"python -m mb_support.studies classification {name}"
+            f"{differing} of {n_live} states of {name!r} are not those kept, or they are of other "
+            f"weights: run python -m mb_support.studies classification {name}"
         )
-    return stored
 
 
 def parts():
-    """{name: function that predicts with it and keeps the states} of all trainings and sizes."""
-    return {name: partial(evaluate, name) for name in names()}
+    """{name: function that predicts with it and keeps the states} of all sizes and trainings."""
+    return {name: partial(evaluate, name) for name in (*SIZES, *trainings())}

@@ -10,16 +10,9 @@ import pandas as pd
 from scipy import stats
 
 from ...classification import SCORES, scores_of_confusion
-from ...statistics import CONFIDENCE, verdict
+from ...statistics import CONFIDENCE, resamples, verdict
 
 _Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
-
-
-def scores_by_seed(labels, predicted):
-    """Scores of each training: a DataFrame with a row for each of (n_seeds, n) predictions."""
-    labels, checked = _checked(labels, {"these trainings": predicted})
-    confusions = _confusions(labels, checked["these trainings"], np.ones(len(labels)))
-    return pd.DataFrame(scores_of_confusion(confusions), columns=list(SCORES))
 
 
 def scores_over_seeds(labels, predictions, n_bootstrap=1000):
@@ -28,19 +21,19 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
     `labels` (n,), and `predictions` {recipe: (n_seeds, n) states}, of the same trajectories. Gives
     {recipe: DataFrame} with rows `classification.SCORES` and columns "mean"; "low" and "high";
     "trajectories" and "seeds", the standard errors from either ("seeds" is NaN where no recipe was
-    trained twice; intervals are then over trajectories alone). `ValueError` if shapes do not fit.
+    trained twice; intervals are then over trajectories alone).
 
     The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from the trajectories, s the
     pooled standard deviation over seeds, k the number of seeds, z and t the normal and Student's
     quantile. Chance from trajectories is part of s too, so intervals are rather too wide.
     """
-    labels, predictions = _checked(labels, predictions)
-    values = {name: scores_by_seed(labels, found).to_numpy() for name, found in predictions.items()}
+    once = np.ones(len(labels))
+    values = {
+        name: np.transpose([*scores_of_confusion(_confusions(labels, found, once)).values()])
+        for name, found in predictions.items()
+    }
     scatter, quantile = _pooled(list(values.values()))
-    drawn = np.random.default_rng(0).multinomial(
-        len(labels), np.full(len(labels), 1 / len(labels)), n_bootstrap
-    )
-    tables = {}
+    drawn, tables = resamples(len(labels), n_bootstrap), {}
     for name, found in predictions.items():
         resampled = scores_of_confusion(_confusions(labels, found, drawn))
         by_trajectories = np.array([resampled[score].mean(axis=-1).std() for score in SCORES])
@@ -58,11 +51,10 @@ def accuracy_differences(labels, predictions, pairs=None, fixed=()):
 
     A DataFrame with a row for each of the `pairs` of names, by default each with the one before,
     such as "medium over small": "difference" of the mean accuracies, "low" and "high" as in
-    `scores_over_seeds`, and "larger", a `classification.verdict`. Trajectories that both miss add
+    `scores_over_seeds`, and "larger", a `statistics.verdict`. Trajectories that both miss add
     nothing to the interval. What no training decides, such as an observer's guesses, is `fixed`: it
     does not scatter. Raises `ValueError` if nothing was trained twice.
     """
-    labels, predictions = _checked(labels, predictions)
     is_right = {name: states == labels for name, states in predictions.items()}
     scatter, quantile = _pooled([right.mean(axis=1) for right in is_right.values()])
     if np.isnan(scatter):
@@ -86,18 +78,6 @@ def reached_verdicts(tables, goals):
     """Whether mean accuracies of `scores_over_seeds` lie above given figures: {name: verdict}."""
     intervals = {name: table.loc["accuracy", ["low", "high"]] for name, table in tables.items()}
     return {name: verdict(tuple(i), (goals[name], goals[name])) for name, i in intervals.items()}
-
-
-def _checked(labels, predictions):
-    labels = np.asarray(labels)
-    predictions = {name: np.asarray(states) for name, states in predictions.items()}
-    for name, states in predictions.items():
-        if states.ndim != 2 or states.shape[1:] != labels.shape or states.size == 0:
-            raise ValueError(
-                f"predictions of {name!r} must have shape (n_seeds, {len(labels)}); got "
-                f"{states.shape}"
-            )
-    return labels, predictions
 
 
 def _confusions(labels, predicted, weights):

@@ -8,8 +8,13 @@ probability comes from `forecast.label_posterior`, and with it the accuracy that
 import numpy as np
 import pandas as pd
 
-from ...reference.forecast import state_share
-from ...statistics import verdict, wilson_interval
+from ...datasets.sets import FINAL_TEST, make_dataset
+from ...reference.forecast import label_posterior, state_share
+from ...reference.solver import GridSolver
+from ...states import assign_states
+from ...statistics import verdict
+from .ceiling import load_ceilings
+from .kept_predictions import N_SLICED, SLICE_LENGTHS, SLICE_STARTS, Predictions
 
 
 def copying_accuracy(solver, posterior):
@@ -19,32 +24,14 @@ def copying_accuracy(solver, posterior):
     return np.where(posterior.frames == 0, 1.0, accuracy)
 
 
-def slice_table(predicted, starts, length, states):
-    """Accuracy of slice predictions, (n_starts, n), given the (n, n_frames) states of all frames.
-
-    A DataFrame with a row per start: "length", "start", "n"; "label", "label_low", "label_high",
-    the accuracy for the state of frame 0 with Wilson's interval; "own", "own_low", "own_high", that
-    for the state of the slice's first frame.
-    """
-    rows = []
-    for guess, start in zip(predicted, starts, strict=True):
-        row = {"length": int(length), "start": int(start), "n": len(guess)}
-        for name, frame in (("label", 0), ("own", start)):
-            n_right = int((guess == states[:, frame]).sum())
-            low, high = wilson_interval(n_right, len(guess))
-            row |= {name: n_right / len(guess), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def decline_verdicts(tables, late):
     """Whether slices from frame `late` are harder than those from 0: {name: verdict}.
 
-    `tables` holds a `slice_table` of one length for each name, with both starts.
+    `tables` holds a `kept_predictions.slice_table` of one length for each name, with both starts.
     """
     found = {}
     for name, table in tables.items():
-        rows = _of_one_length(table, 0, late)[["label_low", "label_high"]]
+        rows = table.set_index("start")[["label_low", "label_high"]]
         found[name] = verdict(tuple(rows.loc[0]), tuple(rows.loc[late]))
     return found
 
@@ -57,7 +44,7 @@ def causes_of_decline(table):
     state of its own first frame is harder (if negative, easier) to tell in a later slice; "moved",
     what is lost because that state is not the label any more.
     """
-    own_at_zero = float(_of_one_length(table, 0).loc[0, "own"])
+    own_at_zero = float(table.set_index("start").loc[0, "own"])
     return pd.DataFrame(
         {
             "start": table["start"],
@@ -69,28 +56,54 @@ def causes_of_decline(table):
     )
 
 
-def _of_one_length(table, *starts):
-    rows = table.set_index("start")
-    if table["length"].nunique() != 1 or not set(starts) <= set(rows.index):
-        raise ValueError(f"slices of one length from frames {list(starts)} are needed")
-    return rows
+class Decline:
+    """Slices of a regime's test set: accuracies, the exact `limit` and `copying` at `frames`.
 
-
-def largest_excess(tables, frames, limit):
-    """How far accuracies of several `slice_table` rise above their exact limit, at `frames`.
-
-    The largest (accuracy - limit) / standard error, that of a classifier at the limit, and the
-    number of slices compared: of 100 independent ones at the limit, 2.5 is typical.
+    `by_length` has {length: {size: slice_table}}: of the committed models, and for `wild` of the
+    small model trained there. `study` is the chapter's `study.Study`.
     """
-    exact = dict(zip(np.asarray(frames).tolist(), np.asarray(limit).tolist(), strict=True))
-    excess = []
-    for table in tables:
-        for row in table.itertuples():
-            if row.start not in exact:
-                raise ValueError(f"frames must hold every start; there is no limit at {row.start}")
-            most = exact[row.start]
-            if most < 1:
-                excess.append((row.label - most) / np.sqrt(most * (1 - most) / row.n))
-    if not excess:
-        raise ValueError("tables must hold a slice that begins after frame 0")
-    return float(max(excess)), len(excess)
+
+    def __init__(self, study, regime, grid_step):
+        self.regime = regime
+        test = make_dataset(N_SLICED, "test", FINAL_TEST, regime)
+        states = assign_states(test.trajectories)
+        solver = GridSolver(test.config.beta, test.config.diffusion, grid_step)
+        posterior = label_posterior(solver, SLICE_STARTS[regime], test.config.frame_time)
+        self.frames, self.limit = posterior.frames, posterior.accuracy
+        self.copying = copying_accuracy(solver, posterior)
+        kept = {"small": Predictions("small-wild-0")} if regime == "wild" else study.kept
+        self.by_length = {
+            length: {s: k.slice_table(regime, length, states) for s, k in kept.items()}
+            for length in SLICE_LENGTHS[regime]
+        }
+
+    def limit_from(self, frame):
+        """Highest possible accuracy of slices from a frame on."""
+        return self.limit[list(self.frames).index(frame)]
+
+    def drawn(self, length):
+        """What `plotting.classification.plot_accuracy_by_start` draws, by argument."""
+        observed = [c for c in load_ceilings(self.regime).values() if c.length == length]
+        return {
+            "tables": self.by_length[length],
+            "frames": self.frames,
+            "limit": self.limit,
+            "observer": {c.start: c.expected_accuracy for c in observed},
+            "copying": self.copying,
+        }
+
+    def causes(self, length):
+        """`causes_of_decline` for the small model."""
+        return causes_of_decline(self.by_length[length]["small"])
+
+    def largest_excess(self):
+        """How far accuracies rise above the limit, and the number of slices compared.
+
+        The largest (accuracy - limit) / standard error, that of a classifier at the limit: of 100
+        independent slices at the limit, 2.5 is typical.
+        """
+        rows = pd.concat([t for found in self.by_length.values() for t in found.values()])
+        most = rows["start"].map(dict(zip(self.frames.tolist(), self.limit, strict=True)))
+        rows, most = rows[most < 1], most[most < 1]
+        excess = (rows["label"] - most) / np.sqrt(most * (1 - most) / rows["n"])
+        return float(excess.max()), len(excess)

@@ -1,8 +1,7 @@
 """Forecasts and continuations of every training of the recipes; kept in ``results/generation``.
 
-``python -m mb_support.studies generation`` makes a file for each training whose weights lie in
-``.cache/trainings``, and one for the exact answers on the same trajectories. Squared errors are
-kept trajectory by trajectory, so that the chapter can draw its intervals over them.
+A file for each training whose weights are at hand, and one for the exact answers on the same
+trajectories. Squared errors are kept trajectory by trajectory.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,16 +12,17 @@ import numpy as np
 from ...datasets.sets import make_dataset
 from ...files import paths
 from ...files.results import keep, rounded
-from ...generation import echo, generate, how_they_end, one_step_forecasts
+from ...generation import generate
 from ...model.inference import weights_digest
+from ...model.settings import SIZES
 from ...reference.forecast import exact_forecast
 from ...reference.solver import GridSolver
 from ...simulation.settings import REGIMES
 from ..measured import load_measured, load_part, load_training, trained_names
+from .continuations import echo, how_they_end, one_step_forecasts, squared_errors
 
 RESULTS = paths.RESULTS / "generation"
 EXACT = "exact"
-#: Digits to which results are kept.
 N_DIGITS = 4
 
 
@@ -54,12 +54,21 @@ class GenerationMeasurement:
     family: str = "test"
     index: int = 40
 
+    @property
+    def last(self):
+        """Number of the last frame that is shown of a trajectory."""
+        return max(self.prompts) - 1
+
+    @property
+    def horizons(self):
+        """Numbers of frames ahead, evenly in logarithm."""
+        return forecast_horizons(self.n_steps, self.n_horizons)
+
     def trajectories(self, n=None):
         """The first `n` trajectories, by default all that are used for something."""
-        n_frames = max(self.prompts) + max(self.n_steps, self.n_long_steps) + 1
-        return make_dataset(
-            n or max(self.n_windows), self.family, self.index, n_frames=n_frames
-        ).trajectories
+        n_frames = self.last + max(self.n_steps, self.n_long_steps) + 2
+        n = n or max(self.n_windows)
+        return make_dataset(n, self.family, self.index, n_frames=n_frames).trajectories
 
     def solver(self):
         """The exact solver of the dynamics."""
@@ -72,53 +81,40 @@ def forecast_horizons(n_steps, n_horizons):
     return np.unique(np.geomspace(1, n_steps, n_horizons).round().astype(int))
 
 
-def squared_errors(forecast, actual):
-    """Squared distance between forecast and actual frames, (..., 2) to (...), length^2."""
-    return (np.subtract(forecast, actual, dtype=float) ** 2).sum(axis=-1)
-
-
 def study_model(model, size, settings, trajectories, solver):
     """All that is measured of one training, on trajectories of `settings`.
 
-    Returns a dict. "windows" and "slices": squared errors of one-step forecasts, a list for each,
-    in the order of the settings. "growth": a list of dictionaries with "n_prompt",
-    "frames_per_step", "horizons", "errors" (by horizon, then trajectory), "echo" (of several
-    frames per step) and "ends" from `generation.how_they_end`. "long": "ends", and "drawn"
-    continuations without their prompts.
+    Returns a dict. "windows" and "slices": squared errors of one-step forecasts, a list for each.
+    "growth": a list of dict with "n_prompt", "frames_per_step", "horizons", "errors" (by horizon,
+    then trajectory), "ends" of `how_they_end` and "echo" of blocks (by `shift`, then trajectory).
+    "long": "ends", and "drawn" continuations without their prompts.
     """
-    number = ("small", "medium", "large").index(size)
-    n_windows, n_prompts, n_long = (
-        n[number] for n in (settings.n_windows, settings.n_prompts, settings.n_long)
-    )
-    shown, last = trajectories[:n_windows], max(settings.prompts) - 1
-    found = {"slices": [], "growth": []}
+    number, last = list(SIZES).index(size), settings.last
+    shown = trajectories[: settings.n_windows[number]]
     forecasts = one_step_forecasts(model, shown, last, settings.windows)
-    found["windows"] = [squared_errors(f, shown[:, last + 1]) for f in forecasts]
+    found = {"windows": squared_errors(forecasts, shown[:, last + 1]), "slices": [], "growth": []}
     for end in settings.slices:
         (forecast,) = one_step_forecasts(model, shown, end, [settings.slice_length])
         found["slices"].append(squared_errors(forecast, shown[:, end + 1]))
-    horizons = forecast_horizons(settings.n_steps, settings.n_horizons)
-    future = trajectories[:n_prompts, last + 1 : last + 1 + settings.n_steps]
     step = float(np.linalg.norm(np.diff(trajectories, axis=1), axis=-1).max())
+    n, n_long = settings.n_prompts[number], settings.n_long[number]
+    future = trajectories[:n, last + settings.horizons]
     for n_prompt in settings.prompts:
-        prompt = trajectories[:n_prompts, last + 1 - n_prompt : last + 1]
+        prompt = trajectories[:n, last + 1 - n_prompt : last + 1]
         for k in (1, *(k for k in settings.blocks if k <= settings.n_steps)):
             made = generate(model, prompt, settings.n_steps, k, progress=False)
-            row = {"n_prompt": n_prompt, "frames_per_step": k, "horizons": horizons}
-            row["errors"] = squared_errors(made[:, n_prompt:], future)[:, horizons - 1].T
-            row["ends"] = how_they_end(solver, made, n_prompt, step)
+            errors = squared_errors(made[:, n_prompt - 1 + settings.horizons], future).T
+            row = {"n_prompt": n_prompt, "frames_per_step": k, "horizons": settings.horizons}
+            row |= {"errors": errors, "ends": how_they_end(solver, made, n_prompt, step)}
             if k > 1:
-                row["echo"] = [echo(made, n_prompt, k, shift).mean() for shift in (0, 1)]
+                row["echo"] = [echo(made, n_prompt, k, shift) for shift in (0, 1)]
             found["growth"].append(row)
     n_prompt = min(settings.prompts)
     prompt = trajectories[:n_long, last + 1 - n_prompt : last + 1]
     made = generate(model, prompt, settings.n_long_steps, progress=False)
-    found["long"] = {
-        "n_prompt": n_prompt,
-        "ends": how_they_end(solver, made, n_prompt, step),
-        "drawn": made[: settings.n_drawn, n_prompt:],
-    }
-    return rounded(found, N_DIGITS)
+    ends = how_they_end(solver, made, n_prompt, step)
+    drawn = made[: settings.n_drawn, n_prompt:]
+    return rounded(found | {"long": {"n_prompt": n_prompt, "ends": ends, "drawn": drawn}}, N_DIGITS)
 
 
 def study_exact(settings, trajectories, solver):
@@ -128,38 +124,35 @@ def study_exact(settings, trajectories, solver):
     same; "growth": "horizons", and by horizon, then trajectory, those of "exact" mean, "last
     frame" and the mean of each prompt; "drawn": what the particle did.
     """
-    time, last = REGIMES["metastable"].frame_time, max(settings.prompts) - 1
+    time, last = REGIMES["metastable"].frame_time, settings.last
 
     def one_step(end):
         now, later = trajectories[:, end], trajectories[:, end + 1]
         best = exact_forecast(solver, now, time, [1])[0][:, 0]
         return {"exact": squared_errors(best, later), "last frame": squared_errors(now, later)}
 
-    n = max(settings.n_prompts)
-    horizons = forecast_horizons(settings.n_steps, settings.n_horizons)
-    future = trajectories[:n, last + horizons]
+    of_prompt = trajectories[: max(settings.n_prompts)]
+    now = of_prompt[:, last]
     forecasts = {
-        "exact": exact_forecast(solver, trajectories[:n, last], time, horizons)[0],
-        "last frame": trajectories[:n, last : last + 1],
+        "exact": exact_forecast(solver, now, time, settings.horizons)[0],
+        "last frame": now[:, None],
     }
     for n_prompt in settings.prompts:
-        prompt = trajectories[:n, last + 1 - n_prompt : last + 1]
+        prompt = of_prompt[:, last + 1 - n_prompt : last + 1]
         forecasts[f"mean of the prompt of {n_prompt}"] = prompt.mean(axis=1, keepdims=True)
+    future = of_prompt[:, last + settings.horizons]
     growth = {name: squared_errors(forecast, future).T for name, forecast in forecasts.items()}
     found = {
         "windows": one_step(last),
         "slices": [one_step(end) for end in settings.slices],
-        "growth": {"horizons": horizons} | growth,
+        "growth": {"horizons": settings.horizons} | growth,
         "drawn": trajectories[: settings.n_drawn, last + 1 : last + 1 + settings.n_long_steps],
     }
     return rounded(found, N_DIGITS)
 
 
 def make_part(part, folder=RESULTS, report=print, settings=None):
-    """Make one file of the results, unless it is there and up to date.
-
-    `part` is "exact" or one of `measured.trained_names`; `report` is told what was done.
-    """
+    """Make one file of the results, "exact" or a training, unless it is there and up to date."""
     settings = settings or GenerationMeasurement()
     made_for = {"settings": asdict(settings)}
     if part == EXACT:
@@ -174,6 +167,11 @@ def make_part(part, folder=RESULTS, report=print, settings=None):
             return study_model(model, size, settings, settings.trajectories(), settings.solver())
 
     keep(folder / f"{part}.json", made_for, make, report=report, indent=None)
+
+
+def parts():
+    """{name: function that measures and keeps it}: the exact answers, and all trainings."""
+    return {name: partial(make_part, name) for name in (EXACT, *trained_names())}
 
 
 def load(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
@@ -199,7 +197,7 @@ def continuations(models, trajectory, settings, n_steps, n_shown):
 
     Returns {size: {"from N frames": (n_shown + n_steps, 2)}}, the end of the prompt included.
     """
-    last = max(settings.prompts) - 1
+    last = settings.last
     return {
         size: {
             f"from {n_prompt} frames": generate(
@@ -216,15 +214,10 @@ def repeated(models, kept, trajectories, settings, n):
 
     `kept` is from `of_committed`; `n` are numbers of trajectories in the order of the models.
     """
-    last, found = max(settings.prompts) - 1, {}
+    found = {}
     for (size, model), count in zip(models.items(), n, strict=False):
         shown = trajectories[:count]
-        (live,) = one_step_forecasts(model, shown, last, [max(settings.windows)])
-        errors = squared_errors(live, shown[:, last + 1])
+        (live,) = one_step_forecasts(model, shown, settings.last, [max(settings.windows)])
+        errors = squared_errors(live, shown[:, settings.last + 1])
         found[size] = np.abs(errors - kept[size]["windows"][-1][:count]).max()
     return found
-
-
-def parts():
-    """{name: function that measures and keeps it}: the exact answers, and all trainings."""
-    return {name: partial(make_part, name) for name in (EXACT, *trained_names())}

@@ -8,9 +8,15 @@ shape (n_trainings, n_columns, 3) and hold (value, low, high).
 import numpy as np
 import pandas as pd
 
-from ...generation import ENDS
-from ...statistics import bootstrap_mean, verdict, verdicts_in_words, wilson_interval
+from ...statistics import (
+    bootstrap_mean,
+    resamples,
+    verdict,
+    verdicts_in_words,
+    wilson_interval,
+)
 from ..attention.verdicts import label, together
+from .continuations import ENDS, STANDSTILL
 
 
 def in_words(verdicts, trainings):
@@ -43,8 +49,7 @@ def error_saved(errors, reference):
     0 is worse.
     """
     both = np.stack([errors, reference], axis=1).astype(float)
-    n, rng = len(both), np.random.default_rng(0)
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=2000) @ both
+    drawn = resamples(len(both), 2000) @ both
     low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
     return float(1 - both[:, 0].sum() / both[:, 1].sum()), float(low), float(high)
 
@@ -55,11 +60,11 @@ def _first(seeds):
 
 def _interval_table(intervals, columns, n_trajectories):
     # of {size: intervals}: one row a size
-    rows = {}
-    for size, found in intervals.items():
-        rows[size] = {"trajectories": n_trajectories[size], "trainings": len(found)}
-        for number, column in enumerate(columns):
-            rows[size][column] = interval_text(found[:, number])
+    rows = {
+        size: {"trajectories": n_trajectories[size], "trainings": len(found)}
+        | {column: interval_text(found[:, k]) for k, column in enumerate(columns)}
+        for size, found in intervals.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -68,10 +73,7 @@ def saved(trainings, exact):
     last = np.array(exact["windows"]["last frame"])
     return {
         size: np.array(
-            [
-                [error_saved(errors, last[: len(errors)]) for errors in content["windows"]]
-                for content in seeds.values()
-            ]
+            [[error_saved(e, last[: len(e)]) for e in kept["windows"]] for kept in seeds.values()]
         )
         for size, seeds in trainings.items()
     }
@@ -84,21 +86,12 @@ def exact_saved(exact):
 
 def saved_table(trainings, exact):
     """`saved` as text, a row for each size and a column for each window; last, the exact mean."""
-    windows = _first(_first(trainings))["settings"]["windows"]
-    columns = [f"{n_frames} frames" for n_frames in windows]
+    columns = [f"{n} frames" for n in _first(_first(trainings))["settings"]["windows"]]
     n = {size: len(_first(seeds)["windows"][0]) for size, seeds in trainings.items()}
     table = _interval_table(saved(trainings, exact), columns, n).astype(object)
     best = interval_text([exact_saved(exact)])
     table.loc["exact mean"] = [len(exact["windows"]["exact"]), "", *[best] * len(columns)]
     return table
-
-
-def saved_in_words(trainings, exact):
-    """What forecasts from the longest window save, size by size, in one line."""
-    return "; ".join(
-        f"{label(size, trainings[size])} {interval_text(found[:, -1])}"
-        for size, found in saved(trainings, exact).items()
-    )
 
 
 def _continued(content, n_prompt, frames_per_step):
@@ -117,13 +110,9 @@ def growth(trainings, exact, n_prompt, frames_per_step=1):
     """
     best, models = np.array(exact["growth"]["exact"]), {}
     for size, seeds in trainings.items():
-        models[size] = []
-        for content in seeds.values():
-            rows = _continued(content, n_prompt, frames_per_step)["errors"]
-            pairs = zip(rows, best, strict=True)
-            less = np.array([error_saved(errors, b[: len(errors)]) for errors, b in pairs])
-            models[size].append(1 - less[:, [0, 2, 1]])  # the most that is saved is the least error
-        models[size] = np.array(models[size])
+        rows = [_continued(c, n_prompt, frames_per_step)["errors"] for c in seeds.values()]
+        less = [[error_saved(e, b[: len(e)]) for e, b in zip(r, best, strict=True)] for r in rows]
+        models[size] = 1 - np.array(less)[..., [0, 2, 1]]  # the most saved is the least error
     names = {"last frame": "last frame", "mean of the prompt": f"mean of the prompt of {n_prompt}"}
     baselines = {
         word: np.mean(exact["growth"][name], axis=1) / best.mean(axis=1)
@@ -132,22 +121,21 @@ def growth(trainings, exact, n_prompt, frames_per_step=1):
     return np.array(exact["growth"]["horizons"]), models, baselines
 
 
-def growth_table(trainings, exact, n_prompt, frames_per_step=1):
-    """`growth` of each size at the first, the middle and the last horizon, as text."""
-    horizons, models, _ = growth(trainings, exact, n_prompt, frames_per_step)
-    chosen = [0, len(horizons) // 2, len(horizons) - 1]
-    n = {
-        size: len(_continued(_first(seeds), n_prompt, frames_per_step)["errors"][0])
-        for size, seeds in trainings.items()
-    }
-    columns = [f"{h} ahead" for h in horizons[chosen]]
-    return _interval_table({size: m[:, chosen] for size, m in models.items()}, columns, n)
+def growth_table(trainings, exact):
+    """`growth` at the first, the middle and the last horizon, by prompt and frames per step."""
+    tables, some = {}, _first(_first(trainings))["growth"]
+    for key in [(row["n_prompt"], row["frames_per_step"]) for row in some]:
+        horizons, models, _ = growth(trainings, exact, *key)
+        chosen = [0, len(horizons) // 2, len(horizons) - 1]
+        n = {size: len(_continued(_first(s), *key)["errors"][0]) for size, s in trainings.items()}
+        found = {size: intervals[:, chosen] for size, intervals in models.items()}
+        tables[key] = _interval_table(found, [f"{h} ahead" for h in horizons[chosen]], n)
+    return pd.concat(tables, names=["prompt", "frames per step", "model"])
 
 
-def _share_text(is_so):
-    # of (n_trainings, n) booleans: share of trajectories with Wilson intervals
-    n = is_so.shape[1]
-    return interval_text([(found.mean(), *wilson_interval(found.sum(), n)) for found in is_so])
+def _shares(is_so):
+    # of (n_trainings, n) booleans: share of trajectories with Wilson intervals, by training
+    return [(found.mean(), *wilson_interval(found.sum(), len(found))) for found in is_so]
 
 
 def ends_table(trainings):
@@ -156,82 +144,59 @@ def ends_table(trainings):
     Shares of `ENDS` and of frames off the map as `interval_text`; then the median frame at which
     they left, and the median distance from a minimum of the potential of those at rest.
     """
-    rows = []
+    rows = {}
     for size, seeds in trainings.items():
-        contents = list(seeds.values())
-        kinds = [
-            (
-                row["n_prompt"],
-                max(row["horizons"]),
-                [_continued(c, row["n_prompt"], 1)["ends"] for c in contents],
-            )
-            for row in contents[0]["growth"]
-            if row["frames_per_step"] == 1
-        ]
-        n_long = contents[0]["settings"]["n_long_steps"]
-        kinds.append(
-            (contents[0]["long"]["n_prompt"], n_long, [c["long"]["ends"] for c in contents])
-        )
-        for n_prompt, n_steps, ends in kinds:
-            key = {"model": size, "prompt": n_prompt, "frames": n_steps, "trainings": len(ends)}
-            rows.append(key | _ends_row(ends))
-    return pd.DataFrame(rows).set_index(["model", "prompt", "frames"])
+        some, kept = _first(seeds), list(seeds.values())
+        for n_prompt in [r["n_prompt"] for r in some["growth"] if r["frames_per_step"] == 1]:
+            key = (size, n_prompt, some["growth"][0]["horizons"][-1])
+            rows[key] = _ends_row([_continued(c, n_prompt, 1)["ends"] for c in kept])
+        key = (size, some["long"]["n_prompt"], some["settings"]["n_long_steps"])
+        rows[key] = _ends_row([c["long"]["ends"] for c in kept])
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "prompt", "frames"])
 
 
 def _ends_row(ends):
     # of a list with the `how_they_end` of each training
     names = ("end", "left", "off", "from_minimum")
     end, left, off, apart = (np.array([found[name] for found in ends]) for name in names)
-    left, at_rest = left[left >= 0], apart[end == ENDS[0]]
-    off_the_map = interval_text([bootstrap_mean(shares) for shares in off]) if off.any() else "0.00"
     return {
+        "trainings": len(ends),
         "trajectories": end.shape[1],
-        **{kind: _share_text(end == kind) for kind in ENDS},
-        "frames off the map": off_the_map,
-        "left after": f"{np.median(left):.0f}" if len(left) else "",
-        "from a minimum": f"{np.median(at_rest):.2f}" if len(at_rest) else "",
+        **{kind: interval_text(_shares(end == kind)) for kind in ENDS},
+        "frames off the map": interval_text([bootstrap_mean(v) for v in off]) if off.any() else "0",
+        "left after": _quartiles(left[left >= 0], 0),
+        "from a minimum": _quartiles(apart[end == ENDS[0]], 2),
     }
 
 
-def left_the_map(trainings):
-    """Share of the long continuations that leave the map, by size, in words."""
-    words = []
-    for size, seeds in trainings.items():
-        left = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
-        words.append(f"{label(size, seeds)} {_share_text(left)}")
-    return "; ".join(words)
+def _quartiles(values, digits):
+    # "median {lower, upper quartile}"; nothing if there are no values
+    if not len(values):
+        return ""
+    low, middle, high = (f"{v:.{digits}f}" for v in np.quantile(values, [0.25, 0.5, 0.75]))
+    return f"{middle} {{{low}, {high}}}"
 
 
 def echo_table(trainings):
-    """Correlation of appended blocks with frames of the prompt, by size and block.
-
-    Means over trajectories and trainings, with the range over trainings.
-    """
-    rows = []
+    """Correlation of appended blocks with frames of the prompt, by size and block."""
+    rows, columns = {}, ("frames they sit on", "frames asked for")
     for size, seeds in trainings.items():
-        for row in _first(seeds)["growth"]:
-            if "echo" not in row:
-                continue
+        for row in [row for row in _first(seeds)["growth"] if "echo" in row]:
             key = (row["n_prompt"], row["frames_per_step"])
             found = np.array([_continued(c, *key)["echo"] for c in seeds.values()])
-            rows.append(
-                {
-                    "model": size,
-                    "prompt": key[0],
-                    "frames per step": key[1],
-                    "trainings": len(found),
-                    "trajectories": len(row["errors"][0]),
-                    "frames they sit on": with_range(f"{found[:, 0].mean():.2f}", found[:, 0]),
-                    "frames asked for": with_range(f"{found[:, 1].mean():.2f}", found[:, 1]),
-                }
-            )
-    return pd.DataFrame(rows).set_index(["model", "prompt", "frames per step"])
+            means = [[bootstrap_mean(each) for each in shifts] for shifts in found]
+            rows[size, *key] = {"trainings": len(found), "trajectories": found.shape[-1]} | {
+                name: interval_text(np.array(means)[:, k]) for k, name in enumerate(columns)
+            }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.rename_axis(["model", "prompt", "frames per step"])
 
 
-def _exact_by_slice(content, exact):
-    # errors of the exact mean on the frames of a training, (n_slices, n)
-    n = len(content["slices"][0])
-    return np.array([best["exact"][:n] for best in exact["slices"]])
+def _excess(seeds, exact):
+    # error beyond that of the exact mean, (n_slices, n) for each training, and the latter's mean
+    n = len(_first(seeds)["slices"][0])
+    best = np.array([kept["exact"][:n] for kept in exact["slices"]])
+    return [np.array(c["slices"]) - best for c in seeds.values()], best.mean(axis=1, keepdims=True)
 
 
 def slices_table(trainings, exact):
@@ -240,10 +205,9 @@ def slices_table(trainings, exact):
     columns = [f"from frame {end + 1 - settings['slice_length']}" for end in settings["slices"]]
     found, n = {}, {}
     for size, seeds in trainings.items():
-        best = _exact_by_slice(_first(seeds), exact)
-        n[size], unit = best.shape[1], best.mean(axis=1, keepdims=True)
-        excess = [(np.array(content["slices"]) - best) / unit for content in seeds.values()]
-        found[size] = np.array([np.transpose(bootstrap_mean(values.T)) for values in excess])
+        excess, unit = _excess(seeds, exact)
+        n[size] = excess[0].shape[1]
+        found[size] = np.array([np.transpose(bootstrap_mean((e / unit).T)) for e in excess])
     return _interval_table(found, columns, n)
 
 
@@ -255,10 +219,23 @@ def deteriorates(trainings, exact):
     """
     found = {}
     for size, seeds in trainings.items():
-        judged = []
-        for content in seeds.values():
-            excess = np.array(content["slices"]) - _exact_by_slice(content, exact)
-            _, low, high = bootstrap_mean(excess[-1] - excess[0])
-            judged.append(verdict((float(low), float(high)), (0.0, 0.0)))
-        found[size] = together(judged)
+        grown = [bootstrap_mean(excess[-1] - excess[0]) for excess in _excess(seeds, exact)[0]]
+        found[size] = together(verdict((float(lo), float(hi)), (0.0, 0.0)) for _, lo, hi in grown)
     return found
+
+
+def words(trainings, exact):
+    """What the prose cites, by key."""
+    skills, left = {}, {}
+    for size, found in saved(trainings, exact).items():
+        seeds = trainings[size]
+        skills[size] = f"{label(size, seeds)} {interval_text(found[:, -1])}"
+        gone = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
+        left[size] = f"{label(size, seeds)} {interval_text(_shares(gone))}"
+    return {
+        "skills": "; ".join(skills.values()),
+        "exact_skill": exact_saved(exact)[0],
+        "runaways": "; ".join(left.values()),
+        "deteriorates": in_words(deteriorates(trainings, exact), trainings),
+        "standstill": STANDSTILL,
+    }

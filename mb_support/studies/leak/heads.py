@@ -8,7 +8,7 @@ import torch
 
 from ...model.inference import as_trajectories
 from ..attention.maps import attention_implementation, on_layers
-from .errors import N_RELAX, frame_errors, predict_next_frames, summarise
+from .errors import N_RELAX, frame_errors, over, predict_next_frames, summarise
 
 #: How far from a frame the attention of a head is looked up, in frames.
 OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
@@ -16,11 +16,10 @@ NEXT = OFFSETS.index(1)
 
 
 def attention_near(model, trajectories, batch_size=4):
-    """Attention of every head on the frames beside the one that attends.
+    """Mean attention of every head that frame i gives to frame i + offset, the last one withheld.
 
-    Of (n, n_frames, 2) trajectories, whose last frame is withheld, as in training. Returns
-    (n_layers, n_heads, len(OFFSETS), n_frames - 1): the mean weight that frame i gives to frame
-    i + offset; NaN where there is no such frame.
+    Of (n, n_frames, 2) trajectories; returns (n_layers, n_heads, len(OFFSETS), n_frames - 1), NaN
+    where there is no such frame.
     """
     frames = as_trajectories("trajectories", trajectories)[:, :-1].float()
     n, n_shown = frames.shape[:2]
@@ -49,8 +48,7 @@ def finders(attention):
     """
     weights = np.nanmean(attention[:, :, NEXT], axis=-1)
     order = np.argsort(-weights, axis=None, kind="stable")
-    n_heads = weights.shape[1]
-    return [(int(i) // n_heads, int(i) % n_heads) for i in order], weights
+    return [divmod(int(i), weights.shape[1]) for i in order], weights
 
 
 def others(heads, n):
@@ -73,23 +71,20 @@ def without_heads(model, heads):
     Their output is replaced by its mean over the frames: what it says of single frames is gone, its
     level, which later layers rely on, is not.
     """
-    of_layer = {}
-    for layer, head in heads:
-        of_layer.setdefault(layer, []).append(head)
     size = model.config.hidden_size // model.config.num_attention_heads
 
     def flatten(layer, module, inputs, output):
         context = output[0].clone()  # (batch, n_frames, hidden_size)
-        for head in of_layer[layer]:
+        for head in [head for at, head in heads if at == layer]:
             part = context[..., head * size : (head + 1) * size]
             part[:] = part.mean(dim=1, keepdim=True)
         return (context, *output[1:])
 
-    return on_layers(model, flatten, layers=list(of_layer))
+    return on_layers(model, flatten, layers=sorted({layer for layer, _ in heads}))
 
 
 def ablation(model, trajectories, exact, heads, numbers):
-    """Error inside while the first heads of `finders` are flattened, and `others` instead.
+    """Interior error while the first heads of `finders` are flattened, and `others` instead.
 
     Returns a list of dict: "n_heads", from 0 for the whole model and then as in `numbers`;
     "finders" and "others", (value, standard error) of error over exact error.
@@ -99,7 +94,7 @@ def ablation(model, trajectories, exact, heads, numbers):
         with without_heads(model, chosen):
             predicted = predict_next_frames(model, trajectories)
         errors = frame_errors(predicted, trajectories, exact)
-        return summarise(errors.over(slice(N_RELAX, -1)))["ratio"]
+        return summarise(over(errors, slice(N_RELAX, -1)))["ratio"]
 
     whole = ratio([])
     rows = [{"n_heads": 0, "finders": whole, "others": whole}]

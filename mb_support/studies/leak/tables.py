@@ -9,9 +9,9 @@ are from `study.load_trainings`, by size and then by seed, and `variants`, by la
 import numpy as np
 import pandas as pd
 
-from ...statistics import rank_correlation
+from ...statistics import bootstrap, mean_with_error, rank_correlation
 from ..attention.verdicts import label, together
-from ..generation.tables import with_range
+from ..generation.tables import in_words, with_range
 from ..training import learning_curve
 from .errors import N_RELAX
 from .heads import NEXT
@@ -47,40 +47,33 @@ def spread_text(pairs, digits=2):
 
 def _judged(trainings, judge):
     # verdict on each size from `judge`, which judges what was kept of one training
+    return {size: together(map(judge, seeds.values())) for size, seeds in trainings.items()}
+
+
+def _table(rows, columns, names):
+    # of {index: what trainings have}: cells are `spread_text` at {column: (*keys, digits)}
+    table = {}
+    for index, found in rows.items():
+        table[index] = {"trainings": len(found), "trajectories": found[0]["n"]}
+        for column, (*keys, digits) in columns.items():
+            pairs = found
+            for key in keys:
+                pairs = [entry[key] for entry in pairs]
+            table[index][column] = spread_text(pairs, digits)
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis(names)
+
+
+def _by_length(trainings, part):
+    # `part` of what is kept of each training is a list by length of the windows
     return {
-        size: together(judge(content) for content in seeds.values())
+        (size, found[0]["n_frames"]): found
         for size, seeds in trainings.items()
+        for found in zip(*(content[part] for content in seeds.values()), strict=True)
     }
 
 
-def at_length(content, n_frames=None):
-    """The entry of a training's "lengths" with `n_frames`, by default the longest."""
-    rows = {row["n_frames"]: row for row in content["lengths"]}
-    return rows[max(rows) if n_frames is None else n_frames]
-
-
-def _row(found, columns, **first):
-    # what the entries of several trainings have at {column: (*keys, digits)}
-    row = first | {"trainings": len(found), "trajectories": found[0]["n"]}
-    for column, (*keys, digits) in columns.items():
-        pairs = found
-        for key in keys:
-            pairs = [entry[key] for entry in pairs]
-        row[column] = spread_text(pairs, digits)
-    return row
-
-
-def _by_length(trainings, part, columns):
-    # `part` of what is kept of each training is a list by length of the windows
-    rows = []
-    for size, seeds in trainings.items():
-        for found in zip(*(content[part] for content in seeds.values()), strict=True):
-            rows.append(_row(found, columns, model=size, frames=found[0]["n_frames"]))
-    return pd.DataFrame(rows).set_index(["model", "frames"])
-
-
 def summary_table(summaries, n):
-    """What `leak.summarise` finds at some places, {name: summary}, on `n` trajectories."""
+    """What `summarise` finds at some places, {name: summary}, on `n` trajectories."""
     columns = {"error": "model", "floor": "exact", "ratio": "ratio", "noise seen": "noise_seen"}
     rows = {
         place: {column: spread_text([found[key]], 3) for column, key in columns.items()}
@@ -89,14 +82,49 @@ def summary_table(summaries, n):
     return pd.DataFrame.from_dict(rows, orient="index").assign(trajectories=n)
 
 
+#: Columns of the tables on lengths and variants, and on paths.
+_ERRORS = {
+    "error / floor, interior": ("interior", "ratio", 2),
+    "error / floor, last": ("last", "ratio", 2),
+    "noise seen, interior": ("interior", "noise_seen", 3),
+}
+_PATHS = {
+    "seen in the frame": ("frame", 3),
+    "in the statistics": ("statistics", 3),
+    "in later frames": ("later", 3),
+    "error / floor as it is": ("ratio", 2),
+    "frame drawn again": ("ratio_redrawn", 2),
+    "statistics too": ("ratio_unseen", 2),
+}
+
+
 def length_table(trainings):
     """Errors over the floor and noise seen, a row for each size and length."""
-    columns = {
-        "inside": ("interior", "ratio", 2),
-        "last": ("last", "ratio", 2),
-        "noise seen inside": ("interior", "noise_seen", 3),
-    }
-    return _by_length(trainings, "lengths", columns)
+    return _table(_by_length(trainings, "lengths"), _ERRORS, ["model", "frames"])
+
+
+def path_table(trainings):
+    """Shares of the noise that came on each path, and errors over the floor without them."""
+    return _table(_by_length(trainings, "paths"), _PATHS, ["model", "frames"])
+
+
+def variant_table(variants):
+    """Error over floor and noise seen where the trainings of the variants end, a row for each."""
+    rows = {name: [curve[-1] for curve in curves] for name, curves in variants.items()}
+    columns = {name: (*keys, 3) for name, (*keys, _) in _ERRORS.items()}
+    return _table(rows, columns, "variant")
+
+
+def variants_below_floor(variants, place="interior"):
+    """Which variants end below the floor, as verdicts."""
+    last = {name: dict(enumerate(c[-1] for c in curves)) for name, curves in variants.items()}
+    return _judged(last, lambda measured: below_floor(measured[place]["ratio"]))
+
+
+def at_length(content, n_frames=None):
+    """The entry of a training's "lengths" with `n_frames`, by default the longest."""
+    rows = {row["n_frames"]: row for row in content["lengths"]}
+    return rows[n_frames or max(rows)]
 
 
 def reads_next_frame(trainings, place="interior", n_frames=None):
@@ -109,71 +137,71 @@ def reads_next_frame(trainings, place="interior", n_frames=None):
 
 def full_length_in_words(trainings, place):
     """Error over floor in the longest windows, size by size, in one line."""
-    return "; ".join(
-        f"{label(size, seeds)} "
-        + spread_text([at_length(content)[place]["ratio"] for content in seeds.values()])
-        for size, seeds in trainings.items()
-    )
+    words = []
+    for size, seeds in trainings.items():
+        ratios = [at_length(content)[place]["ratio"] for content in seeds.values()]
+        words.append(f"{label(size, seeds)} {spread_text(ratios)}")
+    return "; ".join(words)
 
 
 def floors_by_step(record, floors):
-    """`training_study.learning_curve` with the exact values of L_traj for each of its losses.
+    """`training.learning_curve` with the exact values of L_traj for each of its losses.
 
-    "honest" and "reader" are those of `study.load_floors` for the windows of the time.
+    "n_frames" are those of the windows of the time; "honest" and "reader" are those of
+    `study.load_floors` for them.
     """
     curve = learning_curve(record)
+    lengths = np.array([n_frames for n_frames, _ in record["config"]["stages"]])
     stage = np.searchsorted(curve["stage_ends"], curve["shown"])
-    lengths = [n_frames for n_frames, _ in record["config"]["stages"]]
+    curve["n_frames"] = lengths[np.minimum(stage, len(lengths) - 1)]
     for name in ("honest", "reader"):
-        values = np.array([floors[n_frames][name][0] for n_frames in lengths])
-        curve[name] = values[np.minimum(stage, len(values) - 1)]
+        curve[name] = np.array([floors[n_frames][name][0] for n_frames in curve["n_frames"]])
     return curve
 
 
-def when_found(record, floors):
-    """When a training finds the next frame, and what is left of it when windows grow.
+def windows_of(records):
+    """Lengths of the windows in the trainings of a size, from the records {seed: record}."""
+    return [n_frames for n_frames, _ in next(iter(records.values()))["config"]["stages"]]
 
-    Returns the thousands of trajectories shown until it was `FOUND`, NaN if never; and for each
-    length of windows L_traj over the honest floor, {n_frames: (the lowest, that at the end)}.
-    """
-    curve = floors_by_step(record, floors)
-    over = curve["trajectory_loss"] / curve["honest"]
-    is_below = over < FOUND
-    found = curve["shown"][is_below.argmax()] / 1000 if is_below.any() else np.nan
-    stages, first = {}, 0
-    for (n_frames, _), end in zip(record["config"]["stages"], curve["stage_ends"], strict=True):
-        inside = (curve["shown"] > first) & (curve["shown"] <= end)
-        if inside.any():
-            stages[n_frames] = float(over[inside].min()), float(over[inside][-1])
-        first = end
-    return float(found), stages
+
+def found_after(curve):
+    """Thousands of trajectories shown until a training of `floors_by_step` was `FOUND`, or NaN."""
+    is_below = curve["trajectory_loss"] < FOUND * curve["honest"]
+    return float(curve["shown"][is_below.argmax()]) / 1000 if is_below.any() else np.nan
 
 
 def when_table(records, floors):
-    """`when_found` of each training, from the records {size: {seed: record}}."""
+    """When the next frame is found, and what is left of it as windows grow: a row for each stage.
+
+    From the records {size: {seed: record}}; means over trainings, and their range.
+    """
     rows = {}
-    for size, of_size in records.items():
-        for seed, record in of_size.items():
-            found, stages = when_found(record, floors)
-            row = {"found after (1000 trajectories)": f"{found:.0f}".replace("nan", "never")}
-            for n_frames, (lowest, end) in stages.items():
-                row[f"{n_frames} frames: lowest"] = f"{lowest:.2f}"
-                row[f"{n_frames} frames: end"] = f"{end:.2f}"
-            rows[f"{size}-{seed}"] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def path_table(trainings):
-    """Shares of the noise that came on each path, and errors over the floor without them."""
-    columns = {
-        "seen in the frame": ("frame", 3),
-        "in the statistics": ("statistics", 3),
-        "in later frames": ("later", 3),
-        "error as it is": ("ratio", 2),
-        "frame drawn again": ("ratio_redrawn", 2),
-        "statistics too": ("ratio_unseen", 2),
-    }
-    return _by_length(trainings, "paths", columns)
+    for size, seeds in records.items():
+        curves = [floors_by_step(record, floors) for record in seeds.values()]
+        found = [after for after in map(found_after, curves) if np.isfinite(after)]
+        row = {
+            "trainings": len(curves),
+            "that find it": f"{len(found)} of {len(curves)}",
+            "after (thousands)": with_range(f"{np.mean(found):.0f}", found, 0)
+            if found
+            else "never",
+        }
+        for n_frames in dict.fromkeys(curves[0]["n_frames"].tolist()):
+            value, error = floors[n_frames]["honest"]
+            ratios = [c["trajectory_loss"][c["n_frames"] == n_frames] / value for c in curves]
+            reader = {"reader / honest": f"{floors[n_frames]['reader'][0] / value:.3f}"}
+            rows[size, n_frames] = (
+                row
+                | reader
+                | {
+                    name: spread_text([(chosen(r), chosen(r) * error / value) for r in ratios])
+                    for name, chosen in (
+                        ("lowest / honest", np.min),
+                        ("last / honest", lambda r: r[-1]),
+                    )
+                }
+            )
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "frames"])
 
 
 def main_path(trainings):
@@ -185,135 +213,139 @@ def main_path(trainings):
     def judge(content):
         path = content["paths"][-1]
         rest = path["statistics"][0] + path["later"][0]
-        error = np.sqrt(sum(path[name][1] ** 2 for name in ("frame", "statistics", "later")))
+        error = np.linalg.norm([path[name][1] for name in ("frame", "statistics", "later")])
         return below_floor((rest - path["frame"][0], error), 0.0)
 
     return _judged(trainings, judge)
 
 
+def _by_training(trainings, row):
+    rows = {f"{s}-{n}": row(c) for s, seeds in trainings.items() for n, c in seeds.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
+
+
 def head_table(trainings):
     """The head of each training that looks at the next frame most, and the error without it.
 
-    Columns: the head, its weight on the next frame by length of the windows, that of the head that
-    comes second in the first length, and error over floor inside of the whole model, without the
-    head, and without another one instead.
+    Its weight on the next frame by length of the windows, that of the head that comes second, and
+    error over floor of the whole model, without the head, and without another one instead.
     """
-    rows = {}
-    for size, seeds in trainings.items():
-        for seed, content in seeds.items():
-            attention, (whole, one, *_) = content["attention"], content["ablation"]["rows"]
-            layer, head = attention[0]["head"]
-            row = {"head": f"layer {layer + 1}, head {head + 1}"}
-            for entry in attention:
-                weight = entry["next"][layer][head]
-                row[f"weight, {entry['n_frames']} frames"] = f"{weight:.2f}"
-            row["of the next head"] = f"{np.sort(attention[0]['next'], axis=None)[-2]:.2f}"
-            row["whole model"] = spread_text([whole["finders"]])
-            row["without it"] = spread_text([one["finders"]])
-            row["without another"] = spread_text([one["others"]])
-            rows[f"{size}-{seed}"] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
+
+    def row(content):
+        whole, one, *_ = content["ablation"]["rows"]
+        attention, (layer, head) = content["attention"], content["attention"][0]["head"]
+        weights = {
+            f"weight, {e['n_frames']} frames (n = {e['n']})": _over_blocks(e["near"][NEXT])
+            for e in attention
+        }
+        return {
+            "head": f"layer {layer + 1}, head {head + 1}",
+            **weights,
+            "of the next head": f"{np.sort(attention[0]['next'], axis=None)[-2]:.2f}",
+            f"error / floor (n = {content['ablation']['n']})": spread_text([whole["finders"]]),
+            "without it": spread_text([one["finders"]]),
+            "without another": spread_text([one["others"]]),
+        }
+
+    return _by_training(trainings, row)
 
 
-def one_head_does_it(content):
-    """Whether a single head carries what a training reads; "reads nothing" if it does not read.
+def _over_blocks(values):
+    # mean over positions as text, with its error over blocks of neighbouring ones
+    values = np.array([v for v in values if v is not None], float)
+    values = values[np.isfinite(values)]
+    blocks = np.array_split(values, max(2, len(values) // BLOCK))
+    return spread_text([(values.mean(), mean_with_error([b.mean() for b in blocks])[1])])
+
+
+def head_verdicts(trainings):
+    """Whether a single head carries what is read; "reads nothing" where nothing is.
 
     "confirmed" if the error is below the floor, comes back to it or above without the head, and
     stays below without another one.
     """
-    whole, one, *_ = content["ablation"]["rows"]
-    if below_floor(whole["finders"]) != "confirmed":
-        return "reads nothing"
-    without, control = below_floor(one["finders"]), below_floor(one["others"])
-    if without == "confirmed":  # still below
-        return "refuted"
-    return "confirmed" if control == "confirmed" else "undecided"
 
+    def judge(content):
+        whole, one, *_ = content["ablation"]["rows"]
+        if below_floor(whole["finders"]) != "confirmed":
+            return "reads nothing"
+        if below_floor(one["finders"]) == "confirmed":  # still below
+            return "refuted"
+        return "confirmed" if below_floor(one["others"]) == "confirmed" else "undecided"
 
-def head_verdicts(trainings):
-    """`one_head_does_it` of each size."""
-    return _judged(trainings, one_head_does_it)
+    return _judged(trainings, judge)
 
 
 def attention_against_error(content):
     """Whether the error of a position is large where its attention misses the next frame.
 
-    Returns a dict. "correlation": (value, low, high), Spearman's, over the positions inside, with a
-    bootstrap interval over blocks of `BLOCK` of them; "n_above": positions whose error is above the
-    floor by two standard errors, of "n"; "weight_above" and "weight_else": mean weight on the next
-    frame at these and at the others.
+    Returns a dict. "correlation": (value, low, high), Spearman's, over interior positions, with a
+    bootstrap interval over blocks of `BLOCK` of them; "is_above": which of these have an error
+    above the floor by two standard errors; "weight": their attention on the next frame.
     """
-    position = content["position"]
-    (attention,) = (e for e in content["attention"] if e["n_frames"] == position["n_frames"])
+    position, attention = content["position"], content["attention"][-1]
     weight, ratio, error = (
         np.array(values[N_RELAX:-1], float)
         for values in (attention["near"][NEXT], position["ratio"], position["error"])
     )
-    blocks = np.array_split(np.arange(len(weight)), max(1, len(weight) // BLOCK))
-    rng, drawn = np.random.default_rng(0), []
-    for _ in range(1000):
-        chosen = np.concatenate([blocks[i] for i in rng.integers(len(blocks), size=len(blocks))])
-        drawn.append(rank_correlation(weight[chosen], ratio[chosen]))
-    is_above = ratio - WIDTH * error > 1
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return {
-        "correlation": (float(rank_correlation(weight, ratio)), float(low), float(high)),
-        "n_above": int(is_above.sum()),
-        "n": len(weight),
-        "weight_above": float(weight[is_above].mean()) if is_above.any() else np.nan,
-        "weight_else": float(weight[~is_above].mean()) if not is_above.all() else np.nan,
-    }
+    blocks = np.array_split(np.arange(len(weight)), max(2, len(weight) // BLOCK))
+
+    def correlation(counts):
+        chosen = np.concatenate([np.tile(b, int(c)) for b, c in zip(blocks, counts, strict=True)])
+        return rank_correlation(weight[chosen], ratio[chosen])
+
+    found = bootstrap(correlation, len(blocks), n_samples=1000)
+    interval = (found.value, found.low, found.high)
+    return {"correlation": interval, "is_above": ratio - WIDTH * error > 1, "weight": weight}
 
 
 def position_table(trainings):
-    """`attention_against_error` of each training that reads the next frame."""
-    rows = {}
-    for size, seeds in trainings.items():
-        for seed, content in seeds.items():
-            if below_floor(at_length(content)["interior"]["ratio"]) != "confirmed":
-                continue
-            found = attention_against_error(content)
-            value, low, high = found["correlation"]
-            rows[f"{size}-{seed}"] = {
-                "rank correlation": f"{value:.2f} [{low:.2f}, {high:.2f}]",
-                "positions above the floor": f"{found['n_above']} of {found['n']}",
-                "weight on the next frame there": f"{found['weight_above']:.2f}",
-                "elsewhere": f"{found['weight_else']:.2f}",
-            }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    """`attention_against_error` of each training of the sizes that read the next frame."""
+
+    def row(content):
+        found = attention_against_error(content)
+        is_above, weight = found["is_above"], found["weight"]
+        n = content["position"]["n"], content["attention"][-1]["n"]
+        return {
+            "trajectories (error, attention)": "{}, {}".format(*n),
+            "rank correlation": "{:.2f} [{:.2f}, {:.2f}]".format(*found["correlation"]),
+            "positions above the floor": f"{is_above.sum()} of {len(is_above)}",
+            "weight on the next frame there": f"{np.mean(weight, where=is_above):.2f}",
+            "elsewhere": f"{np.mean(weight, where=~is_above):.2f}",
+        }
+
+    return _by_training(_that_read(trainings), row)
+
+
+def _that_read(trainings):
+    reading = reads_next_frame(trainings)
+    return {size: seeds for size, seeds in trainings.items() if reading[size] == "confirmed"}
 
 
 def misses_explain(trainings):
     """Whether errors grow where attention misses the next frame, for sizes that read it.
 
-    "confirmed" if the rank correlation is negative in every training. Sizes with a training that
-    does not read the next frame are left out.
+    "confirmed" if the rank correlation is negative in every training.
     """
 
     def judge(content):
         _, low, high = attention_against_error(content)["correlation"]
         return "confirmed" if high < 0 else "refuted" if low > 0 else "undecided"
 
-    reading = reads_next_frame(trainings)
-    return _judged({s: c for s, c in trainings.items() if reading[s] == "confirmed"}, judge)
+    return _judged(_that_read(trainings), judge)
 
 
-def ends_of_variants(variants):
-    """Error over floor and noise seen where the trainings of the variants end, a row for each."""
-    columns = {
-        "inside": ("interior", "ratio", 3),
-        "last": ("last", "ratio", 3),
-        "noise seen inside": ("interior", "noise_seen", 3),
+def words(trainings, variants, n_shorter=128):
+    """What the prose cites, by key; `n_shorter` are frames of a shorter window."""
+    found = {
+        "shorter": n_shorter,
+        "verdicts_shorter": in_words(reads_next_frame(trainings, n_frames=n_shorter), trainings),
+        "head_verdicts": in_words(head_verdicts(trainings), trainings),
+        "path_verdicts": in_words(main_path(trainings), trainings),
+        "miss_verdicts": in_words(misses_explain(trainings), trainings),
     }
-    rows = {
-        name: _row([curve[-1] for curve in curves], columns) for name, curves in variants.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def variants_below_floor(variants, place="interior"):
-    """Which variants end below the floor, as verdicts."""
-    return {
-        name: together(below_floor(curve[-1][place]["ratio"]) for curve in curves)
-        for name, curves in variants.items()
-    }
+    for key, place in (("", "interior"), ("_last", "last")):
+        found[f"full_length{key}"] = full_length_in_words(trainings, place)
+        found[f"verdicts{key}"] = in_words(reads_next_frame(trainings, place), trainings)
+        found[f"below_floor{key}"] = in_words(variants_below_floor(variants, place), variants)
+    return found

@@ -34,20 +34,20 @@ def test_observations_go_on_from_where_they_stopped(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(ceiling, "_PORTION", 2)
     path = tmp_path / "ceiling_metastable.json"
     assert load_ceilings("metastable", tmp_path) == {}
-    ceiling.observe("metastable", path, [(0, 60, 2)])
+    ceiling.observe("metastable", path, [(0, 30, 2)])
     capsys.readouterr()
-    ceiling.observe("metastable", path, [(0, 60, 3), (50, 60, 2), (0, 60, 1)])
-    assert capsys.readouterr().out.splitlines()[0] == "metastable, 60 frames from 0: 3 of 3"
+    ceiling.observe("metastable", path, [(0, 30, 3), (0, 30, 1)])
+    assert capsys.readouterr().out.splitlines() == ["metastable, 30 frames from 0: 3 of 3"]
     found = load_ceilings("metastable", tmp_path)
-    assert {key: len(part.first) for key, part in found.items()} == {(0, 60): 3, (50, 60): 2}
-    data = make_dataset(3, "test", FINAL_TEST)
-    expected = IdealObserver(data.config, 0, 60).observe(data.trajectories[:2, :60])
-    np.testing.assert_allclose(found[0, 60].first[:2], expected.first, atol=1e-4)
-    np.testing.assert_allclose(found[0, 60].last[:2], expected.last, atol=1e-4)
+    assert {key: len(part.first) for key, part in found.items()} == {(0, 30): 3}
+    data = make_dataset(2, "test", FINAL_TEST)
+    expected = IdealObserver(data.config, 0, 30).observe(data.trajectories[:, :30])
+    np.testing.assert_allclose(found[0, 30].first[:2], expected.first, atol=1e-4)
+    np.testing.assert_allclose(found[0, 30].last[:2], expected.last, atol=1e-4)
     record = json.loads(path.read_text()) | {"data": "other"}
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match="other trajectories"):
-        ceiling.observe("metastable", path, [(0, 60, 4)])
+        ceiling.observe("metastable", path, [(0, 30, 4)])
 
 
 def test_the_approximation_is_of_a_validation_set_and_of_the_test_set(tmp_path, capsys):

@@ -14,7 +14,7 @@ from mb_support.studies.classification import kept_predictions as evaluation
 from mb_support.studies.classification.kept_predictions import Predictions, Task
 from mb_support.training import trainings
 
-KEPT = [name for name in evaluation.names() if evaluation.result_path(name).exists()]
+KEPT = [name for name in evaluation.parts() if evaluation.result_path(name).exists()]
 COMMITTED = [size for size in SIZES if size in KEPT]
 
 
@@ -65,82 +65,51 @@ def test_all_trainings_are_scored_on_the_same_trajectories_of_their_data():
     assert evaluation.N_TEST == 5000
 
 
-@pytest.mark.parametrize("name", evaluation.names())
-def test_tasks_are_distinct_and_fit(name):
-    tasks = evaluation.tasks(name)
-    assert len(set(tasks)) == len(tasks)
-    for task in tasks:
-        n_frames = evaluation.whole(task.regime).length
-        assert task.start + task.length <= n_frames and task.n >= 1000
+def test_tasks_are_distinct_and_fit():
+    for tasks in map(evaluation.tasks, evaluation.parts()):
+        assert len(set(tasks)) == len(tasks)
+        for task in tasks:
+            n_frames = evaluation.whole(task.regime).length
+            assert task.start + task.length <= n_frames and task.n >= 1000
 
 
-def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="unknown training 'huge'"):
-        evaluation.tasks("huge")
-
-
-def test_predictions_are_kept_and_read(folders):
-    said = []
-    assert evaluation.evaluate("small", folders, TASKS, said.append)
-    assert len(said) == len(TASKS) + 1
-    kept = Predictions.load("small", small_model(), folders)
-    assert kept.tasks == TASKS
+def test_predictions_are_kept_and_read_and_not_made_again(folders, capsys):
+    assert evaluation.evaluate("small", folders, TASKS)
+    kept = Predictions("small", folders)
+    assert list(kept.states) == TASKS
     data = make_dataset(6, "test", FINAL_TEST)
     expected = evaluation.predict_states(small_model(), data.trajectories)[0]
     np.testing.assert_array_equal(kept.whole(), expected)
     expected = evaluation.predict_states(small_model(), data.trajectories[:4, 30:80])[0]
-    np.testing.assert_array_equal(kept.states(TASKS[3]), expected)
+    np.testing.assert_array_equal(kept.states[TASKS[3]], expected)
     table = kept.slice_table("metastable", 50, np.zeros((3, 512), int))
     np.testing.assert_array_equal(table["start"], [0, 30])
     np.testing.assert_array_equal(table["n"], 3)
     assert table["label"][1] == np.mean(expected[:3] == 0)
-
-
-def test_what_was_not_evaluated_is_refused(folders):
-    evaluation.evaluate("small", folders, TASKS, lambda line: None)
-    kept = Predictions.load("small", folder=folders)
-    for ask in (
-        lambda: kept.states(Task("wild", 6, 0, 256)),
-        lambda: kept.whole("wild"),
-        lambda: kept.slice_table("wild", 50, np.zeros((3, 256), int)),
-    ):
-        with pytest.raises(ValueError, match="evaluated"):
-            ask()
-
-
-def test_what_is_there_is_not_evaluated_again(folders):
-    said = []
-    assert evaluation.evaluate("small", folders, TASKS[2:], said.append)
-    assert not evaluation.evaluate("small", folders, TASKS[2:], said.append)
-    assert said[-1] == "small is up to date"
-    assert evaluation.evaluate("small", folders, TASKS[1:], said.append)  # something new
+    capsys.readouterr()
+    assert not evaluation.evaluate("small", folders, TASKS)
+    assert capsys.readouterr().out == "small is up to date\n"
+    assert evaluation.evaluate("small", folders, TASKS[2:])  # something else
     torch.manual_seed(2)
     TrajectoryTransformer(small_model().config).save_pretrained(paths.CHECKPOINTS / "small")
-    assert evaluation.evaluate("small", folders, TASKS[1:], said.append)  # other weights
+    assert evaluation.evaluate("small", folders, TASKS[2:])  # other weights
 
 
-def test_without_weights_what_was_kept_stays(folders):
-    said = []
-    assert not evaluation.evaluate("small-3", folders, report=said.append)
-    assert said == ["small-3: not evaluated, there are no weights of it here"]
+def test_without_weights_what_was_kept_stays(folders, capsys):
+    assert not evaluation.evaluate("small-3", folders)
+    assert "there are no weights of it here" in capsys.readouterr().out
 
 
-def test_predictions_of_other_weights_or_trajectories_are_refused(folders):
-    with pytest.raises(
-        ValueError,
-        match="no predictions of 'small'.*mb_support.studies classification small",
-    ):
-        Predictions.load("small", folder=folders)
-    evaluation.evaluate("small", folders, TASKS[2:3], lambda line: None)
+def test_predictions_of_other_trajectories_are_refused(folders):
+    with pytest.raises(ValueError, match="no predictions of 'small'.*classification small"):
+        Predictions("small", folders)
+    evaluation.evaluate("small", folders, TASKS[2:3])
     path = evaluation.result_path("small", folders)
     record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"weights": "other"}))
-    with pytest.raises(ValueError, match="made with other weights of 'small'"):
-        Predictions.load("small", small_model(), folders)
     record["test_sets"]["metastable"]["seed"] += 1
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match="made of other trajectories"):
-        Predictions.load("small", folder=folders)
+        Predictions("small", folders)
 
 
 def test_all_trainings_of_a_recipe_are_found(folders):
@@ -158,16 +127,16 @@ def test_all_trainings_of_a_recipe_are_found(folders):
 
 
 def test_kept_states_are_checked_against_some_predicted_again(folders):
-    task = TASKS[0]
-    evaluation.evaluate("small", folders, [task], lambda line: None)
-    kept, data = Predictions.load("small", folder=folders), make_dataset(3, "test", FINAL_TEST)
-    stored = evaluation.checked_states(small_model(), data, kept, task, n_live=9)
-    assert stored.shape == (6,)
-    wrong = stored.copy()
-    wrong[2] = 1 - wrong[2]
-    kept = Predictions(kept.record | {"states": [evaluation.pack(wrong)]})
-    with pytest.raises(ValueError, match="1 of 3 states of 'small' are not those that were kept"):
-        evaluation.checked_states(small_model(), data, kept, task, n_live=9)
+    evaluation.evaluate("small", folders, TASKS[:1])
+    kept, data = Predictions("small", folders), make_dataset(3, "test", FINAL_TEST)
+    evaluation.check_states(small_model(), data, kept, n_live=9)
+    kept.states[TASKS[0]][2] ^= 1
+    with pytest.raises(ValueError, match="1 of 3 states of 'small' are not those kept"):
+        evaluation.check_states(small_model(), data, kept, n_live=9)
+    kept.states[TASKS[0]][2] ^= 1
+    kept.record["weights"] = "others"
+    with pytest.raises(ValueError, match="of other weights"):
+        evaluation.check_states(small_model(), data, kept, n_live=9)
 
 
 # ---- what is committed -------------------------------------------------------------------------
@@ -176,20 +145,22 @@ def test_kept_states_are_checked_against_some_predicted_again(folders):
 @pytest.mark.parametrize("size", COMMITTED)
 def test_kept_predictions_are_those_of_the_committed_weights(size):
     model = inference.load_checkpoint(size)
-    kept = Predictions.load(size, model)
-    n = {"small": 12, "medium": 6, "large": 2}[size]
-    sets = {task.regime: make_dataset(n, "test", FINAL_TEST, task.regime) for task in kept.tasks}
-    for task in kept.tasks[::4]:
-        found = evaluation.predict_states(model, task.frames(sets[task.regime].trajectories))
+    kept = Predictions(size)
+    assert kept.record["weights"] == inference.weights_digest(model)
+    n = {"small": 12, "medium": 4, "large": 2}[size]
+    tasks = list(kept.states)[1::8]  # reversed trajectories, and slices
+    data = make_dataset(n, "test", FINAL_TEST)
+    for task in tasks:
+        found = evaluation.predict_states(model, task.frames(data.trajectories))
         certain = abs(found[1][:, 0] - 0.5) > 1e-3  # last digits may decide the others
-        np.testing.assert_array_equal(kept.states(task)[:n][certain], found[0][certain])
+        np.testing.assert_array_equal(kept.states[task][:n][certain], found[0][certain])
 
 
 @pytest.mark.parametrize("size", COMMITTED)
 def test_the_committed_model_is_one_of_its_trainings(size):
     names = [name for name in KEPT if name.rpartition("-")[0] == size]
     weights = {json.loads(evaluation.result_path(name).read_text())["weights"] for name in names}
-    assert Predictions.load(size).record["weights"] in weights
+    assert Predictions(size).record["weights"] in weights
 
 
 def test_no_training_is_scored_on_test_trajectories():

@@ -15,16 +15,15 @@ def trainings_of(accuracies, labels, rng, hard=None):
 
 @pytest.fixture
 def labels():
-    return np.random.default_rng(0).integers(0, 2, 4000)
+    return np.random.default_rng(0).integers(0, 2, 2000)
 
 
-def test_scores_of_each_seed_are_those_of_scikit_learn(labels):
+def test_means_over_seeds_are_those_of_scikit_learn(labels):
     found = trainings_of([0.9, 0.95], labels, np.random.default_rng(1))
-    table = over_seeds.scores_by_seed(labels, found)
-    for states, (_, row) in zip(found, table.iterrows(), strict=True):
-        expected = precision_recall_fscore_support(labels, states, average="weighted")[:3]
-        np.testing.assert_allclose(row[["precision", "recall", "f1"]], expected)
-        assert row["accuracy"] == np.mean(states == labels)
+    mean = over_seeds.scores_over_seeds(labels, {"small": found}, 2)["small"]["mean"]
+    expected = [precision_recall_fscore_support(labels, f, average="weighted")[:3] for f in found]
+    np.testing.assert_allclose(mean[["precision", "recall", "f1"]], np.mean(expected, axis=0))
+    assert mean["accuracy"] == np.mean(found == labels)
 
 
 def test_errors_from_trajectories_are_binomial_when_seeds_agree(labels):
@@ -39,17 +38,17 @@ def test_errors_from_trajectories_are_binomial_when_seeds_agree(labels):
 def test_intervals_cover_the_mean_of_many_trainings_as_often_as_they_say():
     rng = np.random.default_rng(5)
     covered = []
-    for _ in range(200):
-        labels = rng.integers(0, 2, 1000)
+    for _ in range(80):
+        labels = rng.integers(0, 2, 500)
         recipes = {
             name: trainings_of(rng.normal(centre, 0.015, k), labels, rng)
             for name, centre, k in (("small", 0.90, 3), ("large", 0.94, 2))
         }
-        tables = over_seeds.scores_over_seeds(labels, recipes, n_bootstrap=100)
+        tables = over_seeds.scores_over_seeds(labels, recipes, n_bootstrap=40)
         for name, truth in (("small", 0.90), ("large", 0.94)):
             row = tables[name].loc["accuracy"]
             covered.append(row["low"] <= truth <= row["high"])
-    assert 0.92 < np.mean(covered) <= 1.0
+    assert np.mean(covered) > 0.92  # rather too wide than too narrow
 
 
 def test_scatter_is_pooled_over_recipes(labels):
@@ -102,10 +101,10 @@ def test_verdicts_follow_the_intervals(labels):
     recipes = {
         "small": trainings_of([0.90, 0.901, 0.902], labels, rng),
         "medium": trainings_of([0.95, 0.951, 0.952], labels, rng),
-        "large": trainings_of([0.95, 0.951, 0.952], labels, rng),
     }
+    recipes["large"] = recipes["medium"]
     tables = over_seeds.scores_over_seeds(labels, recipes)
-    goals = {"small": 0.85, "medium": 0.95, "large": 0.99}
+    goals = {"small": 0.85, "medium": np.mean(recipes["medium"] == labels), "large": 0.99}
     assert over_seeds.reached_verdicts(tables, goals) == {
         "small": "confirmed",
         "medium": "undecided",
@@ -118,8 +117,3 @@ def test_verdicts_follow_the_intervals(labels):
 def test_what_cannot_be_judged_is_refused(labels):
     with pytest.raises(ValueError, match="no recipe was trained twice"):
         over_seeds.accuracy_differences(labels, {"small": labels[None]})
-    for call in (over_seeds.scores_over_seeds, over_seeds.accuracy_differences):
-        with pytest.raises(ValueError, match=r"must have shape \(n_seeds, 4000\)"):
-            call(labels, {"small": labels})
-    with pytest.raises(ValueError, match="must have shape"):
-        over_seeds.scores_by_seed(labels, labels[None, :-1])

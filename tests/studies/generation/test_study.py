@@ -1,4 +1,4 @@
-"""What is kept of forecasts and continuations, and the tables, verdict and figures made of it."""
+"""What is kept of forecasts and continuations, and tables, verdict and figures made of it."""
 
 import matplotlib
 
@@ -12,12 +12,11 @@ from matplotlib import pyplot as plt
 
 from mb_support.generation import generate
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer, weights_digest
-from mb_support.plotting import generation as forecasts
+from mb_support.plotting import generation as plots
 from mb_support.plotting.style import SIZE_COLORS
 from mb_support.statistics import wilson_interval
-from mb_support.studies import measured
 from mb_support.studies.generation import study, tables
-from mb_support.studies.generation.study import squared_errors
+from mb_support.studies.generation.continuations import squared_errors
 
 TINY = study.GenerationMeasurement(
     windows=(8, 20),
@@ -32,7 +31,7 @@ TINY = study.GenerationMeasurement(
     n_long=(3, 2, 2),
     n_long_steps=10,
     n_drawn=2,
-    grid_step=0.05,
+    grid_step=0.08,
     family="validation",
     index=70,
 )
@@ -74,6 +73,7 @@ def test_continuations_are_scored_against_what_the_particle_did(found, model):
     np.testing.assert_allclose(row["errors"], errors[:, np.array(row["horizons"]) - 1].T, rtol=1e-3)
     np.testing.assert_allclose(exact["drawn"], trajectories[:2, 20:30], rtol=1e-3)
     assert [r["frames_per_step"] for r in content["growth"]] == [1, 3, 1, 3]  # 50 does not fit
+    assert np.shape(content["growth"][1]["echo"]) == (2, 4)
     assert np.shape(content["long"]["drawn"]) == (2, 10, 2)
 
 
@@ -92,7 +92,7 @@ def kept(windows, slices, growth, left=(-1, -1), seeds=1):
             "frames_per_step": 10,
             "horizons": [1, 5],
             "errors": growth,
-            "echo": [0.9, 0.2],
+            "echo": [[0.8, 1.0], [0.1, 0.3]],
         },
     ]
     settings = {"windows": [50], "slices": [99, 499], "slice_length": 100, "n_long_steps": 400}
@@ -178,8 +178,8 @@ def test_growth_is_in_units_of_the_exact_error(exact):
     assert models["small"].shape == (1, 2, 3)
     np.testing.assert_allclose(models["small"], 2.0)
     assert set(baselines) == {"last frame", "mean of the prompt"}
-    table = tables.growth_table(trainings, exact, 100)
-    assert table.loc["small", "1 ahead"] == "2.00 [2.00, 2.00]"
+    table = tables.growth_table(trainings, exact)
+    assert table.loc[(100, 1, "small"), "1 ahead"] == "2.00 [2.00, 2.00]"
 
 
 def test_ends_are_shares_over_all_trainings(exact):
@@ -191,18 +191,19 @@ def test_ends_are_shares_over_all_trainings(exact):
     low, high = np.mean([half, all_of_two], axis=0)
     assert row["at rest"] == f"0.75 [{low:.2f}, {high:.2f}] (0.50 to 1.00)"
     assert row["drifted off"].startswith("0.25 [") and row["drifted off"].endswith("(0.00 to 0.50)")
-    assert row["left after"] == "7" and row["trajectories"] == 2 and row["trainings"] == 2
-    assert tables.left_the_map(trainings) == f"small (2 seeds) {row['drifted off']}"
+    assert row["left after"] == "7 {7, 7}" and row["from a minimum"] == "0.10 {0.10, 0.20}"
+    assert row["trajectories"] == 2 and row["trainings"] == 2
+    assert tables.words(trainings, exact)["runaways"] == f"small (2 seeds) {row['drifted off']}"
     echo = tables.echo_table(trainings)
     row = echo.loc[("small", 100, 10)]
-    assert row["frames they sit on"] == "0.90" and row["trainings"] == 2
+    assert row["frames they sit on"] == "0.90 [0.80, 1.00]" and row["trainings"] == 2
 
 
 def test_a_size_trained_once_has_intervals_but_no_range(exact):
     one, two = (trainings_of(exact, 0.2, seeds=n) for n in (1, 2))
     two["small"][1] = two["small"][0] | {"windows": [exact["windows"]["exact"]]}
     for number, trainings in enumerate((one, two), start=1):
-        words = tables.saved_in_words(trainings, exact)
+        words = tables.words(trainings, exact)["skills"]
         assert words.startswith(f"small ({number} seed")
         assert ("to" in words) == (number == 2) and "[" in words
     verdicts = tables.deteriorates(one, exact)
@@ -217,6 +218,11 @@ def test_error_saved_is_a_share_of_the_reference():
     assert tables.error_saved(reference / 4, reference) == pytest.approx([0.75] * 3)
     value, low, high = tables.error_saved(rng.uniform(size=300), reference)
     assert low < 0 < high and low < value < high
+
+
+def test_horizons_run_from_one_to_the_last():
+    horizons = study.forecast_horizons(200, 15)
+    assert horizons[0] == 1 and horizons[-1] == 200 and (np.diff(horizons) > 0).all()
 
 
 def test_slices_are_named_by_their_first_frame(exact):
@@ -248,13 +254,6 @@ def test_a_part_is_made_once(tmp_path, model, monkeypatch):
         study.make_part("small-0", tmp_path, lines.append, TINY)
     assert lines[1] == "small-0 is up to date"
     assert json.loads((tmp_path / "small-0.json").read_text())["weights"] == weights_digest(model)
-
-
-def test_trainings_at_hand_can_be_loaded():
-    names = measured.trained_names()
-    assert "small" in {name.rpartition("-")[0] for name in names}
-    model, digest = measured.load_training(next(n for n in names if n.startswith("small-")))
-    assert digest == weights_digest(model) and not model.training
 
 
 def test_committed_weights_are_found_and_their_forecasts_repeated(found, model):
@@ -290,7 +289,7 @@ def test_continuations_begin_at_the_last_frame_of_the_prompt():
     exact = np.array([1, 20]), np.zeros((2, 2)), np.ones((2, 2))
     runs = {"from 20": actual + 1, "from 10": actual - 1}
     fig, axes = plt.subplots(1, 2, squeeze=False)
-    forecasts.plot_continuations(actual, {"small": runs}, 10, exact, axes)
+    plots.plot_continuations(actual, {"small": runs}, 10, exact, axes)
     drawn = [line for line in axes[0, 1].lines if line.get_color() == SIZE_COLORS["small"]]
     np.testing.assert_array_equal(drawn[0].get_xdata(), np.arange(21))
     np.testing.assert_allclose(drawn[0].get_ydata(), actual[9:, 1] + 1)
@@ -299,9 +298,11 @@ def test_continuations_begin_at_the_last_frame_of_the_prompt():
 
 def test_growth_saved_and_trails_return_their_axes(ax):
     horizons, growth = np.array([1, 10]), {"small": np.ones((3, 2, 3))}
-    assert forecasts.plot_error_growth(horizons, growth, {"last frame": np.ones(2)}, "", ax) is ax
-    saved = {"small": np.ones((3, 2, 3))}
-    assert forecasts.plot_saved([5, 9], saved, (0.1, 0.0, 0.2), ax) is ax
-    fig, other = plt.subplots()  # the first has logarithmic axes
-    assert forecasts.plot_trails(np.zeros((1, 3, 2)), TINY.solver(), "actual", other) is other
-    plt.close(fig)
+    assert plots.plot_error_growth(horizons, growth, {"last frame": np.ones(2)}, "", ax) is ax
+    fig, axes = plt.subplots(2, 2)
+    plots.plot_growth_panels(dict.fromkeys("abc", (horizons, growth, {})), axes)
+    assert [text.get_text() for text in axes[1, 1].get_legend().texts] == ["exact mean", "small"]
+    assert plots.plot_saved([5, 9], growth, (0.1, 0.0, 0.2), axes[0, 0]) is axes[0, 0]
+    fig, other = plt.subplots()  # the others have logarithmic axes
+    assert plots.plot_trails(np.zeros((1, 3, 2)), TINY.solver(), "actual", other) is other
+    plt.close("all")

@@ -14,7 +14,7 @@ from mb_support.plotting import leak as plots
 from mb_support.studies.generation.tables import in_words
 from mb_support.studies.leak import tables
 from mb_support.studies.leak.heads import NEXT, OFFSETS
-from mb_support.studies.leak.study import VARIANTS
+from mb_support.studies.leak.variants import VARIANTS
 from mb_support.training import TrainingConfig
 
 N_POSITIONS = 200
@@ -81,12 +81,12 @@ def test_texts_tell_trajectories_and_trainings_apart():
     assert tables.spread_text([(0.2, 0.01)]) == "0.20 ± 0.02"
     table = tables.length_table({"small": {0: training(0.5), 1: training(0.7)}})
     row = table.loc[("small", 201)]
-    assert row["inside"] == "0.60 ± 0.02 (0.50 to 0.70)"
+    assert row["error / floor, interior"] == "0.60 ± 0.02 (0.50 to 0.70)"
     assert row["trainings"] == 2 and row["trajectories"] == 50
 
 
 FLOORS = {
-    16: {"honest": [1.0, 0], "reader": [0.1, 0]},
+    16: {"honest": [1.0, 0.01], "reader": [0.1, 0]},
     32: {"honest": [0.8, 0], "reader": [0.05, 0]},
 }
 
@@ -109,13 +109,16 @@ def test_exact_values_follow_the_length_of_the_windows():
 
 def test_found_is_when_the_loss_first_lies_below_the_honest_floor():
     losses = [1.2, 0.95, 0.5, 0.2, 0.3] + [0.4] * 4 + [0.16]
-    found, stages = tables.when_found(record(losses), FLOORS)
-    assert found == pytest.approx(6 * 4 / 1000)
-    assert stages[16] == pytest.approx((0.2, 0.3))
-    assert stages[32] == pytest.approx((0.2, 0.2))
-    assert np.isnan(tables.when_found(record([1.2] * 10), FLOORS)[0])
-    table = tables.when_table({"small": {0: record([1.2] * 10)}}, FLOORS)
-    assert table.loc["small-0"].tolist() == ["never", "1.20", "1.20", "1.50", "1.50"]
+    found, never = record(losses), record([1.2] * 10)
+    assert tables.found_after(tables.floors_by_step(found, FLOORS)) == pytest.approx(6 * 4 / 1000)
+    assert np.isnan(tables.found_after(tables.floors_by_step(never, FLOORS)))
+    table = tables.when_table({"small": {0: found, 1: never}, "large": {0: never}}, FLOORS)
+    row = table.loc[("small", 16)]
+    assert row["that find it"] == "1 of 2" and row["reader / honest"] == "0.100"
+    assert row["lowest / honest"] == "0.70 ± 0.01 (0.20 to 1.20)"
+    assert table.loc[("small", 32), "last / honest"] == "0.85 ± 0.00 (0.20 to 1.50)"
+    assert table.loc[("large", 16), "after (thousands)"] == "never"
+    assert tables.windows_of({0: found}) == [16, 32]
 
 
 def test_more_came_through_the_frame_than_otherwise():
@@ -136,11 +139,12 @@ def test_more_came_through_the_frame_than_otherwise():
     ],
 )
 def test_one_head_does_it_if_the_error_comes_back_without_it_alone(settings, verdict):
-    assert tables.one_head_does_it(training(**settings)) == verdict
     found = {"large": {0: training(**settings), 1: training(**settings)}}
     assert tables.head_verdicts(found) == {"large": verdict}
     row = tables.head_table(found).loc["large-1"]
-    assert row["head"] == "layer 1, head 2" and row["weight, 201 frames"] == "0.90"
+    assert row["head"] == "layer 1, head 2" and row["weight, 201 frames (n = 5)"].startswith(
+        "0.90 ±"
+    )
     assert row["of the next head"] == "0.10"
 
 
@@ -148,8 +152,9 @@ def test_errors_grow_where_attention_misses_the_next_frame():
     found = tables.attention_against_error(training(misses=0.8))
     value, low, high = found["correlation"]
     assert low <= value <= high < 0
-    assert found["n_above"] == pytest.approx(N_POSITIONS / 2, abs=1)
-    assert found["weight_above"] < 0.2 < 0.8 < found["weight_else"]
+    is_above, weight = found["is_above"], found["weight"]
+    assert is_above.sum() == pytest.approx(N_POSITIONS / 2, abs=1)
+    assert weight[is_above].mean() < 0.2 < 0.8 < weight[~is_above].mean()
     trainings = {"medium": {0: training(misses=0.8)}, "small": {0: training(1.0)}}
     assert tables.misses_explain(trainings) == {"medium": "confirmed"}
     assert list(tables.position_table(trainings).index) == ["medium-0"]
@@ -177,8 +182,8 @@ def test_variants_are_judged_at_the_end_of_all_their_trainings():
     verdicts = {"bidirectional": "confirmed", "causal, own statistics": "undecided"}
     assert tables.variants_below_floor(found) == verdicts
     assert set(tables.variants_below_floor(found, "last").values()) == {"refuted"}
-    table = tables.ends_of_variants(found)
-    assert table.loc["bidirectional", "inside"] == "0.850 ± 0.020 (0.800 to 0.900)"
+    table = tables.variant_table(found)
+    assert table.loc["bidirectional", "error / floor, interior"] == "0.850 ± 0.020 (0.800 to 0.900)"
     assert table.loc["bidirectional", ["trainings", "trajectories"]].tolist() == [2, 50]
 
 
@@ -204,10 +209,11 @@ def ax():
     plt.close(fig)
 
 
-def test_losses_are_drawn_between_the_exact_values(ax):
+def test_losses_are_drawn_over_the_honest_value(ax):
     curves = [tables.floors_by_step(record([1.0] * 10), FLOORS)] * 2
-    assert plots.plot_losses(curves, "small", ax) is ax
-    assert {line.get_label() for line in ax.lines} >= {"honest", "reader", "trainings"}
+    assert plots.plot_losses({"small": curves}, ax) is ax
+    (line,) = [line for line in ax.lines if line.get_label() == "small"]
+    np.testing.assert_allclose(line.get_ydata(), [1.0] * 5 + [1 / 0.8] * 5)
 
 
 def test_means_over_trainings_are_drawn(ax):
@@ -225,8 +231,15 @@ def test_figures_return_their_axes(ax):
     found = {label: [curve(1.0, 2.0), curve(1.0, 1.5)] for *_, label in VARIANTS.values()}
     assert plots.plot_over_training(found, ax) is ax
     assert plots.plot_by_distance(found, ax) is ax
-    fig, other = plt.subplots()
-    for quantity in ("error", "attention"):
-        drawn = plots.plot_by_position({0: training(misses=0.5)}, quantity, (16,), "medium", other)
-        assert drawn is other
+    fig, axes = plt.subplots(1, 2, squeeze=False)
+    plots.plot_by_position({"medium": {0: training(misses=0.5)}}, {"medium": [16]}, axes)
+    assert all(ax.lines for ax in axes.flat)
     plt.close(fig)
+
+
+def test_words_for_the_prose_are_of_all_sizes():
+    trainings = {"small": {0: training(1.1)}, "large": {0: training(0.2, misses=0.8)}}
+    found = tables.words(trainings, {"bidirectional": [curve(2, 0.9)]})
+    assert found["verdicts"] == "refuted: small (1 seed); confirmed: large (1 seed)"
+    assert found["head_verdicts"] == "reads nothing: small (1 seed); confirmed: large (1 seed)"
+    assert found["below_floor"] == "confirmed: bidirectional (1 seed)"

@@ -1,8 +1,11 @@
 """The Müller-Brown potential, in its original (unscaled) form and reduced units."""
 
+from functools import cached_property
+
 import numpy as np
 
-from .checks import checked_positions
+from ..checks import checked_positions
+from .surface import Potential, largest_curvature
 
 #: Parameters of the four Gaussian terms, Müller and Brown (1979), Fig. 1 and its caption.
 AMPLITUDE = np.array([-200.0, -100.0, -170.0, 15.0])
@@ -70,3 +73,39 @@ def force(positions):
     along_x = -(value * (2 * A * dx + B * dy)).sum(axis=-1)
     along_y = -(value * (B * dx + 2 * C * dy)).sum(axis=-1)
     return np.stack([along_x, along_y], axis=-1)
+
+
+class _MuellerBrown(Potential):
+    # with energy and force by numpy, to which everything else is held
+
+    def __init__(self):
+        bounds = ((-4.0, -2.5), (2.5, 4.0))  # at kT = 154 a trajectory does come to (-3, 3)
+        self._lay_out(((-1.5, -0.2), (1.2, 2.0)), False, bounds)
+        self.finite_range = 10.0
+        self._name_states(MINIMA, (0, 1, 1))  # C belongs to B: its committor to B is above 0.8
+
+    def __call__(self, positions):
+        return potential(positions)
+
+    def force(self, positions):
+        return force(positions)
+
+    @cached_property
+    def curvature(self):
+        return largest_curvature(force, MINIMA, 1e-5 * np.eye(2))
+
+    @cached_property
+    def highest_pass(self):
+        return float(potential(SADDLES).max())
+
+    def region(self, highest):
+        # the fourth term rises on all sides: a coarse look is enough
+        side = np.arange(-6.0, 6.0, 0.02)
+        below = potential(np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1)) <= highest
+        in_x, in_y = side[below.any(axis=1)], side[below.any(axis=0)]
+        low = np.minimum([in_x[0], in_y[0]], self.box[0])
+        return np.array([low, np.maximum([in_x[-1], in_y[-1]], self.box[1])])
+
+
+#: The potential of the poster as a `Potential`; the default wherever one can be given.
+MUELLER_BROWN = _MuellerBrown()

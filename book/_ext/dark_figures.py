@@ -1,0 +1,52 @@
+"""Show in the dark theme the second picture that chapters keep of each figure."""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+#: As in `mb_support.plotting.pictures`.
+MIME = "application/vnd.mb-support.dark+png"
+
+
+def find_dark_figures(app):
+    """Collect {digest of a figure: its dark picture} from the executed notebooks."""
+    app.dark_figures = {}
+    for path in sorted(Path(app.srcdir, "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+                if MIME in data:
+                    light = base64.b64decode("".join(data["image/png"]))
+                    dark = base64.b64decode("".join(data[MIME]))
+                    app.dark_figures[hashlib.sha256(light).digest()] = dark
+
+
+def add_dark_figures(app, pagename, templatename, context, doctree):
+    """Put the dark picture beside the light one; the style sheet shows one of them."""
+    twins = {}
+    for source, name in getattr(app.builder, "images", {}).items():
+        content = Path(app.srcdir, source).read_bytes()
+        if dark := app.dark_figures.get(hashlib.sha256(content).digest()):
+            twins[name] = Path(name).with_suffix("").name + "-dark.png"
+            target = Path(app.outdir, "_images", twins[name])
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(dark)
+
+    def both(mark):
+        name = mark[0].rpartition("_images/")[2].partition('"')[0]
+        if name not in twins:
+            return mark[0]
+        light = mark[0].replace("dark-light", "dark-light only-light")
+        dark = mark[0].replace("dark-light", "dark-light only-dark")
+        return light + dark.replace(f"_images/{name}", f"_images/{twins[name]}")
+
+    if "body" in context:
+        context["body"] = re.sub(r'<img [^>]*"dark-light"[^>]*>', both, context["body"])
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("builder-inited", find_dark_figures)
+    app.connect("html-page-context", add_dark_figures, priority=800)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

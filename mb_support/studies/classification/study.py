@@ -1,0 +1,229 @@
+"""What the chapter shows of whole trajectories: scores beside the poster's, baselines, ceiling."""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ...classification import POSTER_SCORES, SCORES, accuracy_by_group, confusion, scores
+from ...datasets.sets import FINAL_TEST, make_dataset
+from ...model.settings import SIZES
+from ...states import assign_states
+from ...statistics import verdicts_in_words
+from .baselines import load_baselines, side_of_the_mean
+from .ceiling import ceiling_of_test_set, load_approximate, load_ceilings
+from .kept_predictions import N_TEST, Predictions, trained_with, whole
+from .over_seeds import accuracy_differences, reached_verdicts, scores_over_seeds
+
+#: Trainings on a fixed set, as on the poster, by the kind in their name.
+STATE_NAMES = ("A", "B")
+FIXED = {"fixed": "fixed set", "fixed-both": "fixed set, attention dropout"}
+_SHORT = {"gradient-boosted trees": "trees", "logistic regression": "logistic"}
+TREES = "trees, 100,000"
+
+
+def with_interval(value, low, high):
+    """A score as the poster prints it, with its interval: "0.9650 [0.9601, 0.9700]"."""
+    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def accuracies(labels, predicted):
+    """Accuracy of each of (n_seeds, n) predictions."""
+    return (np.asarray(predicted) == labels).mean(axis=-1)
+
+
+def difference_table(found):
+    """Differences of `over_seeds.accuracy_differences`, and what they say, as text."""
+    text = [
+        f"{row.difference:+.4f} [{row.low:+.4f}, {row.high:+.4f}]" for row in found.itertuples()
+    ]
+    return pd.DataFrame({"difference": text, "larger?": found["larger"]}, index=found.index)
+
+
+def _in_words(found, sign=""):
+    # {name: (value, low, high)} in a line
+    return ", ".join(
+        f"{name} {value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+        for name, (value, low, high) in found.items()
+    )
+
+
+def labels_of(regime):
+    """Labels of a whole test set, (N_TEST,) int64."""
+    return make_dataset(N_TEST, "test", FINAL_TEST, regime, n_frames=2).labels
+
+
+class Study:
+    """The final test sets, what is kept of them, and how often it is right.
+
+    `labels` and `states` of the test set; `sizes` and `fixed` {name: (n_seeds, n) predicted};
+    `kept`, the `Predictions` of the committed models; `single` {name: (n,) predicted} without a
+    transformer; `means`, the scores of all trainings by `over_seeds.scores_over_seeds`.
+    """
+
+    def __init__(self):
+        self.labels = labels_of("metastable")
+        found = {size: trained_with(size) for size in SIZES}
+        self.sizes = {size: states for size, states in found.items() if len(states)}
+        found = {f"{s}, {v}": trained_with(f"{s}-{k}") for k, v in FIXED.items() for s in SIZES}
+        self.fixed = {name: states for name, states in found.items() if len(states)}
+        self.kept = {size: Predictions(size) for size in self.sizes}
+        self.means = scores_over_seeds(self.labels, self.sizes)
+        if self.fixed:
+            self.means |= scores_over_seeds(self.labels, self.fixed)
+        self.baselines = {
+            f"{_SHORT[name]}, {n:,}": predicted
+            for n in (1000, 100_000)
+            for name, predicted in load_baselines(f"metastable_{n}").items()
+        }
+        self.ceiling = ceiling_of_test_set("metastable")
+        self.observed = load_ceilings("metastable")[0, whole("metastable").length]
+
+    @cached_property
+    def test(self):
+        """The test set itself."""
+        return make_dataset(N_TEST, "test", FINAL_TEST)
+
+    @cached_property
+    def states(self):
+        """States of all its frames, (N_TEST, n_frames)."""
+        return assign_states(self.test.trajectories)
+
+    def drawn(self):
+        """What `plotting.classification.plot_scores` draws, by argument."""
+        columns = ["mean", "low", "high"]
+        measured = {n: tuple(t.loc["accuracy", columns]) for n, t in self.means.items()}
+        measured |= {
+            n: tuple(scores(self.labels, p).loc["accuracy"]) for n, p in self.baselines.items()
+        }
+        trained = self.sizes | self.fixed
+        value, error = self.ceiling.expected_accuracy
+        return {
+            "measured": measured,
+            "seeds": {name: accuracies(self.labels, found) for name, found in trained.items()},
+            "poster": dict(POSTER_SCORES),
+            "ceiling": (value, value - 2 * error, min(1.0, value + 2 * error)),
+        }
+
+    def table(self):
+        """The poster's table: its accuracy, ours, and the other scores, as text."""
+        reached, rows = self.reached(), {}
+        for name, table in self.means.items():
+            size = name.split(",")[0]
+            n_seeds = len((self.sizes | self.fixed)[name])
+            rows[name] = {"poster's accuracy": f"{POSTER_SCORES[size]:.4f}", "trainings": n_seeds}
+            rows[name] |= {s: with_interval(*table.loc[s, ["mean", "low", "high"]]) for s in SCORES}
+            rows[name]["reaches the poster's?"] = reached[name]
+        return pd.DataFrame(rows).T.rename_axis(columns=f"{len(self.labels):,} trajectories")
+
+    def poster_table(self):
+        """The poster's table and ours, row by row, of each size; "–" for what we do not know."""
+        rows = {}
+        for size in self.sizes:
+            rows[size, "poster"] = [f"{POSTER_SCORES[size]:.4f}"] + ["–"] * (len(SCORES) - 1)
+            rows[size, "ours"] = [f"{v:.4f}" for v in self.means[size].loc[list(SCORES), "mean"]]
+        return pd.DataFrame(rows, index=["accuracy", "precision", "recall", "F1"]).T
+
+    def scatter_table(self):
+        """Accuracies of all trainings, and both sources of chance in their mean."""
+        rows = {}
+        for name, found in (self.sizes | self.fixed).items():
+            errors = self.means[name].loc["accuracy"]
+            rows[name] = {
+                "accuracy of each training": ", ".join(
+                    f"{value:.4f}" for value in accuracies(self.labels, found)
+                ),
+                "error from trajectories": f"{errors['trajectories']:.4f}",
+                "error from seeds": f"{errors['seeds']:.4f}",
+            }
+        return pd.DataFrame(rows).T.replace("nan", "–")
+
+    def reached(self):
+        """Whether mean accuracies exceed the poster's: {name: verdict}."""
+        return reached_verdicts(
+            self.means, {name: POSTER_SCORES[name.split(",")[0]] for name in self.means}
+        )
+
+    def growth(self):
+        """Each size over the one before, on the same trajectories."""
+        return accuracy_differences(self.labels, self.sizes)
+
+    def over_trees(self):
+        """Each size over the boosted trees that were fitted to most trajectories."""
+        trees = {"trees": self.baselines[TREES][None]}
+        pairs = [(size, "trees") for size in self.sizes]
+        return accuracy_differences(self.labels, self.sizes | trees, pairs)
+
+    def behind_observer(self):
+        """Each size over the ideal observer's guesses, on the trajectories that it has seen."""
+        n = len(self.observed.first)
+        compared = {size: found[:, :n] for size, found in self.sizes.items()}
+        compared["observer"] = self.observed.guesses[None]
+        pairs = [(size, "observer") for size in self.sizes]
+        return accuracy_differences(self.labels[:n], compared, pairs, fixed=["observer"])
+
+    def baseline_table(self):
+        """Scores without a transformer, two rules that need no fitting among them, as text."""
+        majority = int(self.labels.mean() > 0.5)
+        single = self.baselines | {
+            "first frame's side of the mean": side_of_the_mean(self.test.trajectories),
+            "always the same state": np.full(len(self.labels), majority),
+        }
+        rows = {
+            name: {s: with_interval(*row) for s, row in scores(self.labels, p).iterrows()}
+            for name, p in single.items()
+        }
+        return pd.DataFrame(rows).T
+
+    def ceiling_table(self):
+        """The ceiling, found in two ways and on two sets."""
+        approximate = load_approximate("metastable")
+        names = ["expected_accuracy", "standard_error", "n_validation"]
+        rows = {
+            "by sampling, test": (*self.observed.expected_accuracy, len(self.observed.first)),
+            "approximate, test": (*self.ceiling.expected_accuracy, len(self.ceiling.first)),
+            "approximate, validation": tuple(approximate[name] for name in names),
+        }
+        columns = ["ceiling", "standard error", "trajectories"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(4)
+
+    def confusion_table(self):
+        """True against predicted states of the committed models and of the trees, as counts."""
+        single = {size: kept.whole() for size, kept in self.kept.items()}
+        single["trees"] = self.baselines[TREES]
+        tables = {
+            name: pd.DataFrame(confusion(self.labels, p), STATE_NAMES, STATE_NAMES)
+            for name, p in single.items()
+        }
+        return pd.concat(tables, axis=1)
+
+    def accuracy_by_stay(self, edges=(1, 2, 3, 5, 25, 512, 513)):
+        """Accuracy of each committed model by the frames spent in the first state at first."""
+        left = self.states != self.states[:, :1]
+        stays = np.where(left.any(axis=1), left.argmax(axis=1), left.shape[1])
+        return {
+            size: accuracy_by_group(kept.whole() == self.labels, stays, edges)
+            for size, kept in self.kept.items()
+        }
+
+    def words(self):
+        """What the text says, by key of `glue`."""
+        columns = ["mean", "low", "high"]
+        means = {size: self.means[size].loc["accuracy", columns] for size in self.sizes}
+        growth, trees = self.growth(), accuracies(self.labels, self.baselines[TREES])
+        reached = {size: verdict for size, verdict in self.reached().items() if size in means}
+        behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
+        return {
+            "classification_accuracies": _in_words(means),
+            "classification_ceiling": self.ceiling.expected_accuracy[0],
+            "classification_n": len(self.labels),
+            "classification_verdicts": verdicts_in_words(reached),
+            "classification_growth": verdicts_in_words(growth["larger"]),
+            "classification_growth_numbers": _in_words(growth.iloc[:, :3].T, "+"),
+            "classification_trees": verdicts_in_words(self.over_trees()["larger"]),
+            "classification_trees_value": float(trees),
+            "classification_behind": _in_words(
+                {size: (-row.difference, -row.high, -row.low) for size, row in behind.items()}
+            ),
+            "classification_poster_table": self.poster_table(),
+        }
