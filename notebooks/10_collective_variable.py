@@ -42,7 +42,7 @@ seed = 800  # number of the seeds from which windows for the question of memory 
 use_style()
 settings = get_profile(profile)
 results = tables.load_all(settings.sizes)
-kept = tables.load_variational()
+kept = variational.load()
 solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion, settings.grid_step)
 constants = scores.best_constants(solver)
 print(f"profile {settings.name}; {tables.numbers(results)}")
@@ -57,7 +57,7 @@ for ax, (region, found) in zip(axes, errors.items(), strict=True):
 plt.show()
 
 # %% tags=["remove-cell"]
-numbers = tables.findings(results, constants) | tables.variational_findings(kept)
+numbers = tables.findings(results, constants) | variational.findings(kept)
 for name, value in numbers.items():
     glue(f"collective_variable_{name}", value, display=False)
 
@@ -167,7 +167,7 @@ tables.share_table(results, constants)
 
 # %% [markdown]
 # Over all frames the share is high: the two valleys are told apart. In the transition region it is
-# below one half. So the encodings know the valley well and the committor poorly. What the frames
+# much lower. So the encodings know the valley well and the committor poorly. What the frames
 # tell of it is lost on the way, or cannot be read linearly.
 #
 # ## With raw coordinates
@@ -198,22 +198,21 @@ tables.score_table(results, "raw")
 # network, $q = (1 - e_A) [(1 - e_B) \, p + e_B]$. The solver serves only to judge the result
 # ({numref}`fig-collective-variable-variational`).
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-variational", "caption": "The committor learned from coordinates, without labels. Left: isolines from 0.1 to 0.9 at $kT = 15$, the exact ones (black) and those of the first network (orange, dashed), on a map of the exact committor (blue 0, red 1). They lie on each other. Right: errors of five networks at each temperature (filled), weighted with the density of transition paths, and errors published for a tensor train (open, grey). Each network is below them."}, "image": {"alt": "A map with two sets of isolines that coincide, and errors against temperature, those of networks below the published ones.", "classes": "dark-light"}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
-fields = kept[15]["field"], kept[15]["exact_field"]
-plots.plot_isolines(*fields, (variational.MAP_X[:2], variational.MAP_Y[:2]), axes[0])
-plots.plot_errors_by_temperature(*tables.variational_errors(kept), axes[1])
+# %% mystnb={"figure": {"name": "fig-collective-variable-variational", "caption": "The committor learned from coordinates, without labels. Left: isolines from 0.1 to 0.9 at $kT = 15$, the exact ones (black) and those of the first network (orange, dashed), on a map of the exact committor (blue 0, red 1; white where $V$ is too high for anything to come). They lie on each other. Right: errors of five networks at each temperature (filled), weighted with the density of transition paths, and errors published for a tensor train (open, grey). The networks err less."}, "image": {"alt": "A map with two sets of isolines that coincide, and errors against temperature, those of networks below the published ones.", "classes": "dark-light"}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.58))
+extent = variational.MAP_X[:2], variational.MAP_Y[:2]
+plots.plot_isolines(*variational.fields(kept[15]), extent, axes[0])
+plots.plot_errors_by_temperature(*variational.errors(kept), axes[1])
 axes[1].set_ylabel("error of $q$")
-for ax in axes:
-    ax.legend(loc="upper right")
 plt.show()
 
 # %% tags=["hide-input"]
-tables.variational_table(kept)
+variational.table(kept)
 
 # %% [markdown]
 # Mean absolute and root mean square errors: mean over networks with different first weights and
-# points, in parentheses the least and the greatest. "Reactive" is weighted with the density of
+# points, in parentheses the least and the greatest. Both errors are below the published ones for
+# {glue:text}`collective_variable_below_published:s` networks. "Reactive" is weighted with the density of
 # transition paths, $q (1 - q) \, \pi$; "transition" is the region of the other tables. The
 # published errors are those of a tensor train {cite}`chen2023`, from the notebooks of
 # [committor_TT_mueller](https://github.com/margotyjx/committor_TT_mueller): there the reference is
@@ -248,8 +247,8 @@ plt.show()
 # the dividing line, not a committor. How far its probability follows $q$ is measured with
 # trajectories that begin at points of known committor.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over trainings (small 5, medium 3, large 1). The thin diagonal is perfect. Left: probes, boosted trees and the best possible, 400 test trajectories, with the Boltzmann density. Right: the classifier's probability of B for 240 trajectories that begin at points of that committor; grey: the share of those points in the basin of B, which the classifier was trained to tell. The probes are too flat; the classifier follows the step of the basin."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
+# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over trainings (small 5, medium 3, large 1). The thin diagonal is perfect. Left: probes, boosted trees and the best possible, 400 test trajectories, with the Boltzmann density. Right: the classifier's probability of B for 240 trajectories that begin at points of that committor; grey: the share of those points in the basin of B, which the classifier was trained to tell. The probes are right on average and far off for single frames; the classifier follows the step of the basin."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.65))
 plots.plot_calibration(tables.calibration_curves(results), axes[0])
 plots.plot_calibration(tables.classifier_curves(results), axes[1])
 axes[0].set_title("probes")
@@ -337,9 +336,10 @@ print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.it
 #
 # ## Takeaway
 #
-# - The encodings hold much less of the committor than could be known: in the transition region less
-#   than half of it, as a linear probe of one layer sees it. Over all frames they tell the valleys
-#   apart; random weights of the larger sizes tell most of that too.
+# - The encodings hold much less of the committor than could be known. In the transition region a
+#   linear probe of one layer finds this share of it:
+#   {glue:text}`collective_variable_share_transition:s`. Over all frames they tell the valleys apart;
+#   random weights of the larger sizes tell most of that too.
 # - Did training put it there? Compared with the weights before training, the error is lower for
 #   {glue:text}`collective_variable_lower_than_untrained:s`; undecided for
 #   {glue:text}`collective_variable_undecided_than_untrained:s`.

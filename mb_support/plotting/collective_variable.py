@@ -21,8 +21,9 @@ DYNAMICS_MARKERS = {"overdamped": "o", "underdamped": "s"}
 
 
 def _plain_ticks(axis):
-    # 0.01, 0.03, 0.1: powers of ten are too far apart, and all digits too close together
-    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    # 0.01, 0.03, 0.1 where there is room for more than powers of ten
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high < 100 * low else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -95,7 +96,7 @@ def plot_calibration(curves, ax):
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")
-    ax.legend()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, columnspacing=1.0)
 
 
 def plot_isolines(learned, exact, extent, ax):
@@ -105,22 +106,22 @@ def plot_isolines(learned, exact, extent, ax):
     """
     x, y = (np.linspace(*ends, n) for ends, n in zip(extent, np.shape(exact)[::-1], strict=True))
     levels = np.arange(0.1, 1, 0.2)
-    ax.contourf(x, y, exact, np.linspace(0, 1, 21), cmap=COMMITTOR_CMAP, alpha=0.6)
+    ax.contourf(x, y, np.clip(exact, 0, 1), np.linspace(0, 1, 21), cmap=COMMITTOR_CMAP, alpha=0.6)
     ax.contour(x, y, exact, levels, colors=REFERENCE_COLOR, linewidths=2.2)
     ax.contour(x, y, learned, levels, colors=MODEL_COLOR, linewidths=1.2, linestyles="--")
     ax.plot([], [], color=REFERENCE_COLOR, lw=2.2, label="exact")
     ax.plot([], [], color=MODEL_COLOR, lw=1.2, ls="--", label="network")
+    ax.legend(loc="upper left")
     return map_axes(ax)
 
 
 def plot_errors_by_temperature(errors, published, ax):
     """Errors of every network by kT, {label: {kT: [...]}}, and published ones, {label: {kT: e}}."""
-    looks = (("o", MODEL_COLOR), ("s", PALETTE["vermillion"]))
-    for (label, values), (marker, color) in zip(errors.items(), looks, strict=False):
+    for (label, values), marker in zip(errors.items(), "os", strict=False):
         for kT, found in values.items():
-            ax.plot([kT] * len(found), found, ls="", marker=marker, color=color, label=label)
+            ax.plot([kT] * len(found), found, ls="", marker=marker, color=MODEL_COLOR, label=label)
             label = None
-    for (label, values), (marker, _) in zip(published.items(), looks, strict=False):
+    for (label, values), marker in zip(published.items(), "os", strict=False):
         ax.plot(
             values.keys(), values.values(), ls=":", marker=marker, mfc="white",
             color=BASELINE_COLOR, label=label,
@@ -130,6 +131,7 @@ def plot_errors_by_temperature(errors, published, ax):
     ax.set_xticks(sorted({kT for values in errors.values() for kT in values}))
     ax.set_xlabel("$kT$ (reduced energy)")
     ax.grid(axis="y")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), handletextpad=0.5)
 
 
 def plot_memory(curves, limits, quantity, ax, free_flight=None):

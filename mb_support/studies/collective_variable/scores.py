@@ -102,17 +102,10 @@ def _weighted_ranks(values, weights):
     return (np.cumsum(mass) - mass / 2)[level]
 
 
-def rank_correlation(predicted, frames, n_bootstrap=100, seed=0):
-    """Spearman correlation with the exact committor in the transition region, and its interval."""
-    kept = np.flatnonzero(frames.in_transition & (frames.weights > 0))
-    predicted, committor, weights = predicted[kept], frames.committor[kept], frames.weights[kept]
-    names, group = np.unique(frames.trajectory[kept], return_inverse=True)
-    resampled = [
-        weighted_spearman(predicted, committor, weights * draw[group])
-        for draw in resamples(len(names), n_bootstrap, seed)
-    ]
-    value = weighted_spearman(predicted, committor, weights)
-    return value, *np.nanquantile(resampled, _TAILS).tolist()
+def rank_correlation(predicted, frames):
+    """Spearman correlation of a prediction with the exact committor in the transition region."""
+    kept = frames.in_transition & (frames.weights > 0)
+    return weighted_spearman(predicted[kept], frames.committor[kept], frames.weights[kept])
 
 
 def calibration_curve(predicted, committor, weights, edges):

@@ -95,8 +95,7 @@ class Study:
         variable, is ranked instead, whatever its sign.
         """
         rank = rank_correlation(predicted if ranked is None else ranked, self.frames["scored"])
-        if ranked is not None and rank[0] < 0:
-            rank = -rank[0], -rank[2], -rank[1]
+        rank = rank if ranked is None else abs(rank)
         return self.scores(predicted, predicted, rank) | {
             "validation": self.validation_error(validated)
         }
@@ -106,7 +105,7 @@ class Study:
         frames = self.frames["scored"]
         return {
             "squares": rounded(error_sums(by_region, frames, self.settings.n_blocks), 4),
-            "rank": list(rank),
+            "rank": [rank],
             "calibration": calibration_curve(
                 predicted, frames.committor, frames.weights, CALIBRATION_EDGES
             ),

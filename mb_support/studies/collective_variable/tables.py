@@ -9,7 +9,6 @@ from scipy.stats import spearmanr
 from ...files import paths
 from ..measured import load_measured, load_part
 from .scores import REGIONS, Bootstrap, calibration_curve
-from .variational import TEMPERATURES
 
 CHAPTER = "collective_variable"
 FOLDER = paths.RESULTS / CHAPTER
@@ -25,10 +24,6 @@ REGION_NAMES = {
     "boltzmann": "all frames",
     "even": "even in q",
 }
-#: Mean absolute and root mean square errors of a tensor train by kT, from github.com/margotyjx/
-#: committor_TT_mueller (evaluation_for_comparison_with_NN.ipynb): against finite elements, at the
-#: nodes of a mesh, weighted with the density of transition paths.
-PUBLISHED = {10: (0.0019, 0.0035), 20: (0.0077, 0.0088), 30: (0.0122, 0.0141)}
 
 
 @dataclass(frozen=True)
@@ -356,45 +351,3 @@ def findings(kept, constants):
         for verdict in ("lower", "higher", "undecided"):
             numbers[f"{verdict}_than_{key}"] = who(comparisons, rival, verdict)
     return numbers
-
-
-# ---- the committor from coordinates ---------------------------------------------------------
-
-
-def load_variational(folder=FOLDER):
-    """What was kept of `variational`, by temperature."""
-    return {kT: load_part(f"variational-{kT}", folder, CHAPTER) for kT in TEMPERATURES}
-
-
-def variational_errors(kept):
-    """Errors of every network by kT, and published ones: {label: {kT: [...]}}, {label: {kT: e}}."""
-    ours, published = {}, {}
-    for k, (kind, words) in enumerate((("mae", "mean absolute"), ("rmse", "root mean square"))):
-        ours[words] = {
-            kT: [e["reactive"][kind] for e in part["errors"]] for kT, part in kept.items()
-        }
-        published[f"{words}, tensor train"] = {kT: pair[k] for kT, pair in PUBLISHED.items()}
-    return ours, published
-
-
-def variational_findings(kept):
-    """Numbers that sentences quote."""
-    settings = kept[15]["settings"]
-    mae = np.mean([e["reactive"]["mae"] for e in kept[15]["errors"]])
-    return {"reactive_mae": mae, "width": settings["width"], "n_points": settings["n_points"]}
-
-
-def variational_table(kept):
-    """Errors by temperature, mean over seeds, least and greatest, beside the published ones."""
-    rows = {}
-    for kT, part in kept.items():
-        row = rows[kT] = {"networks": len(part["errors"])}
-        for weight in ("reactive", "transition"):
-            for kind in ("mae", "rmse"):
-                values = [e[weight][kind] for e in part["errors"]]
-                row[weight, kind] = f"{np.mean(values):.4f}" + _scatter(values, 4)
-        for kind, value in zip(("mae", "rmse"), PUBLISHED.get(kT, ("", "")), strict=True):
-            row["tensor train", kind] = value
-    table = pd.DataFrame(rows).T
-    table.index.name = "kT"
-    return table

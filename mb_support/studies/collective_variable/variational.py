@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.stats import qmc
 
@@ -20,10 +21,17 @@ from ...files.results import keep, rounded
 from ...potential import SADDLES, potential
 from ...reference.solver import GridSolver
 from ...states import DISK_A, DISK_B
+from ..measured import load_part
 from .frames import is_in_transition, within
 
+CHAPTER = "collective_variable"
+FOLDER = paths.RESULTS / CHAPTER
 TEMPERATURES = (10, 15, 20, 30)  # kT
 BOX = ((-2.5, -1.0), (1.5, 3.0))
+#: Mean absolute and root mean square errors of a tensor train by kT, from github.com/margotyjx/
+#: committor_TT_mueller (evaluation_for_comparison_with_NN.ipynb): against finite elements, at the
+#: nodes of a mesh, weighted with the density of transition paths.
+PUBLISHED = {10: (0.0019, 0.0035), 20: (0.0077, 0.0088), 30: (0.0122, 0.0141)}
 #: Nodes of the field that is kept, for a map: lowest, highest, number.
 MAP_X, MAP_Y = (-1.5, 1.2, 55), (-0.4, 2.0, 49)
 
@@ -137,6 +145,10 @@ def committor_errors(predicted, exact, density):
     }
 
 
+def _map_nodes():
+    return np.stack(np.meshgrid(np.linspace(*MAP_X), np.linspace(*MAP_Y)), axis=-1)
+
+
 def variational_part(temperature, settings):
     """Errors of networks of several seeds at one kT, and the field of the first of them."""
     solver = GridSolver(1 / temperature, 1.0, settings.grid_step)
@@ -145,7 +157,7 @@ def variational_part(temperature, settings):
     barrier = float(potential(SADDLES).max())
     learn = partial(learn_committor, potential, BOX, disks, 1 / temperature, barrier, settings)
     networks = [learn(seed) for seed in range(settings.seeds)]
-    nodes = np.stack(np.meshgrid(np.linspace(*MAP_X), np.linspace(*MAP_Y)), axis=-1)
+    nodes = _map_nodes()
     return {
         "errors": [committor_errors(n.predict(solver.positions), exact, density) for n in networks],
         "field": rounded(networks[0].predict(nodes).tolist(), 4),
@@ -153,7 +165,7 @@ def variational_part(temperature, settings):
     }
 
 
-def parts(settings=None, folder=paths.RESULTS / "collective_variable"):
+def parts(settings=None, folder=FOLDER):
     """{name: function that makes and keeps it}: one for each temperature."""
     settings = settings or VariationalSettings()
 
@@ -164,3 +176,57 @@ def parts(settings=None, folder=paths.RESULTS / "collective_variable"):
         return keep(path, made_for, make_it, ("torch", "scipy"), indent=None)
 
     return {f"variational-{kT}": partial(make, kT) for kT in TEMPERATURES}
+
+
+# ---- tables and sentences -------------------------------------------------------------------
+
+
+def load(folder=FOLDER):
+    """What was kept, by temperature."""
+    return {kT: load_part(f"variational-{kT}", folder, CHAPTER) for kT in TEMPERATURES}
+
+
+def errors(kept):
+    """Errors of every network by kT, and published ones: {label: {kT: [...]}}, {label: {kT: e}}."""
+    ours, published = {}, {}
+    for k, (kind, words) in enumerate((("mae", "mean absolute"), ("rmse", "root mean square"))):
+        ours[words] = {
+            kT: [e["reactive"][kind] for e in part["errors"]] for kT, part in kept.items()
+        }
+        published[f"{words}, tensor train"] = {kT: pair[k] for kT, pair in PUBLISHED.items()}
+    return ours, published
+
+
+def findings(kept):
+    """Numbers that sentences quote."""
+    settings, errors = kept[15]["settings"], [e["reactive"] for e in kept[15]["errors"]]
+    judged = [(e["reactive"], PUBLISHED[kT]) for kT in PUBLISHED for e in kept[kT]["errors"]]
+    below = sum(e["mae"] < mae and e["rmse"] < rmse for e, (mae, rmse) in judged)
+    return {
+        "reactive_mae": np.mean([e["mae"] for e in errors]),
+        "width": settings["width"],
+        "n_points": settings["n_points"],
+        "below_published": f"{below} of {len(judged)}",
+    }
+
+
+def table(kept):
+    """Errors by temperature, mean over networks, least and greatest, and the published ones."""
+    rows = {}
+    for kT, part in kept.items():
+        row = rows[kT] = {"networks": len(part["errors"])}
+        for weight in ("reactive", "transition"):
+            for kind in ("mae", "rmse"):
+                values = [e[weight][kind] for e in part["errors"]]
+                spread = f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+                row[f"{kind.upper()}, {weight}"] = spread
+        published = PUBLISHED.get(kT, ("", ""))
+        row |= {"MAE, tensor train": published[0], "RMSE, tensor train": published[1]}
+    return pd.DataFrame(rows).T.rename_axis("kT")
+
+
+def fields(part):
+    """The committor of the first network and the exact one on the map; NaN where nothing comes."""
+    barrier = potential(SADDLES).max()
+    is_seen = potential(_map_nodes()) < barrier + 10 * part["temperature"]
+    return (np.where(is_seen, part[name], np.nan) for name in ("field", "exact_field"))

@@ -74,11 +74,10 @@ def test_blocks_hold_whole_trajectories_in_their_order(frames):
 def test_rank_correlation_is_that_of_scipy_in_the_transition_region(frames):
     equal = Frames(**{**vars(frames), "weights": np.full(1000, 1e-3)})
     predicted = frames.committor + np.random.default_rng(1).normal(size=1000)
-    value, low, high = cv_scores.rank_correlation(predicted, equal)
+    value = cv_scores.rank_correlation(predicted, equal)
     inside = frames.in_transition
     expected = spearmanr(predicted[inside], frames.committor[inside])[0]
     assert value == pytest.approx(expected, abs=1e-12)
-    assert low < value < high and high - low < 0.4
 
 
 def test_weighted_spearman_is_the_usual_one_for_equal_weights():

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from mb_support.potential import SADDLES, potential
 from mb_support.reference import GridSolver
 from mb_support.states import DISK_A, DISK_B
-from mb_support.studies.collective_variable import tables, variational
+from mb_support.studies.collective_variable import variational
 
 ENDS = ((-1.0,), 0.1), ((1.0,), 0.1)  # of a double well
 BETA = 4.0
@@ -29,7 +29,7 @@ def network():
 def test_a_double_well_has_the_committor_that_integration_gives(network):
     x = np.linspace(-0.9, 0.9, 19)
     rise = [quad(lambda y: np.exp(BETA * (y**2 - 1) ** 2), -0.9, end)[0] for end in x]
-    np.testing.assert_allclose(network.predict(x[:, None]), rise / rise[-1], atol=0.01)
+    np.testing.assert_allclose(network.predict(x[:, None]), np.array(rise) / rise[-1], atol=0.01)
 
 
 def test_ends_are_kept_exactly(network):
@@ -67,5 +67,9 @@ def test_a_part_is_kept_with_its_settings_and_made_once(tmp_path, capsys):
     kept = json.loads((tmp_path / "variational-20.json").read_text())
     assert kept["temperature"] == 20 and len(kept["errors"]) == 2
     assert np.shape(kept["field"]) == np.shape(kept["exact_field"])
-    table = tables.variational_table({20: kept})
-    assert table.loc[20, ("tensor train", "mae")] == tables.PUBLISHED[20][0]
+    seen, exact = variational.fields(kept)
+    assert (np.isnan(seen) == np.isnan(exact)).all() and 0.2 < np.isnan(seen).mean() < 0.8
+    found = variational.findings(dict.fromkeys((10, 15, 20, 30), kept))
+    assert found["below_published"].endswith(" of 6") and found["n_points"] == 256
+    table = variational.table({20: kept})
+    assert table.loc[20, "MAE, tensor train"] == variational.PUBLISHED[20][0]
