@@ -57,6 +57,12 @@ reference: $(READY)  ## store anew the outputs that make test compares, after a 
 	@$(RUN) tools/run_chapters.py --profile smoke
 	@$(RUN) tools/references.py
 
+molecule: $(READY)  ## simulate the molecule and measure it anew (an hour or more; resumable)
+	@$(RUN) -c "import openmm" 2>/dev/null || $(RUN) -m pip install "openmm>=8.2"
+	@nice -n 10 $(RUN) -m mb_support.studies.molecule.simulation
+	@$(RUN) -m mb_support.studies molecule
+	@echo "Results: $(CURDIR)/results/molecule"
+
 readme-figure: $(READY)  ## the figure of README.md, from the chapters as last executed
 	@$(RUN) tools/readme_figure.py
 
@@ -72,4 +78,4 @@ clean:  ## remove what make built; keeps .venv, interrupted trainings and notebo
 	@rm -rf mb_support/__pycache__ "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark reference readme-figure notebooks-branch lock clean
+.PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark molecule reference readme-figure notebooks-branch lock clean

@@ -38,7 +38,7 @@ BETA, DIFFUSION, DT = 1 / 15, 1.0, 1e-4
 
 def constants():
     """Amplitudes, widths, centres, mobility times dt, noise amplitude: plain floats."""
-    from mb_support.potential import AMPLITUDE, X0, Y0, A, B, C
+    from mb_support.potential.mueller_brown import AMPLITUDE, X0, Y0, A, B, C
 
     terms = list(zip(AMPLITUDE, A, B, C, X0, Y0, strict=True))
     terms = [tuple(float(v) for v in term) for term in terms]

@@ -1,10 +1,10 @@
-"""Shared by all tests: where things are, and one thread for each pytest worker."""
+"""Shared by all tests: the tools can be imported, and each pytest worker has one thread."""
 
 import os
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from project import ROOT
+
 sys.path.insert(0, str(ROOT / "tools"))
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two workers on two cores: threads would only queue

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from build_book import html_folder
-from conftest import ROOT
 from figures import figures
+from project import ROOT
 from try_chapter import try_chapter
 
 pytestmark = pytest.mark.book

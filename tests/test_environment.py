@@ -8,10 +8,10 @@ import tomllib
 import lock
 import pytest
 import yaml
-from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from project import ROOT
 
 LINES = (ROOT / "requirements.lock").read_text().splitlines()
 PINS = dict(line.split("==") for line in LINES if line and not line.startswith("#"))

@@ -4,7 +4,7 @@ import ast
 from graphlib import TopologicalSorter
 
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 PACKAGE = ROOT / "mb_support"
 #: From the ground up; each imports only from those before it. A name alone is a folder or a file.
@@ -73,6 +73,7 @@ def test_the_top_of_the_package_is_a_short_list():
 
 def test_every_chapter_has_its_rooms():
     chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.py")}
+    chapters -= {"own_system"}  # a page of instructions: it measures nothing
     for folder in ("studies", "plotting"):
         rooms = {path.stem for path in (PACKAGE / folder).iterdir()}
         assert chapters <= rooms, folder

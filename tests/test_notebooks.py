@@ -9,7 +9,7 @@ import prose
 import pytest
 import references
 import yaml
-from conftest import ROOT
+from project import ROOT
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
 PROSE = sorted((ROOT / "book").glob("*.md"))
@@ -35,6 +35,8 @@ def test_the_book_lists_every_chapter_once():
 
 @each_chapter
 def test_chapters_define_no_functions_or_classes(source):
+    if source.stem.endswith("own_system"):
+        return  # its subject is the reader's own function
     defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
     for cell in cells_of(source, "code"):
         nodes = ast.walk(ast.parse(cell.source))

@@ -33,12 +33,12 @@ def add_dark_figures(app, pagename, templatename, context, doctree):
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(dark)
 
-    def both(mark):
+    def both(mark):  # the theme's own classes, only-light and only-dark, would hide captions
         name = mark[0].rpartition("_images/")[2].partition('"')[0]
         if name not in twins:
             return mark[0]
-        light = mark[0].replace("dark-light", "dark-light only-light")
-        dark = mark[0].replace("dark-light", "dark-light only-dark")
+        light = mark[0].replace("dark-light", "dark-light on-light")
+        dark = mark[0].replace("dark-light", "dark-light on-dark")
         return light + dark.replace(f"_images/{name}", f"_images/{twins[name]}")
 
     if "body" in context:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..checks import checked_count
 from ..potential import MUELLER_BROWN, SADDLES
 from ..potential import potential as energy
 from ..simulation.langevin import sample_starts, simulate
 from ..simulation.settings import REGIMES, SimulationConfig
 from ..states import assign_states
+from .own import checked_runs, cut, read_file
 
 #: First seed of each family. Seeds of different families never meet, so a trajectory used for
 #: a choice (train, validation) is never one that is scored (test). Test seeds of editions before
@@ -25,18 +27,111 @@ _EASY_CANDIDATES = 64
 
 @dataclass(frozen=True)
 class TrajectorySet:
-    """Simulated trajectories, (n, n_frames, 2) float32 raw coordinates, and what is known of them.
+    """Labelled trajectories: raw coordinates, (n, n_frames, n_features) float32, and labels, (n,).
 
-    `labels`, (n,) int64, are the states of the first frames.
+    Made by `make_dataset`, or of one's own by `from_arrays` and `from_file`. `config` and `seed`
+    are those of a simulation. `mask`, (n, n_frames), is False for padding; `runs`, (n,), numbers
+    the run that a window was cut from.
     """
 
     trajectories: np.ndarray
     labels: np.ndarray
-    config: object
-    seed: int
+    config: object = None
+    seed: int | None = None
+    mask: np.ndarray | None = None
+    runs: np.ndarray | None = None
 
     def __len__(self):
         return len(self.trajectories)
+
+    @property
+    def n_features(self):
+        """Coordinates of a frame."""
+        return self.trajectories.shape[-1]
+
+    @property
+    def n_states(self):
+        """One more than the largest label, at least two."""
+        return max(2, int(self.labels.max()) + 1)
+
+    @classmethod
+    def from_arrays(cls, trajectories, labels=None, *, window=None, stride=None):
+        """A set from arrays of one's own.
+
+        Parameters
+        ----------
+        trajectories : (n, n_frames, n_features) array_like, or list of (n_frames, n_features)
+            Trajectories, of unequal length if need be: they are padded then. An array of two
+            dimensions is one run.
+        labels : sequence, optional
+            For each trajectory an integer from 0, or one for each of its frames; the label of a
+            trajectory, and of a window, is that of its first frame. Without labels all are 0.
+        window : int, optional
+            Cut runs into windows of so many frames, never across two runs; what is left over at a
+            run's end is dropped.
+        stride : int, optional
+            Frames from one window to the next, by default as many as it has.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, a number is not finite, or labels are not integers from 0.
+
+        Examples
+        --------
+        >>> data = TrajectorySet.from_arrays(np.random.rand(3, 1000, 4), [0, 1, 2], window=100)
+        >>> data.trajectories.shape, data.labels[:12].tolist()
+        ((30, 100, 4), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1])
+        """
+        runs, labels = checked_runs(trajectories, labels)
+        if window is not None:
+            window = checked_count("window", window, 2)
+            stride = checked_count("stride", window if stride is None else stride, 1)
+            cut_out, found, numbers = cut(runs, labels, window, stride)
+            return cls(cut_out, found, runs=numbers)
+        lengths = np.array([len(run) for run in runs])
+        if lengths.min() < 2:
+            raise ValueError("trajectories must have at least 2 frames")
+        padded = np.zeros((len(runs), lengths.max(), runs[0].shape[1]), np.float32)
+        for row, run in zip(padded, runs, strict=True):
+            row[: len(run)] = run
+        first = [label if np.ndim(label) == 0 else label[0] for label in labels]
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        return cls(
+            padded,
+            np.array(first, dtype=np.int64),
+            mask=None if mask.all() else mask,
+            runs=np.arange(len(runs)),
+        )
+
+    @classmethod
+    def from_file(cls, path, *, topology=None, labels=None, window=None, stride=None, **settings):
+        """A set from a file: .npz, zarr, or a trajectory of molecular dynamics.
+
+        An .npz file, or a zarr group, holds `trajectories` and, unless they are given here,
+        `labels`. Of .xtc, .trr, .dcd and the like, which need MDAnalysis and a `topology`, sine and
+        cosine of the backbone dihedrals are taken (`datasets.own.dihedral_features`, which takes
+        `settings` such as ``step=10``). The rest is as for `from_arrays`.
+        """
+        trajectories, found = read_file(path, topology, **settings)
+        return cls.from_arrays(
+            trajectories, found if labels is None else labels, window=window, stride=stride
+        )
+
+    def take(self, rows):
+        """The trajectories with some numbers, as a set."""
+        parts = (self.trajectories, self.labels, self.mask, self.runs)
+        trajectories, labels, mask, runs = (None if p is None else p[rows] for p in parts)
+        return TrajectorySet(trajectories, labels, self.config, self.seed, mask, runs)
+
+    def split(self, share=0.1, seed=0):
+        """Two sets, the second with about a share of the runs: no run is in both."""
+        runs = np.arange(len(self)) if self.runs is None else self.runs
+        names = np.random.default_rng(seed).permutation(np.unique(runs))
+        if len(names) < 2:
+            raise ValueError("there must be at least two runs to split; cut one run into several")
+        held = np.isin(runs, names[: min(len(names) - 1, max(1, round(share * len(names))))])
+        return self.take(np.flatnonzero(~held)), self.take(np.flatnonzero(held))
 
 
 def family_seed(family, index=0):
@@ -107,9 +202,10 @@ def make_dataset(
     return TrajectorySet(trajectories, labels, config, seed)
 
 
-def as_item(window, label):
-    """A window, (n_frames, 2), and its label as an item of a training."""
-    return {"trajectories": torch.from_numpy(window), "labels": torch.tensor(int(label))}
+def as_item(window, label, mask=None):
+    """A window, (n_frames, n_features), its label and mask as an item of a training."""
+    item = {"trajectories": torch.from_numpy(window), "labels": torch.tensor(int(label))}
+    return item if mask is None else item | {"attention_mask": torch.from_numpy(mask)}
 
 
 class Windows(torch.utils.data.Dataset):
@@ -184,27 +280,31 @@ class FreshTrajectories(Windows):
 class FixedTrajectories(Windows):
     """A fixed set of trajectories gone through again and again, in a new order on each pass.
 
-    A window shorter than the trajectories is cut out of one at random; its label is the state of
-    its own first frame. Orders and cuts of item i depend on the seed and i only.
+    A window shorter than the trajectories is cut out of one at random and has the state of its own
+    first frame as label; of a set of one's own, where nobody knows that, it is the beginning of a
+    trajectory. Orders and cuts of item i depend on the seed and i only.
     """
 
-    def __init__(self, trajectories, stages, seed):
+    def __init__(self, data, stages, seed):
         super().__init__(stages)
-        self.trajectories, self.seed = trajectories, seed
-        longest = max(n_frames for n_frames, _ in self.stages)
-        if longest > trajectories.shape[1]:
+        self.data, self.seed = data, seed
+        longest, available = max(n for n, _ in self.stages), data.trajectories.shape[1]
+        if longest > available:
             raise ValueError(
-                f"windows of {longest} frames do not fit into trajectories of "
-                f"{trajectories.shape[1]}"
+                f"windows of {longest} frames do not fit into trajectories of {available}"
             )
         self._pass = (None, None)
 
     def _window(self, item):
-        number, place = divmod(item, len(self.trajectories))
+        number, place = divmod(item, len(self.data))
         if self._pass[0] != number:
-            order = np.random.default_rng((self.seed, number)).permutation(len(self.trajectories))
+            order = np.random.default_rng((self.seed, number)).permutation(len(self.data))
             self._pass = number, order
-        trajectory, n_frames = (self.trajectories[self._pass[1][place]], self.n_frames(item))
+        row, n_frames = self._pass[1][place], self.n_frames(item)
+        trajectory = self.data.trajectories[row]
+        if self.data.config is None:
+            mask = None if self.data.mask is None else self.data.mask[row, :n_frames].copy()
+            return trajectory[:n_frames].copy(), self.data.labels[row], mask
         n_places = len(trajectory) - n_frames + 1
         begin = np.random.default_rng((self.seed, item, 1)).integers(n_places)
         window = trajectory[begin : begin + n_frames].copy()

@@ -12,17 +12,17 @@ def resolution(dtype):
     return RESOLUTION * torch.finfo(dtype).eps
 
 
-def check_trajectories(trajectories, max_frames=None):
+def check_trajectories(trajectories, max_frames=None, n_features=None):
     """Raise a `ValueError` that says what is wrong with a batch of trajectories, if anything.
 
-    They should be (batch, n_frames, 2), floating point, finite, of two frames or more and at most
-    `max_frames`, and move in each coordinate by more than the rounding of its values.
+    They should be (batch, n_frames, n_features), floating point, finite, of two frames or more and
+    at most `max_frames`, and move in each coordinate by more than the rounding of its values.
     """
-    check_shape(trajectories, max_frames)
+    check_shape(trajectories, max_frames, n_features)
     check_values(trajectories)
 
 
-def check_shape(trajectories, max_frames=None):
+def check_shape(trajectories, max_frames=None, n_features=None):
     """As `check_trajectories`, without a look at values."""
     if not isinstance(trajectories, torch.Tensor) or not trajectories.is_floating_point():
         raise ValueError(
@@ -30,9 +30,10 @@ def check_shape(trajectories, max_frames=None):
             f"{getattr(trajectories, 'dtype', type(trajectories).__name__)} in a "
             f"{type(trajectories).__name__}: convert with torch.from_numpy(x) or x.float()"
         )
-    if trajectories.ndim != 3 or trajectories.shape[-1] != 2:
+    wanted = "n_features" if n_features is None else n_features
+    if trajectories.ndim != 3 or (n_features is not None and trajectories.shape[-1] != n_features):
         raise ValueError(
-            "trajectories must have shape (batch, n_frames, 2); got "
+            f"trajectories must have shape (batch, n_frames, {wanted}); got "
             f"{tuple(trajectories.shape)}. A single trajectory needs a leading axis: x[None]"
         )
     n_frames = trajectories.shape[1]
@@ -57,7 +58,7 @@ def check_values(trajectories, mask=None, n_shown=None):
         return  # a look at values would make the processor wait at each step
     if mask is not None:
         # padding counts as a repetition of the first frame
-        first = mask.int().argmax(dim=1)[:, None, None].expand(-1, 1, 2)
+        first = mask.int().argmax(dim=1)[:, None, None].expand(-1, 1, trajectories.shape[-1])
         trajectories = torch.where(mask[..., None], trajectories, trajectories.gather(1, first))
     if not torch.isfinite(trajectories).all():
         raise ValueError("trajectories hold NaN or infinite coordinates")
@@ -145,10 +146,10 @@ def checked_labels(labels, state_logits):
 def standardised(frames, mask=None):
     """Frames by the mean and standard deviation of their own trajectory; and these two.
 
-    Shapes (batch, n_frames, 2), (batch, 1, 2) and (batch, 1, 2); padding (False in `mask`) becomes
-    zero. Computed in float64 and relative to the largest coordinate, so that neither an offset nor
-    the unit matters. A generator may run into a fixed point: the standard deviation is held at the
-    rounding of the coordinates.
+    Shapes (batch, n_frames, n_features), and (batch, 1, n_features) twice; padding (False in
+    `mask`) becomes zero. Computed in float64 and relative to the largest coordinate, so that
+    neither an offset nor the unit matters. A generator may run into a fixed point: the standard
+    deviation is held at the rounding of the coordinates.
     """
     smallest = resolution(frames.dtype)
     # the accelerators of Apple have no float64

@@ -30,7 +30,7 @@ class TrajectoryOutput(ModelOutput):
         `gamma * trajectory_loss + lambda_ * classification_loss`; needs labels.
     trajectory_loss, classification_loss : () Tensor
         The two terms.
-    next_frames : (batch, n_frames, 2) Tensor
+    next_frames : (batch, n_frames, n_features) Tensor
         f: for each frame the prediction of the next one, in raw coordinates.
     state_logits : (batch, n_states) Tensor
         g, before the softmax.
@@ -158,8 +158,9 @@ class TrajectoryTransformer(PreTrainedModel):
     def standardise(self, frames, attention_mask=None):
         """Shift and scale each trajectory to mean 0 and standard deviation 1 over its frames.
 
-        Returns the result, (batch, n_frames, 2), and mean and standard deviation, (batch, 1, 2), in
-        float32, or higher with weights, or for these two also with frames, of higher precision.
+        Returns the result, (batch, n_frames, n_features), and mean and standard deviation,
+        (batch, 1, n_features), in float32, or higher with weights, or for these two also with
+        frames, of higher precision.
         """
         mask = checked_mask(attention_mask, frames)
         result, mean, std = standardised(frames, mask)
@@ -212,7 +213,7 @@ class TrajectoryTransformer(PreTrainedModel):
 
         Parameters
         ----------
-        trajectories : (batch, n_frames, 2) Tensor of float
+        trajectories : (batch, n_frames, n_features) Tensor of float
             Raw coordinates, 2 <= n_frames <= `config.max_position_embeddings`; at least 3 with
             labels, as the last frame is then a target only.
         labels : (batch,) array_like or Tensor of int, optional
@@ -245,7 +246,7 @@ class TrajectoryTransformer(PreTrainedModel):
                 (return_dict, self.config.return_dict),
             )
         )
-        check_shape(trajectories, self.config.max_position_embeddings)
+        check_shape(trajectories, self.config.max_position_embeddings, self.config.n_features)
         mask = checked_mask(attention_mask, trajectories)
         n_shown = None if labels is None else self._n_shown(trajectories, mask)
         check_values(trajectories, mask, n_shown)
@@ -253,7 +254,7 @@ class TrajectoryTransformer(PreTrainedModel):
             trajectories = trajectories.masked_fill(~mask[..., None], 0)
         output = TrajectoryOutput()
         if labels is not None:
-            self._add_loss(output, trajectories, labels)
+            self._add_loss(output, trajectories, labels, mask)
         if labels is None or not self.training:
             with _Recorder(self, output_attentions, output_hidden_states) as recorded:
                 shown, mean, std = self.standardise(trajectories, mask)
@@ -266,30 +267,42 @@ class TrajectoryTransformer(PreTrainedModel):
 
     @staticmethod
     def _n_shown(trajectories, mask):
-        # frames that the loss shows the encoder
-        if mask is not None:
-            raise ValueError("the loss needs trajectories of equal length, without padding")
-        if trajectories.shape[1] < 3:
+        # frames that the loss shows the encoder; of padded trajectories each has its own
+        n_frames = trajectories.shape[1] if mask is None else int(mask.sum(dim=1).min())
+        if n_frames < 3:
             raise ValueError(
                 "with labels, trajectories must have at least 3 frames: the last one is only a "
-                f"target, and one frame cannot be standardised; got {trajectories.shape[1]}"
+                f"target, and one frame cannot be standardised; got {n_frames}"
             )
-        return trajectories.shape[1] - 1
+        return trajectories.shape[1] - 1 if mask is None else None
 
-    def _add_loss(self, output, trajectories, labels):
+    def _add_loss(self, output, trajectories, labels, mask=None):
         # f is never shown the frame it forecasts last, nor statistics that contain it
-        shown, mean, std = self.standardise(trajectories[:, :-1])
+        seen = None
+        if mask is not None:
+            trajectories, mask = _moved_to_front(trajectories, mask)
+            seen = mask[:, 1:]  # frames that have a next one
+        shown, mean, std = self.standardise(trajectories[:, :-1], seen)
         target = ((trajectories[:, 1:] - mean) / std).to(shown.dtype)
-        output.encodings = self.encode(shown)
+        output.encodings = self.encode(shown, seen)
         predicted = self.feature_predictor(output.encodings)
         if self.config.passes == "one":
-            output.state_logits = self.classify(output.encodings)
+            output.state_logits = self.classify(output.encodings, seen)
         else:
-            output.state_logits = self.classify(self.encode(self.standardise(trajectories)[0]))
+            whole = self.encode(self.standardise(trajectories, mask)[0], mask)
+            output.state_logits = self.classify(whole, mask)
         output.next_frames = mean + std * predicted
         output.loss, output.trajectory_loss, output.classification_loss = total_loss(
-            predicted, target, output.state_logits, labels, self.config.gamma, self.config.lambda_
-        )
+            predicted, target, output.state_logits, labels, self.config.gamma, self.config.lambda_,
+            seen,
+        )  # fmt: skip
+
+
+def _moved_to_front(trajectories, mask):
+    # frames in order, then padding: what follows a frame is the next one
+    order = (~mask).int().argsort(dim=1, stable=True)
+    rows = order[..., None].expand_as(trajectories)
+    return trajectories.gather(1, rows), mask.gather(1, order)
 
 
 class _Recorder:

@@ -5,12 +5,12 @@ attend and columns that are attended to.
 """
 
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib import colormaps
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from .style import (
-    ATTENTION_CMAP,
     BASELINE_COLOR,
     PALETTE,
     REFERENCE_COLOR,
@@ -20,57 +20,67 @@ from .style import (
     STATE_COLORS,
     STATE_NAMES,
     axes_or_new,
+    map_axes,
 )
 
-#: Range of the colours of attention maps: a tenth of the uniform weight to thirty times it.
-MAP_RANGE = (0.1, 30.0)
+#: Less than the uniform weight is purple, the uniform weight white, more is orange; the ends of
+#: the library's map, which look alike, are cut off.
+_MAP_COLORS = LinearSegmentedColormap.from_list(
+    "attention", colormaps["PuOr_r"](np.linspace(0.08, 0.92, 101))
+)
 _BAR_LABEL = "attention (1 = uniform)"
 
 
-def plot_maps(maps, axes, titles, starts=None):
-    """Attention maps, (n, n) each, with one scale of colours and one colour bar.
+def _log_ticks(axis, *subs):
+    # plain numbers at these digits of each power of ten
+    axis.set_major_locator(LogLocator(10, subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
-    `starts` are the first frames shown, zero by default; axes left over are switched off.
-    """
-    flat, starts = np.ravel(axes), starts or [0] * len(maps)
-    for ax, weights, title, start in zip(flat, maps, titles, starts, strict=False):
-        stop = start + len(weights)
-        ax.imshow(
-            np.clip(weights, *MAP_RANGE),
-            norm=LogNorm(*MAP_RANGE),
-            cmap=ATTENTION_CMAP,
-            extent=(start, stop, stop, start),
-            interpolation="nearest",
-            rasterized=True,
-        )
-        ax.set_title(title, fontsize=8, fontweight="normal")
-        ax.tick_params(labelsize=6, length=2, pad=1)
-        if not any(starts):
-            ax.label_outer()  # all maps show the same frames
-    for ax in flat[len(maps) :]:
-        ax.axis("off")
-    figure = flat[0].figure
-    bar = figure.colorbar(flat[0].images[0], ax=list(flat), label=_BAR_LABEL, shrink=0.7, aspect=30)
+
+def _bar_of_weights(image, axes, limit, **place):
+    bar = image.axes.figure.colorbar(image, ax=axes, label=_BAR_LABEL, extend="both", **place)
+    powers = 2.0 ** np.arange(-np.log2(limit), np.log2(limit) + 1)
+    names = [f"1/{1 / p:.0f}" if p < 1 else f"{p:.0f}" for p in powers]
+    bar.set_ticks(powers, labels=names)
+    bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
-    figure.supxlabel("frame attended to", fontsize=9)
-    figure.supylabel("frame that attends", fontsize=9)
-    return axes
 
 
-def plot_state_maps(maps, states, axes, titles):
-    """`plot_maps` with strips above and left that say in which state each frame is."""
-    plot_maps(maps, axes, titles)
-    for ax, of_frames in zip(np.ravel(axes), states, strict=True):
-        ax.set_title(ax.get_title(), pad=10, fontsize=8, fontweight="normal")
+def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
+    """Attention maps, (n, n) each, with one scale of colours, from 1 / `limit` to `limit`.
+
+    `rows` are names to the left of each row of axes. With `states`, (n,) ints of each map, strips
+    above and to the left say in which state each frame is.
+    """
+    for k, (ax, weights, title) in enumerate(zip(np.ravel(axes), maps, titles, strict=True)):
+        n = len(weights)
+        image = ax.imshow(
+            np.clip(weights, 1 / limit, limit), cmap=_MAP_COLORS, norm=LogNorm(1 / limit, limit),
+            extent=(0, n, n, 0), interpolation="nearest", rasterized=True,
+        )  # fmt: skip
+        ax.set_title(title, fontweight="normal", pad=3 if states is None else 9)
         ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
-        width = 0.05 * len(of_frames)
-        edges = np.flatnonzero(np.diff(of_frames, prepend=-1, append=-1))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
-            look = dict(color=STATE_COLORS[of_frames[start]], lw=0, clip_on=False)
-            ax.add_patch(Rectangle((start, -1.4 * width), stop - start, width, **look))
-            ax.add_patch(Rectangle((-1.4 * width, start), width, stop - start, **look))
+        ax.spines[:].set_visible(states is None)
+        ax.spines[:].set_color(BASELINE_COLOR)
+        if states is not None:
+            _state_strips(ax, states[k])
+    for ax, name in zip(np.atleast_2d(axes)[:, 0], rows, strict=False):
+        ax.set_ylabel(name, labelpad=4 if states is None else 12)
+    _bar_of_weights(image, axes, limit, shrink=0.7, aspect=30, pad=0.01)
+    figure = image.axes.figure
+    figure.supxlabel("frame attended to", fontsize="medium")
+    figure.supylabel("frame that attends", fontsize="medium")
     return axes
+
+
+def _state_strips(ax, states):
+    width = 0.05 * len(states)
+    edges = np.flatnonzero(np.diff(states, prepend=-1, append=-1))
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        look = dict(color=STATE_COLORS[states[start]], lw=0, clip_on=False)
+        ax.add_patch(Rectangle((start, -1.4 * width), stop - start, width, **look))
+        ax.add_patch(Rectangle((-1.4 * width, start), width, stop - start, **look))
 
 
 def _look(name):
@@ -94,73 +104,88 @@ def _legend_below(ax, ncols=4):
     ax.figure.legend(*_entries(ax), loc="outside lower center", ncols=ncols)
 
 
-def _draw_bands(x, bands, ax):
+def _draw_bands(x, bands, ax, **changes):
     for name, (mean, low, high) in bands.items():
-        look = _look(name) | {"marker": None}
+        look = _look(name) | {"marker": None} | changes
         ax.fill_between(x, low, high, color=look["color"], alpha=0.2, lw=0)
-        ax.plot(x, mean, lw=1, **look)
+        ax.plot(x, mean, lw=1.2, **look)
 
 
-def plot_by_difference(profiles, ax=None):
-    """Mean attention against time difference, with the uniform weight in black.
-
-    `profiles` are {training: (mean, low, high)}, arrays centred on difference zero.
-    """
-    ax = axes_or_new(ax, width=1.0, aspect=0.5)
-    ax.axhline(1, color=REFERENCE_COLOR, lw=1)
+def _difference_axes(profiles, ax):
     reach = len(next(iter(profiles.values()))[0]) // 2
-    _draw_bands(np.arange(-reach, reach + 1), profiles, ax)
+    ax.axhline(1, color=REFERENCE_COLOR, lw=1)
     ax.axvline(0, color=BASELINE_COLOR, lw=0.6)
-    ax.set(xlabel="time difference (frames; past < 0 < future)", ylabel=_BAR_LABEL, yscale="log")
-    # 0.5, 1, 2, 5 rather than powers of ten
-    ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.legend(*_entries(ax))
-    return ax
+    ax.set(yscale="log", xticks=[-reach - 1, 0, reach + 1])
+    _log_ticks(ax.yaxis, 1, 2, 5)
+    return np.arange(-reach, reach + 1)
 
 
-def plot_sections(profiles, axes, section):
-    """`plot_by_difference` for each sub-section, (n_sections, 2 section - 1) arrays."""
-    for k, ax in enumerate(axes):
-        plot_by_difference({n: tuple(part[k] for part in p) for n, p in profiles.items()}, ax)
-        ax.set(xlabel="", ylabel="", xticks=[-section // 2, 0, section // 2])
-        ax.set_title(f"{k * section} to {(k + 1) * section - 1}", fontsize=8, fontweight="normal")
-        ax.get_legend().remove()
-        ax.label_outer()
-    figure = axes[0].figure
-    figure.supxlabel("time difference (frames)", fontsize=9)
-    figure.supylabel(_BAR_LABEL, fontsize=9)
+def plot_by_difference(profiles, axes, near=8):
+    """Mean attention against time difference: over a whole sub-section, and for the nearest frames.
+
+    `profiles` are {training: (mean, low, high)}, arrays centred on difference zero; the uniform
+    weight is a black line.
+    """
+    whole, zoomed = axes
+    for ax in axes:
+        x = _difference_axes(profiles, ax)
+        _draw_bands(x, profiles, ax)
+    zoomed.set(xlim=(-near - 0.5, near + 0.5), xticks=[-near, -4, 0, 1, 4, near])
+    for ax in axes:
+        ax.set_xlabel("time difference (frames)")
+    whole.set_ylabel(_BAR_LABEL)
+    whole.set_title("whole sub-section")
+    zoomed.set_title("nearest frames")
+    _legend_below(whole)
     return axes
 
 
-def plot_lorenz(curves, ax=None):
+def plot_sections(profiles, axes, section):
+    """The same for each sub-section, (n_sections, 2 section - 1) arrays, with a legend beside."""
+    *panels, beside = np.ravel(axes)
+    for k, ax in enumerate(panels):
+        of_section = {name: tuple(part[k] for part in p) for name, p in profiles.items()}
+        _draw_bands(_difference_axes(of_section, ax), of_section, ax)
+        ax.set_title(f"{k * section} to {(k + 1) * section - 1}", fontweight="normal")
+    beside.axis("off")
+    beside.legend(*_entries(panels[0]), loc="center")
+    beside.figure.supxlabel("time difference (frames; past < 0 < future)", fontsize="medium")
+    beside.figure.supylabel(_BAR_LABEL, fontsize="medium")
+    return axes
+
+
+def plot_lorenz(curves, ax=None, shown=0.3):
     """Share of the attention received by the most attended frames, {training: bands}."""
-    ax = axes_or_new(ax, width=0.6, aspect=0.8)
-    ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1, label="uniform")
+    ax = axes_or_new(ax, width=0.8, aspect=0.65)
+    ax.plot([0, shown], [0, shown], color=REFERENCE_COLOR, lw=1, label="uniform")
     n_points = len(next(iter(curves.values()))[0])
     _draw_bands(np.linspace(0, 1, n_points), curves, ax)
+    ax.axvline(0.05, color=BASELINE_COLOR, lw=0.8)
+    ax.text(0.055, 0.01, "key timesteps end here", color=BASELINE_COLOR)
     ax.set(xlabel="share of frames, most attended first", ylabel="share of attention received")
-    ax.legend(*_entries(ax), loc="lower right")
+    ax.set(xlim=(0, shown), ylim=(0, 0.55))
+    ax.legend(*_entries(ax), loc="upper left")
     return ax
 
 
 def plot_head_counts(counts, ax=None):
     """How many frames each head attends to, layer by layer: {training: (layers, heads)}."""
-    ax = axes_or_new(ax, width=1.0, aspect=0.45)
+    ax = axes_or_new(ax, width=1.0, aspect=0.5)
     shifts = (np.arange(len(counts)) - (len(counts) - 1) / 2) * 0.8 / len(counts)
     for shift, (name, values) in zip(shifts, counts.items(), strict=True):
         layers = np.repeat(np.arange(1, len(values) + 1), values.shape[1])
         look = _look(name) | {"ls": ""}
-        ax.plot(layers + shift, values.ravel(), ms=3, alpha=0.7, **look)
-    ax.set(xlabel="layer", ylabel="frames attended to by a query", yscale="log")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.plot(layers + shift, values.ravel(), ms=3.5, alpha=0.7, **look)
+    n_layers = max(len(values) for values in counts.values())
+    ax.set(xlabel="layer", ylabel="frames a query attends to", yscale="log")
+    ax.set_xticks(range(1, n_layers + 1))
+    _log_ticks(ax.yaxis, 1, 2, 5)
     ax.grid(axis="y")
     _legend_below(ax)
     return ax
 
 
-def plot_received(trajectory, received, norm_received, states, axes):
+def plot_received(trajectory, received, norm_received, states, axes, limit=8.0):
     """A trajectory and what its frames receive, (n_frames,): along time, and in the plane."""
     along, plane = axes
     frames = np.arange(len(received))
@@ -168,19 +193,19 @@ def plot_received(trajectory, received, norm_received, states, axes):
     along.plot(frames, norm_received, color=BASELINE_COLOR, lw=0.8, label="norm-weighted")
     for state, color in enumerate(STATE_COLORS):
         chosen = states == state
-        along.plot(frames[chosen], received[chosen], ".", ms=2.5, color=color)
+        along.plot(frames[chosen], received[chosen], ".", ms=3, color=color)
         along.plot([], [], "o", color=color, label=f"attention, frame in {STATE_NAMES[state]}")
     along.set(xlabel="frame", ylabel="received (1 = uniform)", yscale="log")
-    _legend_below(along)
+    _log_ticks(along.yaxis, 1, 2, 5)
+    _legend_below(along, ncols=3)
     order = np.argsort(received)  # the most attended on top
     points = plane.scatter(
-        *trajectory[order].T, c=received[order], s=9, cmap=ATTENTION_CMAP + "_r",
-        norm=LogNorm(max(received.min(), 0.3), received.max()), lw=0.2, ec=PALETTE["grey"],
+        *trajectory[order].T, c=received[order], s=12, cmap=_MAP_COLORS,
+        norm=LogNorm(1 / limit, limit), lw=0.3, ec=BASELINE_COLOR,
     )  # fmt: skip
-    plane.plot(*trajectory[0], marker="*", ms=13, mfc="none", mec=REFERENCE_COLOR)
-    plane.set(xlabel="x (reduced length)", ylabel="y (reduced length)")
-    plane.set_aspect("equal")
-    plane.figure.colorbar(points, ax=plane, label="attention received", shrink=0.85)
+    plane.plot(*trajectory[0], marker="*", ms=14, mfc="none", mec=REFERENCE_COLOR)
+    map_axes(plane)
+    _bar_of_weights(points, plane, limit, shrink=0.85)
     return axes
 
 
@@ -189,7 +214,7 @@ def plot_intervals(table, xlabel, reference, ax=None):
 
     `reference`, the value by chance, is a black line.
     """
-    ax = axes_or_new(ax, width=1.0, aspect=0.55)
+    ax = axes_or_new(ax, width=1.0, aspect=0.65)
     ax.axvline(reference, color=REFERENCE_COLOR, lw=1)
     for row, group in enumerate(table.values()):
         shifts = (np.arange(len(group)) - (len(group) - 1) / 2) * 0.8 / len(group)
@@ -205,13 +230,13 @@ def plot_intervals(table, xlabel, reference, ax=None):
     return ax
 
 
-#: Look of each order in which frames are removed.
+#: Look of each order in which frames are removed: shades of one colour for what models say.
 _ORDERS = {
-    "most attended": ("orange", "o"),
-    "most norm-weighted": ("vermillion", "D"),
-    "largest gradient": ("purple", "s"),
-    "first": ("blue", "^"),
-    "random": ("grey", "x"),
+    "most attended": dict(color=PALETTE["orange"], marker="o"),
+    "most norm-weighted": dict(color="#8C5A00", marker="D", ls="--"),
+    "largest gradient": dict(color="#C9B458", marker="s", ls="-."),
+    "first": dict(color=PALETTE["black"], marker="^"),
+    "random": dict(color=PALETTE["grey"], marker="x", ls=":"),
 }
 
 
@@ -224,36 +249,46 @@ def plot_experiments(numbers, curves, axes):
     places = np.arange(len(numbers))
     for ax, ((experiment, size), found) in zip(np.ravel(axes), curves.items(), strict=True):
         for k, (name, (mean, low, high)) in enumerate(found.items()):
-            color, marker = _ORDERS[name]
             errors = np.clip([mean - low, high - mean], 0, None)
-            shift = (k - (len(found) - 1) / 2) * 0.08
-            ax.errorbar(
-                places + shift, mean, errors, color=PALETTE[color], marker=marker, capsize=2, lw=1,
-                label=name,
-            )  # fmt: skip
-        ax.axhline(0.5, color=REFERENCE_COLOR, lw=0.8, ls=":")
+            shift = (k - (len(found) - 1) / 2) * 0.1
+            ax.errorbar(places + shift, mean, errors, capsize=2, lw=1, label=name, **_ORDERS[name])
+        ax.axhline(0.5, color=BASELINE_COLOR, lw=0.8, ls=":")
         ax.set_xticks(places, [str(n) for n in numbers])
         ax.set_xlabel(f"frames {experiment}")
         if ax.get_subplotspec().is_first_row():
             ax.set_title(size)
-    axes[0, 0].figure.supylabel("probability of the true state", fontsize=9)
-    _legend_below(axes[0, 0], ncols=5)
+    axes[0, 0].figure.supylabel("probability of the true state", fontsize="medium")
+    _legend_below(axes[0, 0], ncols=3)
     return axes
 
 
-def plot_head_effects(effects, errors, title, ax=None):
-    """Change of a loss when a head is silenced, (layers, heads), with its standard errors.
+def plot_head_effects(effects, errors, axes):
+    """Increase of both losses when a head is silenced, (2, layers, heads), layer by layer.
 
-    A cross marks what is less than 1.96 of them from zero.
+    Bars are 1.96 standard errors; heads whose bar reaches zero are hollow and grey.
     """
-    ax = axes_or_new(ax, width=0.5, aspect=0.6)
-    largest = np.abs(effects).max()
-    image = ax.imshow(effects, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="auto")
-    layers, heads = np.nonzero(np.abs(effects) < 1.96 * errors)
-    ax.plot(heads, layers, "x", color=BASELINE_COLOR, ms=4)
-    n_layers, n_heads = effects.shape
-    ax.set_xticks(range(n_heads), range(1, n_heads + 1))
-    ax.set_yticks(range(n_layers), range(1, n_layers + 1))
-    ax.set(xlabel="head", ylabel="layer", title=title)
-    ax.figure.colorbar(image, ax=ax, label="increase when silenced")
-    return ax
+    n_layers, n_heads = effects[0].shape
+    places = np.arange(n_layers * n_heads)
+    for ax, effect, error in zip(axes, effects, errors, strict=True):
+        effect, half = effect.ravel(), 1.96 * error.ravel()
+        clear = np.abs(effect) > half
+        for chosen, color, fill in (
+            (~clear, BASELINE_COLOR, "white"),
+            (clear, PALETTE["orange"], PALETTE["orange"]),
+        ):
+            ax.errorbar(
+                places[chosen], effect[chosen], half[chosen], fmt="o", color=color, mfc=fill
+            )
+        ax.axhline(0, color=REFERENCE_COLOR, lw=1)
+        for edge in np.arange(1, n_layers) * n_heads - 0.5:
+            ax.axvline(edge, color=BASELINE_COLOR, lw=0.6)
+        ax.set_xlim(-0.5, len(places) - 0.5)
+    axes[0].set_title("trajectory loss")
+    axes[1].set_title("cross-entropy")
+    axes[1].set_xticks(
+        (np.arange(n_layers) + 0.5) * n_heads - 0.5,
+        [f"layer {k + 1}\nheads 1 to {n_heads}" for k in range(n_layers)],
+    )
+    axes[1].tick_params(axis="x", length=0)
+    axes[0].figure.supylabel("increase when silenced", fontsize="medium")
+    return axes

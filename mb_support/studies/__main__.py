@@ -17,6 +17,7 @@ CHAPTERS = {
     "leak": ("study",),
     "kinetics": ("study",),
     "collective_variable": ("study",),
+    "molecule": ("study",),
 }
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import torch
 
+from ..datasets.sets import TrajectorySet
 from ..files import paths
 from ..model.checkpoints import CheckpointError
 from .all_runs import make_all
-from .recipes import RECIPES, trainings
-from .run import TrainingStopped, save_checkpoint, train
+from .recipes import RECIPES, TrainingConfig, trainings
+from .run import TrainingStopped, is_store, save_checkpoint, train
 
 
 def chosen_config(options, parser):
@@ -40,6 +41,10 @@ def chosen_config(options, parser):
         config = shortened(config, options.steps)
     if options.data is not None:
         name = f"{name}-{options.data.stem}"
+        if not is_store(options.data):
+            data = TrajectorySet.from_file(options.data)
+            config = TrainingConfig.for_data(options.size, data, options.passes, seed=options.seed)
+            config = config if options.steps is None else shortened(config, options.steps)
     return name, config
 
 
@@ -71,7 +76,12 @@ def _parser():
     parser.add_argument("--seed", type=int, default=0, help="of weights and trajectories")
     parser.add_argument("--steps", type=int, help="shorten the recipe to so many steps")
     parser.add_argument("--regime", default="metastable", help="what the trajectories are of")
-    parser.add_argument("--data", type=Path, help="train on this store of trajectories")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="train on this file: .npz with trajectories and labels, or a store",
+    )
+    parser.add_argument("--passes", type=int, default=30, help="with --data: over the set")
     parser.add_argument("--output", type=Path, help="folder of the trained model")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
     parser.add_argument(
@@ -89,7 +99,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.all:
         return make_all(options.jobs, options.minutes, options.threads)
-    name, config = chosen_config(options, parser)
+    try:
+        name, config = chosen_config(options, parser)
+    except ValueError as error:
+        parser.exit(1, f"{error}\n")
     n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
     if options.threads is not None:
         if options.threads < 1:

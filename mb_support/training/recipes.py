@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
+
 from ..datasets.sets import regime_settings
 from ..model.settings import SIZES
 
@@ -83,6 +85,26 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise ValueError(f"{name} must be from 0 to below 1; got {value}")
+
+    @classmethod
+    def for_data(cls, size, data, n_passes=30, **settings):
+        """Settings for a set of one's own: so many passes over it, with dropout of 0.1.
+
+        `data` is a `TrajectorySet`; `settings` are those of the class, such as ``seed=1``.
+        """
+        n_items = n_passes * max(1, len(data) * 9 // 10)
+        batch_size = settings.pop("batch_size", int(np.clip(len(data) // 20, 1, 16)))
+        n_steps = max(1, n_items // batch_size)
+        usual = dict(
+            stages=((data.trajectories.shape[1], n_steps * batch_size),),
+            learning_rate=RECIPES[size].learning_rate * 0.6 if size in RECIPES else 1e-3,
+            warmup_steps=min(200, max(1, n_steps // 10)),
+            dropout=0.1,
+            attention_dropout=0.0,
+            eval_every=max(1, n_steps // 10),
+            save_every=max(1, n_steps // 10),
+        )
+        return cls(size, batch_size=batch_size, **(usual | settings))
 
     @property
     def steps(self):

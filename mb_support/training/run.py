@@ -1,16 +1,24 @@
 """One training with `transformers.Trainer`: from random weights to a model and its record."""
 
+import hashlib
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list
 from transformers import PrinterCallback, TrainingArguments
 
-from ..datasets.sets import FixedTrajectories, FreshTrajectories, family_seed, make_dataset
+from ..datasets.sets import (
+    FixedTrajectories,
+    FreshTrajectories,
+    TrajectorySet,
+    family_seed,
+    make_dataset,
+)
 from ..files import results as records
 from ..files.whole_folders import replace_folder
 from ..model.checkpoints import forget_run, newest_whole_checkpoint, read_json, write_manifest
@@ -32,15 +40,18 @@ class TrainingStopped(RuntimeError):
 
 
 def training_stream(config, data=None):
-    """What a run sees, in order: fresh trajectories, a fixed set, or those of the store `data`."""
+    """What a run sees, in order: fresh trajectories, a fixed set, or `data`, a set or a store."""
     stages = [(n_frames, n * config.batch_size) for n_frames, n in config.steps]
+    if isinstance(data, TrajectorySet):
+        longest = data.trajectories.shape[1]
+        return FixedTrajectories(data, [(min(f, longest), n) for f, n in stages], config.seed)
     if data is not None:
         from ..datasets.store import StoredTrajectories  # dask and zarr are needed here only
 
         return StoredTrajectories(data, stages)
     if config.n_distinct is not None:
         fixed = make_dataset(config.n_distinct, "train", config.seed, config.regime)
-        return FixedTrajectories(fixed.trajectories, stages, config.seed)
+        return FixedTrajectories(fixed, stages, config.seed)
     return FreshTrajectories(stages, family_seed("stream", 2 * config.seed), config.regime)
 
 
@@ -78,7 +89,7 @@ def arguments_of_run(config, folder, progress=True):
     )
 
 
-def new_model(config):
+def new_model(config, n_features=2, n_states=2):
     """Freshly initialised model of a run; the seed decides its weights.
 
     BERT's initial weights (standard deviation 0.02) suit 768 dimensions; these suit 16 to 120.
@@ -91,6 +102,8 @@ def new_model(config):
             config.dropout if config.attention_dropout is None else config.attention_dropout
         ),
         initializer_range=SIZES[config.size]["hidden_size"] ** -0.5,
+        n_features=n_features,
+        n_states=n_states,
     )
     model = TrajectoryTransformer(settings)
     start_as_waves(model)
@@ -106,8 +119,11 @@ def train(config, folder, data=None, resume=True, progress=True):
     config : TrainingConfig
     folder : path
         Where checkpoints of the run go.
-    data : path, optional
-        A `store` of trajectories to train on, instead of simulated ones.
+    data : TrajectorySet or path, optional
+        A set of one's own to train on, instead of simulated trajectories; a tenth of its runs, with
+        `config.seed` drawn, is kept for validation. The model has as many features and states as
+        the set; stages longer than its trajectories are as long as these. Or the path of a set's
+        file, or of a `store`. See `TrainingConfig.for_data`.
     resume : bool
         If False, checkpoints in `folder` are deleted first.
     progress : bool
@@ -129,10 +145,19 @@ def train(config, folder, data=None, resume=True, progress=True):
         If the run was asked to stop (SIGTERM, Ctrl-C) before its end.
     """
     folder = Path(folder)
-    stream = training_stream(config, data)
-    validation = make_dataset(config.n_validation, "validation", regime=config.regime)
+    if data is not None and not isinstance(data, TrajectorySet):
+        data = Path(data)
+        if not is_store(data):
+            data = TrajectorySet.from_file(data)
+    if isinstance(data, TrajectorySet):
+        shown, validation = data.split(seed=config.seed)
+        model = new_model(config, data.n_features, data.n_states)
+    else:
+        shown, model = data, new_model(config)
+        validation = make_dataset(config.n_validation, "validation", regime=config.regime)
+    stream, data = training_stream(config, shown), _name_of(data)
     trainer = TrajectoryTrainer(
-        model=new_model(config),
+        model=model,
         args=arguments_of_run(config, folder, progress),
         train_dataset=stream,
         eval_dataset=Items(validation),
@@ -158,16 +183,34 @@ def train(config, folder, data=None, resume=True, progress=True):
     trainer.evaluate()
     record = training_record(config, trainer.state.log_history)
     record["commit"] = read_json(folder / "run.json").get("commit")
-    record |= {"processes": trainer.args.world_size, "data": str(data) if data else None}
+    record |= {"processes": trainer.args.world_size, "data": data}
     model = trainer.accelerator.unwrap_model(trainer.model)
     return model, record
+
+
+def is_store(path):
+    """Whether a path is a store of simulated trajectories, as `datasets.store` writes them."""
+    note = Path(path) / "zarr.json"
+    return note.exists() and "config" in read_json(note).get("attributes", {})
+
+
+def _name_of(data):
+    # what the record says of the data: of a set its shape and a digest of all that it holds
+    if not isinstance(data, TrajectorySet):
+        return None if data is None else str(data)
+    parts = (data.trajectories, data.labels, data.mask, data.runs)
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+    shape = data.trajectories.shape
+    return f"{len(data)} trajectories of shape {shape[1:]}, {digest.hexdigest()[:12]}"
 
 
 def _starting_point(config, folder, resume, data):
     # path of the checkpoint to go on from, or None; refuses to mix two runs
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "run.json"
-    settings = json.loads(json.dumps(asdict(config) | {"data": str(data) if data else None}))
+    settings = json.loads(json.dumps(asdict(config) | {"data": data}))
     if not resume:
         forget_run(folder)
     last = newest_whole_checkpoint(folder)

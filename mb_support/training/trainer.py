@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerState
 
+from ..datasets.sets import as_item
 from ..model.checkpoints import CheckpointError, write_manifest
 
 
@@ -62,8 +63,9 @@ class TrajectoryTrainer(Trainer):
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
-            logits = model(trajectories=inputs["trajectories"]).state_logits.float()
-        return functional.cross_entropy(logits, inputs["labels"]), logits, inputs["labels"]
+            labels = inputs.pop("labels")
+            logits = model(**inputs).state_logits.float()
+        return functional.cross_entropy(logits, labels), logits, labels
 
     def _save_checkpoint(self, model, trial):
         try:
@@ -102,10 +104,9 @@ class Items(torch.utils.data.Dataset):
         return len(self._set)
 
     def __getitem__(self, index):
-        return {
-            "trajectories": torch.from_numpy(self._set.trajectories[index]),
-            "labels": torch.tensor(self._set.labels[index]),
-        }
+        found = self._set
+        mask = None if found.mask is None else found.mask[index]
+        return as_item(found.trajectories[index], found.labels[index], mask)
 
 
 def scores(prediction):

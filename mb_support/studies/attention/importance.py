@@ -5,7 +5,8 @@ answer is the log-odds of state B against A unless said otherwise. Throughout, `
 (n, n_frames, 2) raw coordinates and `labels` (n,) true states.
 """
 
-from contextlib import contextmanager
+from contextlib import ExitStack
+from functools import partial
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -25,55 +26,38 @@ UNREAD = ("most attended", "first", "random")
 
 
 def log_odds(model, trajectories, kept=None, unread=None):
-    """Log-odds of state B against A, with some of the frames only.
+    """Log-odds of state B against A, (n,), with some of the frames only.
 
-    Frames are removed after standardisation and position embedding, so those that are left keep
-    their coordinates and their place in time: the answer is the same as if no frame could attend
-    to the others and they did not count in the mean, but cheaper. From an unread frame no head of
-    any layer takes anything, while all weights stay: a frame on which weight is only unloaded can
-    be treated so without harm.
-
-    `kept` and `unread` are (n, n_chosen) frames that are left, and that are not read, of each
-    trajectory; by default all and none. (n,) array.
+    `kept` and `unread` are (n, n_chosen) frames of each trajectory that are left, and that are not
+    read; by default all and none. Frames are removed after standardisation and position embedding,
+    so those that are left keep their coordinates and their place in time: as if no frame could
+    attend to the others and they did not count in the mean. From an unread frame no head takes
+    anything, while all weights stay.
     """
     trajectories = as_trajectories("trajectories", trajectories)
-    kept, unread = (
-        None if c is None else torch.as_tensor(np.asarray(c), dtype=torch.int64)
-        for c in (kept, unread)
-    )
-    if kept is not None and (kept.ndim != 2 or len(kept) != len(trajectories) or 0 in kept.shape):
-        raise ValueError(
-            f"kept must have shape ({len(trajectories)}, n_kept) with n_kept at least 1; got "
-            f"{tuple(kept.shape)}"
-        )
     answers = []
     with evaluating(model):
-        for start in range(0, len(trajectories), BATCH):
-            part = slice(start, start + BATCH)
-            standardised = model.standardise(trajectories[part])[0]
-            inputs = standardised.to(model.inputs_to_hidden_dim.weight.dtype)
-            hidden = model.embeddings(model.inputs_to_hidden_dim(inputs))
-            if kept is not None:
-                hidden = hidden.gather(1, kept[part, :, None].expand(-1, -1, hidden.shape[-1]))
-            with _unread(model, None if unread is None else unread[part]):
+        for part in torch.arange(len(trajectories)).split(BATCH):
+            z = model.standardise(trajectories[part])[0]
+            hidden = model.inputs_to_hidden_dim(z.to(model.inputs_to_hidden_dim.weight.dtype))
+            hidden = model.embeddings(hidden)
+            with ExitStack() as hooks:
+                if kept is not None:
+                    hidden = hidden.gather(1, _along(kept, part, hidden))
+                for layer in attention_layers(model) if unread is not None else ():
+                    hook = layer.value.register_forward_hook(
+                        lambda m, i, value: value.scatter(1, _along(unread, part, value), 0.0)  # noqa: B023
+                    )
+                    hooks.callback(hook.remove)
                 logits = model.classify(model.encoder(hidden).last_hidden_state)
             answers.append(logits[:, 1] - logits[:, 0])
     return torch.cat(answers).float().numpy()
 
 
-@contextmanager
-def _unread(model, frames):
-    # values of the chosen frames, (batch, n_chosen), are zero in every layer
-    def hook(module, inputs, output):
-        return output.scatter(1, frames[..., None].expand(-1, -1, output.shape[-1]), 0.0)
-
-    layers = attention_layers(model) if frames is not None else []
-    handles = [layer.value.register_forward_hook(hook) for layer in layers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+def _along(frames, part, hidden):
+    # indices of chosen frames of a part of the trajectories, for all (batch, frame, hidden)
+    frames = torch.as_tensor(np.asarray(frames), dtype=torch.int64)[part]
+    return frames[..., None].expand(-1, -1, hidden.shape[-1])
 
 
 def gradient_importance(model, trajectories):
@@ -93,43 +77,31 @@ def gradient_importance(model, trajectories):
 
 
 def occlusion_importance(model, trajectories, edges):
-    """How far the log-odds move when a piece of the trajectory is removed, (n, n_pieces).
-
-    Piece k begins at edges[k] and ends before edges[k + 1].
-    """
-    whole = log_odds(model, trajectories)
-    changes = []
-    for start, stop in pairwise(edges):
-        kept = np.delete(np.arange(edges[-1]), slice(start, stop))
-        kept = np.tile(kept, (len(trajectories), 1))
-        changes.append(np.abs(log_odds(model, trajectories, kept) - whole))
-    return np.stack(changes, axis=1)
+    """How far the log-odds move without frames edges[k] to edges[k + 1] - 1, (n, n_pieces)."""
+    n, frames, whole = len(trajectories), np.arange(edges[-1]), log_odds(model, trajectories)
+    left = (np.tile(np.delete(frames, slice(*piece)), (n, 1)) for piece in pairwise(edges))
+    return np.stack([np.abs(log_odds(model, trajectories, k) - whole) for k in left], axis=1)
 
 
 def deletion_curve(model, trajectories, labels, scores, numbers, unread=False):
-    """Probability of the true state without the frames that have the largest scores.
+    """Probability of the true state, (n, len(numbers)), without the frames of largest scores.
 
-    `scores` are (n, n_frames), `numbers` of frames are below n_frames; (n, len(numbers)) array.
-    With `unread` the frames are not removed, but heads read nothing from them; see `log_odds`.
+    `scores` are (n, n_frames). With `unread` the frames stay, but heads read nothing from them.
     """
-    n_frames = np.shape(scores)[1]
-    if any(not 0 <= n < n_frames for n in numbers):
-        raise ValueError(f"numbers must lie in 0..{n_frames - 1}; got {list(numbers)}")
-    order = np.argsort(np.asarray(scores), axis=1, kind="stable")
+    order = np.argsort(scores, axis=1, kind="stable")
     found = []
     for n in numbers:
-        left, chosen = np.split(order, [n_frames - n], axis=1)
+        left, chosen = np.split(order, [order.shape[1] - n], axis=1)
         frames = {"unread": chosen} if unread else {"kept": np.sort(left, axis=1)}
         found.append(log_odds(model, trajectories, **frames))
     return expit((2.0 * np.asarray(labels) - 1)[:, None] * np.stack(found, axis=1))
 
 
 def agreement(model, trajectories, found, n_pieces):
-    """Rank correlations between measures of which pieces of a trajectory matter.
+    """Rank correlations, (n,), of what says which of `n_pieces` pieces of a trajectory matter.
 
-    Measures are summed over `n_pieces` pieces of equal length, which are also removed one by one.
-    `found` holds "received", "norm_received", "rollout" and "gradient", (n, n_frames) each. Keys
-    such as "attention – occlusion", values (n,).
+    `found` holds "received", "norm_received", "rollout" and "gradient", (n, n_frames) each, which
+    are summed over pieces. Keys such as "attention – occlusion".
     """
     edges = np.linspace(0, trajectories.shape[1], n_pieces + 1).round().astype(int)
     along = {
@@ -147,10 +119,9 @@ def agreement(model, trajectories, found, n_pieces):
 
 
 def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0):
-    """`deletion_curve` with no frame removed and by `numbers`, for each order of the frames.
+    """`deletion_curve` by 0 and `numbers` of frames, for each order (with `unread`, of `UNREAD`).
 
-    `found` as for `agreement`; `seed` is that of the random frames. With `unread`, the orders
-    of `UNREAD` only.
+    `found` as for `agreement`; `seed` is that of the random frames.
     """
     n, n_frames = trajectories.shape[:2]
     orders = {
@@ -161,12 +132,10 @@ def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0)
         "random": np.random.default_rng(seed).random((n, n_frames)),
     }
     whole = deletion_curve(model, trajectories, labels, orders["random"], [0])
+    chosen = {name: scores for name, scores in orders.items() if name in UNREAD or not unread}
     return {
-        name: np.hstack(
-            [whole, deletion_curve(model, trajectories, labels, scores, numbers, unread)]
-        )
-        for name, scores in orders.items()
-        if name in UNREAD or not unread
+        name: np.hstack([whole, deletion_curve(model, trajectories, labels, s, numbers, unread)])
+        for name, s in chosen.items()
     }
 
 
@@ -177,10 +146,7 @@ def _batches(trajectories, labels):
 
 
 def losses_by_trajectory(model, trajectories, labels):
-    """Both terms of the loss for each trajectory, (n, 2): the whole of it is shown to both heads.
-
-    `losses.trajectory_loss` over the frames that have a successor, and cross-entropy.
-    """
+    """Trajectory loss and cross-entropy of each trajectory, shown whole to both heads, (n, 2)."""
     rows = []
     with evaluating(model):
         for x, y in _batches(trajectories, labels):
@@ -194,36 +160,20 @@ def losses_by_trajectory(model, trajectories, labels):
 
 
 def head_ablation(model, trajectories, labels, units):
-    """Increase of the loss of each trajectory with the output of some heads set to zero.
-
-    A unit, silenced at a time, is a layer and a sequence of its heads. (len(units), n, 2) array:
-    both terms of the loss, as `losses_by_trajectory`.
-    """
-    layers = attention_layers(model)
-    n_heads, head_size = layers[0].num_attention_heads, layers[0].attention_head_size
-    for layer, heads in units:
-        if not 0 <= layer < len(layers) or any(not 0 <= head < n_heads for head in heads):
-            raise ValueError(
-                f"layer must lie in 0..{len(layers) - 1} and heads in 0..{n_heads - 1}; got "
-                f"layer {layer}, heads {list(heads)}"
-            )
+    """Increase of both losses, (len(units), n, 2), without the heads of each (layer, heads)."""
     whole = losses_by_trajectory(model, trajectories, labels)
     changes = []
     for layer, heads in units:
-        with on_layers(model, _silence(heads, head_size), layers=[layer]):
+        with on_layers(model, partial(_silence, heads), layers=[layer]):
             changes.append(losses_by_trajectory(model, trajectories, labels) - whole)
     return np.stack(changes)
 
 
-def _silence(heads, head_size):
+def _silence(heads, layer, module, inputs, output):
     # hook: the heads' part of the layer's output is zero
-    def hook(layer, module, inputs, output):
-        context = output[0].clone()
-        for head in heads:
-            context[..., head * head_size : (head + 1) * head_size] = 0
-        return (context, *output[1:])
-
-    return hook
+    context = output[0].clone()
+    context.unflatten(-1, (module.num_attention_heads, -1))[..., list(heads), :] = 0
+    return (context, *output[1:])
 
 
 def head_gradients(model, trajectories, labels):
@@ -236,10 +186,8 @@ def head_gradients(model, trajectories, labels):
     rows, factors = [], None
 
     def scale(layer, module, inputs, output):
-        context = output[0]
-        shaped = context.view(*context.shape[:2], n_heads, -1)
-        shaped = shaped * factors[:, layer, None, :, None]
-        return (shaped.reshape(context.shape), *output[1:])
+        context = output[0].unflatten(-1, (n_heads, -1))
+        return ((context * factors[:, layer, None, :, None]).flatten(-2), *output[1:])
 
     with attention_implementation(model, fastest_attention()), on_layers(model, scale):
         for x, y in _batches(trajectories, labels):

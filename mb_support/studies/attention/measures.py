@@ -1,7 +1,7 @@
 """Numbers for what attention does: how concentrated, how local, how one-sided, on which frames.
 
-Every measure has a value that uniform attention gives. Below them is what the attention chapter
-says of each trajectory, and what is kept of it.
+Weights are in units of the uniform weight 1 / n_frames: 1 is what a frame gets from a head that
+does not choose. Every measure has a value that uniform attention gives.
 """
 
 import numpy as np
@@ -11,10 +11,6 @@ from ...states import assign_states, height_above_ridge
 
 #: Key timesteps are the most attended twentieth of the frames.
 KEY_FRACTION = 0.05
-#: A head attends to few frames if a query attends to less than a tenth of them.
-FEW_TARGETS = 0.1
-#: A head seeks or avoids its own state if its weight on it is further from that of the average row.
-FOLLOWS = 0.1
 #: One number for each trajectory, averaged over layers and heads. Weights on the own sub-section
 #: and the own state are over those of the average row; a frame attends if it gives more than the
 #: uniform weight.
@@ -27,7 +23,7 @@ MEASURES = {
     "sides": "future minus past over their sum",
     "blocks": "weight on the own sub-section, 1 if no blocks",
     "own_state": "weight on the own state, 1 if states play no part",
-    "time_own_state": "the same by time difference alone",
+    "time_own_state": "weight on the own state, from time differences alone",
     "state_heads": "share of heads that seek or avoid their own state",
     "first": "attention on the first frame, 1 if uniform",
     "norm_share": "norm-weighted: share on the twentieth that receives most",
@@ -82,10 +78,7 @@ def top_share(received):
 
 
 def asymmetry(difference):
-    """(future - past) / (future + past) of mean weights by time difference, (..., 2 n - 1).
-
-    There are as many pairs of frames at +d as at -d, so uniform attention gives 0.
-    """
+    """(future - past) / (future + past) of mean weights by time difference, (..., 2 n - 1)."""
     n = (difference.shape[-1] + 1) // 2
     total = difference * pairs_by_difference(n)
     past, future = total[..., : n - 1].sum(axis=-1), total[..., n:].sum(axis=-1)
@@ -93,27 +86,21 @@ def asymmetry(difference):
 
 
 def own_group_weight(received, groups):
-    """Weight on frames of the query's own group if every query had the average row, 0 to 1.
-
-    `received` is (..., n_frames), 1 if uniform; `groups` (n_frames,) ints, such as states.
-    """
+    """Weight on the query's own group, of (n_frames,) ints, if all queries had the average row."""
     _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    share_of_queries = counts[group_of] / len(groups)
-    return (np.asarray(received, float) * share_of_queries).mean(axis=-1)
+    return (received * counts[group_of]).mean() / len(groups)
 
 
 def own_weight_by_difference(difference, groups):
     """Weight on the own group if it depended on the time difference alone, over the uniform one.
 
-    `difference` is (..., 2 n_frames - 1), `groups` (n_frames,). Frames close in time are mostly in
+    `difference` is (2 n_frames - 1,), `groups` (n_frames,). Frames close in time are mostly in
     one state: a head that looks at neighbours, whatever their state, has this value above 1.
     """
-    n_same = np.zeros(2 * len(groups) - 1)  # pairs of one group at each time difference
-    for group in np.unique(groups):
-        inside = (groups == group).astype(float)
-        n_same += np.correlate(inside, inside, "full")
-    total = (difference * pairs_by_difference(len(groups))).sum(axis=-1)
-    return (difference * n_same).sum(axis=-1) / total * len(groups) ** 2 / n_same.sum()
+    members = (groups == np.unique(groups)[:, None]).astype(float)
+    n_same = sum(np.correlate(inside, inside, "full") for inside in members)
+    total = (difference * pairs_by_difference(len(groups))).sum()
+    return (difference * n_same).sum() / total * len(groups) ** 2 / n_same.sum()
 
 
 def section_profiles(windows):
@@ -124,10 +111,7 @@ def section_profiles(windows):
 
 
 def mean_time_difference(windows):
-    """Time difference weighted by attention, in frames: sum of A_ij (j - i) over sum of A_ij.
-
-    Rows of `windows`, (..., section, section), attend. Positive if attention leans to the future.
-    """
+    """Sum of A_ij (j - i) over sum of A_ij, in frames, of windows A (..., section, section)."""
     frames = np.arange(windows.shape[-1])
     weighted = windows * (frames - frames[:, None])
     return weighted.sum(axis=(-2, -1)) / windows.sum(axis=(-2, -1))
@@ -139,23 +123,18 @@ def mean_distance(section):
 
 
 def share_by_position(received):
-    """Share of the attention on the positions that are most attended in the *other* trajectories.
+    """Share of (n, n_frames) attention on the positions most attended in the *other* trajectories.
 
-    Of `received`, (n, n_frames) with n at least 2. As large as `top_share` if key timesteps lie at
-    the same positions in all trajectories; a twentieth if positions do not matter.
+    As large as `top_share` if key timesteps lie at the same positions in all; else a twentieth.
     """
-    received = np.asarray(received, float)
-    if len(received) < 2:
-        raise ValueError(f"positions of others need two or more trajectories; got {len(received)}")
-    others = received.sum(axis=0) - received
-    most = _top_frames(others)
+    most = top_frames(received.sum(axis=0) - received)
     return np.take_along_axis(received, most, axis=1).sum(axis=1) / received.sum(axis=1)
 
 
-def _top_frames(scores):
-    # (n, n_top): the twentieth of the frames with the largest of (n, n_frames) scores
-    n_top = max(1, round(KEY_FRACTION * scores.shape[1]))
-    return np.argsort(-scores, axis=1, kind="stable")[:, :n_top]
+def top_frames(scores):
+    """The twentieth of the frames with the largest (..., n_frames) scores, largest first."""
+    n_top = max(1, round(KEY_FRACTION * scores.shape[-1]))
+    return np.argsort(-scores, axis=-1, kind="stable")[..., :n_top]
 
 
 def extreme_unit(values, largest=True):
@@ -164,7 +143,6 @@ def extreme_unit(values, largest=True):
     The largest of many noisy means is too large; measured anew, it is not. Of (n, layers, heads)
     values: (layer, head), and its (n // 2,) values in the second half.
     """
-    values = np.asarray(values, float)
     first, second = np.split(values, [(len(values) + 1) // 2])
     means = first.mean(axis=0)
     best = np.nanargmax(means if largest else -means)
@@ -210,86 +188,14 @@ def enrichment(scores, feature):
 
     Of (n, n_frames) values, (n,): 1 by chance, about twenty at most; NaN where the feature is.
     """
-    best, expected = _top_frames(scores), _top_frames(feature)
+    best, expected = top_frames(scores), top_frames(feature)
     shared = (best[:, :, None] == expected[:, None]).any(axis=2).mean(axis=1)
     shared[np.isnan(feature).any(axis=1)] = np.nan
     return shared * scores.shape[1] / best.shape[1]
 
 
-def measures_of(summary):
-    """What the chapter says of the attention on each trajectory of an `AttentionSummary`.
-
-    Arrays, trajectory first: the keys of `MEASURES`, but for the last three; "moments", the mean
-    time difference over the mean distance, for each sub-section; `HEAD_MEASURES`, for each layer
-    and head; and "received", "norm_received", "rollout", "profile" and "section_profiles",
-    averaged over heads.
-    """
-    received, norm_received = summary.mean_received, summary.norm_received
-    n_frames, section = received.shape[1], summary.windows.shape[-1]
-    difference = summary.difference.mean(axis=(1, 2))
-    past, future, norm_section, norm_state = np.moveaxis(summary.norm_sums.sum(axis=(1, 2)), -1, 0)
-    norm_read = (summary.received * summary.norms).mean(axis=-1)  # by each head
-    norm_total = norm_read.sum(axis=(1, 2))
-    norm_in_section = own_group_weight(norm_received, np.arange(n_frames) // section)
-    ten = np.argsort(-received, axis=1)[:, :10]
-    keys = _top_frames(received)
-    share, norm_at_keys = (
-        np.take_along_axis(r, keys, 1).sum(axis=1) / r.sum(axis=1)
-        for r in (received, norm_received)
-    )
-    return {
-        "share": share,
-        "readers": np.take_along_axis(summary.attended_by, ten, axis=1).mean(axis=1),
-        "columns": np.nanmean(summary.column_share, axis=(1, 2)),
-        "diagonals": np.nanmean(summary.difference_share, axis=(1, 2)),
-        "few": (summary.targets < FEW_TARGETS * n_frames).mean(axis=(1, 2)),
-        "sides": asymmetry(difference),
-        "blocks": summary.own_section.mean(axis=(1, 2)),
-        "first": received[:, 0],
-        "norm_share": top_share(norm_received),
-        "norm_sides": (future - past) / (future + past),
-        "norm_blocks": norm_section / norm_total / norm_in_section,
-        "norm_first": norm_received[:, 0],
-        "key_norm": norm_at_keys / share * (1 - share) / (1 - norm_at_keys),
-        **_state_measures(summary, received, norm_received, norm_state / norm_total, difference),
-        "moments": mean_time_difference(summary.windows) / mean_distance(section),
-        "head_targets": summary.targets,
-        "head_sides": asymmetry(summary.difference),
-        "head_own_state": summary.own_state,
-        "head_next": summary.difference[..., n_frames] / n_frames,
-        "head_previous": summary.difference[..., n_frames - 2] / n_frames,
-        "head_first": summary.received[..., 0] / n_frames,
-        "head_norms": norm_read / summary.norms.mean(axis=-1),
-        "received": received,
-        "norm_received": norm_received,
-        "rollout": summary.rollout,
-        "profile": summary.in_section.mean(axis=(1, 2)),
-        "section_profiles": section_profiles(summary.windows),
-    }
-
-
-def _state_measures(summary, received, norm_received, norm_own, difference):
-    # of weights on the own state; NaN where a trajectory stays in one
-    states = summary.states.astype(int)
-    rows = zip(received, norm_received, difference, states, strict=True)
-    expected, norm_expected, by_time = np.transpose(
-        [
-            (own_group_weight(r, s), own_group_weight(n, s), own_weight_by_difference(d, s))
-            for r, n, d, s in rows
-        ]
-    )
-    found = {
-        "own_state": summary.own_state_weight.mean(axis=(1, 2)) / expected,
-        "norm_own_state": norm_own / norm_expected,
-        "time_own_state": by_time,
-        "state_heads": (np.abs(summary.own_state - 1) > FOLLOWS).mean(axis=(1, 2)),
-    }
-    stays = (states == states[:, :1]).all(axis=1)
-    return {name: np.where(stays, np.nan, values) for name, values in found.items()}
-
-
 def kept_measures(found, trajectories, n, both):
-    """What is kept of `measures_of` trajectories.
+    """What is kept of a `weights.measure` of trajectories.
 
     All but the measures of states are of the first `n` trajectories, those of states of `both`,
     which visit both states: "each", `MEASURES` and "moments", one value for each trajectory;
@@ -301,10 +207,12 @@ def kept_measures(found, trajectories, n, both):
     by_head = first | {"head_own_state": found["head_own_state"][both]}
     settled = np.ptp(assign_states(trajectories[:n]), axis=1) == 0
     profiles = {name: first[name] for name in ("profile", "section_profiles")}
-    profiles["lorenz"] = _at_equal_steps(lorenz_curve(first["received"]))
+    curves = lorenz_curve(first["received"])
+    steps = np.linspace(0, curves.shape[1] - 1, 71)  # first and last point included
+    profiles["lorenz"] = np.stack([np.interp(steps, np.arange(len(c)), c) for c in curves])
     extreme = {}
-    for name, (measure, largest) in EXTREME_HEADS.items():
-        (layer, head), values = extreme_unit(by_head[measure], largest)
+    for name, (which, largest) in EXTREME_HEADS.items():
+        (layer, head), values = extreme_unit(by_head[which], largest)
         extreme[name] = {"layer": layer + 1, "head": head + 1, "values": values}
     return {
         "each": {name: first[name] for name in (*MEASURES, "moments") if name in first}
@@ -322,9 +230,3 @@ def kept_measures(found, trajectories, n, both):
         "heads": {name: by_head[name].mean(axis=0) for name in HEAD_MEASURES},
         "extreme": extreme,
     }
-
-
-def _at_equal_steps(curves, n_steps=70):
-    # (n, n_steps + 1) of curves (n, n_points), first and last point included
-    points = np.linspace(0, curves.shape[1] - 1, n_steps + 1)
-    return np.stack([np.interp(points, np.arange(curves.shape[1]), c) for c in curves])

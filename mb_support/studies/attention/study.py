@@ -1,8 +1,8 @@
 """The attention of every training of the book, measured once; kept in ``results/attention``.
 
 ``python -m mb_support.studies attention`` measures all trainings whose weights are there, each into
-a file of its own. A file that is there already is not made again, unless its settings or weights
-changed. Every training is compared with the same network before its first step.
+a file of its own; see `files.results.keep`. Every training is compared with the same network
+before its first step.
 """
 
 import json
@@ -20,8 +20,8 @@ from ...training.recipes import trainings
 from ...training.run import new_model
 from ..measured import checkpoint_training, load_measured, load_training, trained_names
 from .importance import agreement, deletions, gradient_importance, silenced
-from .maps import attention_maps, summarise_attention
-from .measures import kept_measures, measures_of
+from .measures import kept_measures
+from .weights import measure
 
 RESULTS = paths.RESULTS / "attention"
 #: Digits to which results are kept.
@@ -33,22 +33,15 @@ class AttentionMeasurement:
     """On which trajectories attention is measured, and how."""
 
     n_trajectories: int = 64
-    #: Trajectories that spend a twentieth of their time or more in each state, from the first on:
-    #: those that can show whether attention follows states.
-    n_both: int = 64
-    #: Frames shown to the encoder: those that training shows it.
-    n_frames: int = 511
-    #: Length of sub-sections and windows, frames.
-    section: int = 100
-    #: Pieces of equal length that are removed one by one.
-    n_pieces: int = 20
-    #: Numbers of frames removed together.
-    n_removed: tuple = (10, 50, 200)
+    n_both: int = 64  # that spend a twentieth of their time or more in each state
+    n_frames: int = 511  # shown to the encoder, as in training
+    section: int = 100  # frames of a sub-section
+    n_pieces: int = 20  # of equal length, removed one by one
+    n_removed: tuple = (10, 50, 200)  # frames removed together
     #: Trajectories from which frames are removed, and on which heads are silenced, by size.
     n_experiments: dict = field(
         default_factory=lambda: {"small": 64, "medium": 32, "large": 32}, hash=False
     )
-    #: Seeds of the trajectories.
     family: str = "test"
     index: int = 7
 
@@ -83,28 +76,21 @@ def untrained(name):
     return new_model(trainings()[name]).eval()
 
 
-def measure(model, trajectories, section):
-    """`measures_of` a model on trajectories, one at a time: large models fit in memory."""
-    rows = [measures_of(summarise_attention(model, x[None], section)) for x in trajectories]
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-
-
 def study(name, model, settings, report=print):
     """Everything that is kept of a training, such as "small-0", with its trained `model`."""
     x, labels, both = measured_trajectories(settings)
-    n, size = settings.n_trajectories, name.rsplit("-", 1)[0]
-    found = {}
+    n, size, found = settings.n_trajectories, name.rsplit("-", 1)[0], {}
     for which, weights in {"trained": model, "untrained": untrained(name)}.items():
         found[which] = measure(weights, x, settings.section)
         report(f"{name}: {which}, {len(x)} trajectories")
     content = {which: kept_measures(f, x, n, both) for which, f in found.items()}
-    m = min(settings.n_experiments[size], n)
-    few = {key: values[:m] for key, values in found["trained"].items()}
+    m = settings.n_experiments[size]
+    first = {key: values[:m] for key, values in found["trained"].items()}
     x, labels = x[:m], labels[:m]
-    few["gradient"] = gradient_importance(model, x)
-    content["agreement"] = agreement(model, x, few, settings.n_pieces)
-    content["removed"] = deletions(model, x, labels, few, settings.n_removed)
-    content["unread"] = deletions(model, x, labels, few, settings.n_removed, unread=True)
+    first["gradient"] = gradient_importance(model, x)
+    content["agreement"] = agreement(model, x, first, settings.n_pieces)
+    content["removed"] = deletions(model, x, labels, first, settings.n_removed)
+    content["unread"] = deletions(model, x, labels, first, settings.n_removed, unread=True)
     content["layers"] = silenced(model, x, labels)
     if size == "small":
         content["small_heads"] = silenced(model, x, labels, heads=True)
@@ -131,10 +117,9 @@ def load_results(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS, settings=
     a checkpoint that is there, or if a result was made with other settings.
     """
     sizes = [size for size in sizes if size in checkpoint_sizes(checkpoints)]
-    kept = load_measured(sizes, folder, "attention", checkpoints)
     found = {
         size: {f"{size}-{seed}": content for seed, content in seeds.items()}
-        for size, seeds in kept.items()
+        for size, seeds in load_measured(sizes, folder, "attention", checkpoints).items()
     }
     wanted = json.loads(json.dumps(asdict(settings or AttentionMeasurement())))
     contents = {name: c for trained in found.values() for name, c in trained.items()}
@@ -159,40 +144,6 @@ def repeats(results, models, trajectories, counts, tolerance=2e-3):
         again = measure(model, trajectories[:n], kept["settings"]["section"])["share"]
         found[size] = bool(np.allclose(again, kept["trained"]["each"]["share"][:n], tolerance, 0))
     return found
-
-
-def example_summaries(models, trajectory, section):
-    """`AttentionSummary` of committed models, and of the same untrained, of (1, n_frames, 2).
-
-    `models` by size; keys such as "small" and "small untrained".
-    """
-    found = {}
-    for size, model in models.items():
-        networks = {size: model, f"{size} untrained": untrained(checkpoint_training(size))}
-        for name, network in networks.items():
-            found[name] = summarise_attention(network, trajectory, section)
-    return found
-
-
-def state_maps(results, models, moving, settled):
-    """Attention maps that show whether attention follows states: lists of maps, states, titles.
-
-    For each size of `models`: means over layers and heads on a trajectory (n_frames, 2) that
-    visits both states and on one that stays; the heads that seek and that avoid their own state
-    most, on the first. 1 is the uniform weight.
-    """
-    maps, states, titles = [], [], []
-    for size, model in models.items():
-        extreme = results[size][checkpoint_training(size)]["trained"]["extreme"]
-        maps += list(attention_maps(model, np.stack([moving, settled]), average="all"))
-        titles += [f"{size}, both states", f"{size}, one state"]
-        for verb in ("seeks", "avoids"):
-            head = extreme[f"{verb} its own state"]
-            of_layer = attention_maps(model, moving[None], [head["layer"] - 1])[0, 0]
-            maps.append(of_layer[head["head"] - 1])
-            titles.append(f"head {head['layer']}.{head['head']} {verb}")
-        states += [assign_states(x) for x in (moving, settled, moving, moving)]
-    return [weights * len(weights) for weights in maps], states, titles
 
 
 def parts():

@@ -1,0 +1,1 @@
+"""Chapter "A molecule": alanine dipeptide, simulated, learned from and compared with a model."""

@@ -1,0 +1,32 @@
+"""What is learned of the molecule, and what needs no learning."""
+
+import numpy as np
+import pytest
+
+from mb_support.studies.molecule import learning
+from mb_support.studies.molecule.runs import features
+from mb_support.studies.molecule.shooting import agreement
+
+
+def test_the_ring_gives_the_angle_back_from_a_standardised_window():
+    random = np.random.default_rng(0)
+    angles = np.cumsum(random.normal(0, 0.2, (20, 128, 2)), axis=1)
+    wanted = np.angle(np.exp(1j * angles[:, 0, 1]))
+    np.testing.assert_allclose(learning.by_the_ring(features(angles)), wanted, atol=0.05)
+
+
+def test_shots_from_the_model_itself_agree_with_it():
+    random = np.random.default_rng(0)
+    committor = random.uniform(0, 1, 4000)
+    to_beta = random.binomial(16, committor)
+    found = agreement(np.stack([16 - to_beta, to_beta], axis=-1), committor)
+    assert found["explained"] == pytest.approx(1, abs=0.01) and found["scatter"] < 0.03
+    assert abs(found["bias"]) < 3 * found["bias_error"]
+
+
+def test_scatter_of_what_the_model_does_not_know_is_found():
+    random = np.random.default_rng(0)
+    committor = random.uniform(0.3, 0.7, 4000)
+    to_beta = random.binomial(16, committor + random.choice([-0.2, 0.2], 4000))
+    found = agreement(np.stack([16 - to_beta, to_beta], axis=-1), committor)
+    assert found["scatter"] == pytest.approx(0.2, abs=0.01)
