@@ -105,7 +105,7 @@ def test_entropy_of_coins_has_less_than_half_the_bias_of_the_plain_formula():
 
 
 def test_shooting_finds_the_entropy_that_the_exact_committor_gives(solver, committor):
-    points = memory.transition_points(solver, committor, 80, np.random.default_rng(2))
+    points = memory.transition_points(solver, committor, 150, np.random.default_rng(2))
     found = memory.shooting_bounds(OVERDAMPED, points, None, 60, 3)
     q = solver.interpolate(committor, points)
     exact = -(q * np.log(q) + (1 - q) * np.log(1 - q)).mean()

@@ -68,7 +68,7 @@ def test_a_part_is_kept_with_its_settings_and_made_once(tmp_path, capsys):
     assert kept["temperature"] == 20 and len(kept["errors"]) == 2
     assert np.shape(kept["field"]) == np.shape(kept["exact_field"])
     seen, exact = variational.fields(kept)
-    assert (np.isnan(seen) == np.isnan(exact)).all() and 0.2 < np.isnan(seen).mean() < 0.8
+    assert (np.isnan(seen) == np.isnan(exact)).all() and 0 < np.isnan(seen).mean() < 0.5
     found = variational.findings(dict.fromkeys((10, 15, 20, 30), kept))
     assert found["below_published"].endswith(" of 6") and found["n_points"] == 256
     table = variational.table({20: kept})
