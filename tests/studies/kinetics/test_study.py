@@ -101,7 +101,7 @@ def test_passages_are_timed_from_arrival_to_arrival():
 def test_frames_are_cut_into_blocks_without_a_seam(monkeypatch):
     frames = np.random.default_rng(1).normal(size=(7, 30, 2)).astype(np.float32)
     whole = kinetics.last_visited(frames)
-    monkeypatch.setattr(kinetics, "_BLOCK", 60)
+    monkeypatch.setattr("mb_support.states._BLOCK", 60)
     np.testing.assert_array_equal(kinetics.last_visited(frames), whole)
 
 
