@@ -166,7 +166,7 @@ axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5), sharey=True)[1]
 plots.plot_by_difference(curves.bands(kept, "profile"), axes)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for the largest model, sub-section by sub-section (frames above each panel; one training, 95% band over 64 trajectories). Only the first sub-section leans to the past, towards the start of the trajectory."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for the largest model, sub-section by sub-section (frames above each panel; one training, 95% band over 64 trajectories). The first sub-section leans most: to the past, towards the start of the trajectory. Everywhere else little is learned beyond the next frame."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
 profiles = curves.bands({largest: kept[largest]}, "section_profiles")
 figsize = figure_size(1.0, 0.6)
 axes = plt.subplots(2, 3, figsize=figsize, sharex=True, sharey=True)[1]

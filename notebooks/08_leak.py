@@ -138,7 +138,8 @@ tables.length_table(trainings)
 # head, frames differ by their positions, so it must have learned a map from the embedding of one
 # position to that of the next. The table gives the head of each training that does so most, and how
 # much of its attention goes to the next frame (errors over blocks of sixteen positions). Then the head
-# is flattened: its output is replaced by its mean over the frames, which says nothing of single ones.
+# is flattened ({numref}`fig-leak-heads`): its output is replaced by its mean over the frames, which
+# says nothing of single ones.
 # The control is the head of the same layer that looks at the next frame least. Whether in windows of
 # 128 frames a single head carries what is read: {glue:text}`leak_head_verdicts:s` ("reads nothing":
 # the error is not below the floor to begin with).

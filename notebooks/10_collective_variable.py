@@ -13,17 +13,17 @@
 # %% [markdown]
 # # Which collective variable did it learn?
 #
-# The poster's title speaks of the collective variable problem, and this system has one right
-# answer to it: the committor. How much of it do the encodings of the trained models hold? A linear probe reads it from one layer ({numref}`fig-collective-variable-errors`).
-# They hold a coarse picture, on which side a frame is, and far less than could be known where
-# the answer is open. In the transition region the error of the probe is, with 95 % intervals and the
-# number $n$ of trainings: {glue:text}`collective_variable_trained_transition:s`. From the random
-# weights that training began with it is: {glue:text}`collective_variable_untrained_transition:s`.
-# Whoever always says the mean of that region, and looks at nothing, errs by
-# {glue:text}`collective_variable_constant_transition:.3f`. The best that anyone could do with what
-# the models are shown is {glue:text}`collective_variable_ideal_transition:.3f`. Boosted trees on
-# hand-made features of the same trajectories reach
-# {glue:text}`collective_variable_trees_transition:.3f`.
+# The title of the poster speaks of the collective variable problem. This system has one right
+# answer to it, the committor. How much of it do the encodings of the trained models hold? A linear
+# probe reads it from one layer ({numref}`fig-collective-variable-errors`). It finds a coarse
+# picture, on which side a frame lies, and far less than could be known where the answer is open.
+# In the transition region the root mean square error of the probe, with its 95 % interval and the
+# number $n$ of trainings, is {glue:text}`collective_variable_trained_transition:s`. A constant errs by
+# {glue:text}`collective_variable_constant_transition:.3f`, boosted trees on hand-made features by
+# {glue:text}`collective_variable_trees_transition:.3f`, and the best that anyone could do with what
+# the models see by {glue:text}`collective_variable_ideal_transition:.3f`. Who is given raw coordinates
+# needs no trajectories at all: a small network learns the committor from the potential
+# ({numref}`fig-collective-variable-variational`).
 
 # %% tags=["remove-stderr", "hide-input"]
 from matplotlib import pyplot as plt
@@ -32,9 +32,7 @@ from myst_nb import glue
 from mb_support import REGIMES, GridSolver, get_profile
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import figure_size, use_style
-from mb_support.studies.collective_variable import past_windows as memory
-from mb_support.studies.collective_variable import scores as cv_scores
-from mb_support.studies.collective_variable import tables
+from mb_support.studies.collective_variable import past_windows, scores, tables, variational
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
@@ -44,15 +42,12 @@ seed = 800  # number of the seeds from which windows for the question of memory 
 use_style()
 settings = get_profile(profile)
 results = tables.load_all(settings.sizes)
-facts, made_with = results.baselines, results.baselines["settings"]
+kept = variational.load()
 solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion, settings.grid_step)
-constants = cv_scores.best_constants(solver)
-trainings = ", ".join(f"{size} {len(parts)}" for size, parts in results.trained.items())
-print(f"profile {settings.name}; trainings: {trainings}")
-print(f"{made_with['n_train']} trajectories to fit on, {made_with['n_validation']} to choose on")
-print(f"{made_with['n_scored']} trajectories scored, {facts['n_frames']['scored']} frames of them")
+constants = scores.best_constants(solver)
+print(f"profile {settings.name}; {tables.numbers(results)}")
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from standardised trajectories: the same test trajectories for every method (their number is printed above). Coloured: linear probes on the chosen layer of plain models, one marker for each training of a size (their numbers, too); open markers are the controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible, with its interval. Dashed: the best constant. Left: transition region, weighted with the Boltzmann density. Right: all frames."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from 400 standardised test trajectories, the same for every method. Coloured: linear probes of plain models, a marker for each training (small 5, medium 3, large 1); open markers are controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible. Dashed: the best constant. Left: transition region. Right: all frames. Only in the left panel is there much left to know, and there the probes stay near the constant."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 errors = {region: tables.errors(results, region) for region in ("transition", "boltzmann")}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.62), sharey=True)
 for ax, (region, found) in zip(axes, errors.items(), strict=True):
@@ -62,7 +57,8 @@ for ax, (region, found) in zip(axes, errors.items(), strict=True):
 plt.show()
 
 # %% tags=["remove-cell"]
-for name, value in tables.findings(results, constants).items():
+numbers = tables.findings(results, constants) | variational.findings(kept)
+for name, value in numbers.items():
     glue(f"collective_variable_{name}", value, display=False)
 
 # %% [markdown]
@@ -78,21 +74,20 @@ for name, value in tables.findings(results, constants).items():
 #
 # ## How the encodings are read
 #
-# **The probe** is as weak as it can be and still give a probability: a linear function of the
-# encoding $\mathbf{h}_t$ of one frame in one layer, and the logistic function of it,
+# **The probe** is as weak as it can be and still give a probability: the logistic function of a linear
+# function of the encoding $\mathbf{h}_t$ of one frame in one layer,
 #
 # $$ \hat q_t = \sigma(b + \mathbf{w} \cdot \mathbf{h}_t) . $$ (eq-cv-probe)
 #
-# It is fitted to the exact $q(\mathbf{x}_t)$ on frames of training trajectories. Its layer and its
-# penalty are chosen on validation trajectories, for each training of a model by itself. All scores
-# are from {glue:text}`collective_variable_n_scored:d` test trajectories that nothing else in this
-# book uses. The encoder sees frames *after* $t$ too, but the target is a function of $\mathbf{x}_t$
-# alone: the future helps only to find out where the frame lies, which standardisation hides.
+# It is fitted to the exact $q(\mathbf{x}_t)$ on training trajectories. Its layer and its penalty are
+# chosen on validation trajectories, for each training of a model separately. All scores are from
+# {glue:text}`collective_variable_n_scored:d` test trajectories that nothing else in this book uses. The
+# encoder sees later frames too. They help only to find out where the frame lies, which
+# standardisation hides: the target is a function of $\mathbf{x}_t$ alone.
 #
-# **Two controls.** *Untrained*: the same probe on the random weights with which each training
-# began. *Shuffled committor*: the same probe on the trained model, told the committor of another
-# frame; it shows what the probe makes of nothing. Where only the transition region counts, the *best
-# constant*, its mean, does better than that: its error is the standard deviation of $q$ there.
+# **Two controls** {cite}`hewitt2019`. *Untrained*: the same probe on the random weights with which
+# each training began. *Shuffled committor*: the same probe on the trained model, fitted to the
+# committor of another frame.
 #
 # **The weights.** Trajectories start uniformly over a box, so their frames are no sample of the
 # Boltzmann density $\pi$. A frame counts with weight
@@ -100,10 +95,10 @@ for name, value in tables.findings(results, constants).items():
 # $$ w(\mathbf{x}) = \pi(\mathbf{x}) / \bar p(\mathbf{x}) , $$ (eq-cv-weight)
 #
 # where $\bar p$ is the exact density of frames from uniform starts. Errors are averages with these
-# weights, over all frames and over the transition region $0.1 < q < 0.9$, which holds
-# {glue:text}`collective_variable_share:.1f` % of the Boltzmann density. Most of that lies in the
-# shallow basin C. The column "even in q" gives every eighth of that range of $q$ the same weight,
-# which moves the stress to the saddle.
+# weights, over all frames or over the transition region $0.1 < q < 0.9$. It holds
+# {glue:text}`collective_variable_share:.1f` % of the Boltzmann density, most of it in the shallow
+# basin C. The column "even in q" gives every eighth of that range of $q$ the same weight, which
+# puts the saddle first.
 #
 # **The best that anyone could do.** Models see standardised trajectories $\mathbf{z}$: shapes, not
 # places. The ideal observer of {doc}`chapter 6 <06_classification>` knows the dynamics exactly and
@@ -117,11 +112,11 @@ for name, value in tables.findings(results, constants).items():
 #
 # **The baselines** see the same standardised frames. Principal components, TICA
 # {cite}`perezhernandez2013` and VAMPNets {cite}`mardt2018,wu2020` get the most favourable reading,
-# the best monotone function of their one variable, fitted to the exact committor; the Markov model
-# computes its own. Lags and cells are chosen on validation trajectories. *Boosted trees* are told
-# the same committors as the probes, and see the standardised frame and a hundred hand-made features
-# of its whole trajectory. They are fitted twice: to as many trajectories as the probes, and to
-# {glue:text}`collective_variable_n_more:d`, since the encoders too have seen many.
+# the best monotone function of their one variable, fitted to the exact committor. The Markov model
+# computes a committor of its own. Lags and cells are chosen on validation trajectories. *Boosted
+# trees* are fitted to the same committors as the probes; they see the standardised frame and a hundred
+# hand-made features of its trajectory. They are fitted twice: to as many trajectories as the
+# probes, and to {glue:text}`collective_variable_n_more:d`, since the encoders too have seen many.
 
 # %% tags=["hide-input"]
 tables.score_table(results, constants=constants)
@@ -145,58 +140,84 @@ tables.layer_table(results)
 # %% [markdown]
 # ## Verdicts
 #
-# Differences of errors, probe minus rival, with 95 % intervals. They join two kinds of chance: which
-# trajectories were drawn (the same ones are resampled for both), and the scatter of the trainings,
-# pooled over the sizes, as in {doc}`chapter 6 <06_classification>`; a size that was trained once
-# counts as if it scattered like the others. The untrained and the shuffled
-# control {cite}`hewitt2019` are compared training by training. An interval that leaves out zero is a verdict.
+# In which regions does the probe of which size err less than a rival? "Simple" is the best of PCA,
+# TICA, VAMPNet and Markov model, by validation
+# ({glue:text}`collective_variable_baseline_name:s`).
 
 # %% tags=["hide-input"]
-tables.verdict_table(tables.compare(results))
+comparisons = tables.compare(results)
+tables.summary_table(comparisons)
 
 # %% [markdown]
-# - Lower than the error of the untrained model: {glue:text}`collective_variable_lower_than_untrained:s`;
-#   higher: {glue:text}`collective_variable_higher_than_untrained:s`; undecided:
-#   {glue:text}`collective_variable_undecided_than_untrained:s`.
-# - Lower than that of the best of PCA, TICA, VAMPNet and Markov model
-#   ({glue:text}`collective_variable_baseline_name:s`, by validation):
-#   {glue:text}`collective_variable_lower_than_simple:s`; higher:
-#   {glue:text}`collective_variable_higher_than_simple:s`.
-# - **Where trees win.** Higher than that of boosted trees fitted to as many trajectories:
-#   {glue:text}`collective_variable_higher_than_trees:s`; lower:
-#   {glue:text}`collective_variable_lower_than_trees:s`; undecided:
-#   {glue:text}`collective_variable_undecided_than_trees:s`. Higher than that of trees fitted to
-#   {glue:text}`collective_variable_n_more:d` trajectories:
-#   {glue:text}`collective_variable_higher_than_many_trees:s`; lower:
-#   {glue:text}`collective_variable_lower_than_many_trees:s`.
-# - Higher than the least possible: {glue:text}`collective_variable_higher_than_ideal:s`.
-#
-# How much of what can be known do the probes know? Let 0 be what the best constant knows and 1 what
-# the ideal observer knows, in mean squared error. Over all frames it is
-# {glue:text}`collective_variable_share_boltzmann:s`: the two valleys are told apart. In the transition
-# region it is {glue:text}`collective_variable_share_transition:s`, and with every part of that range of
-# $q$ alike, {glue:text}`collective_variable_share_even:s`. There a constant errs by
-# {glue:text}`collective_variable_constant_even:.3f`, the ideal observer by
-# {glue:text}`collective_variable_ideal_even:.3f` and the probes by
-# {glue:text}`collective_variable_trained_even:s`. So the encodings know the valley well and the
-# committor poorly: what the frames tell of it is lost on the way, or not to be read linearly.
+# A verdict is a 95 % interval of the difference that leaves out zero. Intervals join two kinds of
+# chance: which trajectories were drawn (the same ones are resampled for both), and the scatter of
+# trainings, pooled over the sizes as in {doc}`chapter 6 <06_classification>`. A size trained once
+# counts as if it scattered like the others. Controls are compared training by training. The
+# differences themselves, probe minus rival:
+
+# %% tags=["hide-input", "hide-output"]
+tables.verdict_table(comparisons)
+
+# %% [markdown]
+# How much of what can be known do the probes find? Let 0 be what the best constant knows and 1 what
+# the ideal observer knows, in mean squared error:
+
+# %% tags=["hide-input"]
+tables.share_table(results, constants)
+
+# %% [markdown]
+# Over all frames the share is high: the two valleys are told apart. In the transition region it is
+# much lower. So the encodings know the valley well and the committor poorly. What the frames
+# tell of it is lost on the way, or cannot be read linearly.
 #
 # ## With raw coordinates
 #
-# Committors are usually learned from coordinates, by networks {cite}`khoo2019,li2019` or tensor trains
-# {cite}`chen2023` that solve its equation. The baselines here are simpler.
-#
-# Standardisation made this hard. Methods that are told where the frames are:
+# Standardisation made this hard. Methods that are given the places of the frames:
 
 # %% tags=["hide-input"]
 tables.score_table(results, "raw")
 
 # %% [markdown]
-# There the best of PCA, TICA, VAMPNet and Markov model
-# ({glue:text}`collective_variable_raw_baseline_name:s`) is off by
-# {glue:text}`collective_variable_raw_baseline_transition:.3f` in the transition region, and a
-# regression on radial functions of $x$ and $y$, with no dynamics in it, by
-# {glue:text}`collective_variable_raw_radial_transition:.3f`. Whoever knows the coordinates of this
+# The best of PCA, TICA, VAMPNet and Markov model
+# ({glue:text}`collective_variable_raw_baseline_name:s`) now errs by
+# {glue:text}`collective_variable_raw_baseline_transition:.3f` in the transition region. A regression on
+# radial functions of $x$ and $y$, fitted to exact committors, errs by
+# {glue:text}`collective_variable_raw_radial_transition:.3f`.
+#
+# The field needs no exact committors for that. Among all functions that are 0 in A and 1 in B the
+# committor has the least Dirichlet energy,
+#
+# $$ E[q] = \int |\nabla q(\mathbf{x})|^2 \, e^{-V(\mathbf{x}) / kT} \, d\mathbf{x} , $$ (eq-cv-dirichlet)
+#
+# so a network can be trained to make it small {cite}`khoo2019,li2019`. Ours has two hidden layers of
+# {glue:text}`collective_variable_width:d` units. The integral is a sum over
+# {glue:text}`collective_variable_n_points:d` quasi-random points, spread evenly where $V$ is at most
+# ten $kT$ above the upper saddle, with their Boltzmann weights (importance sampling; no trajectory is
+# simulated). The conditions in A and B are met by construction: with
+# $e_S = \exp(-d_S / r)$, $d_S$ the distance from the disk $S$ of radius $r$ and $p$ the output of the
+# network, $q = (1 - e_A) [(1 - e_B) \, p + e_B]$. The solver serves only to judge the result
+# ({numref}`fig-collective-variable-variational`).
+
+# %% mystnb={"figure": {"name": "fig-collective-variable-variational", "caption": "The committor learned from coordinates, without labels. Left: isolines from 0.1 to 0.9 at $kT = 15$, the exact ones (black) and those of the first network (orange, dashed), on a map of the exact committor (blue 0, red 1; white where $V$ is too high for anything to come). They lie on each other. Right: errors of five networks at each temperature (filled), weighted with the density of transition paths, and errors published for a tensor train (open, grey). The networks err less."}, "image": {"alt": "A map with two sets of isolines that coincide, and errors against temperature, those of networks below the published ones.", "classes": "dark-light"}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.58))
+extent = variational.MAP_X[:2], variational.MAP_Y[:2]
+plots.plot_isolines(*variational.fields(kept[15]), extent, axes[0])
+plots.plot_errors_by_temperature(*variational.errors(kept), axes[1])
+axes[1].set_ylabel("error of $q$")
+plt.show()
+
+# %% tags=["hide-input"]
+variational.table(kept)
+
+# %% [markdown]
+# Mean absolute and root mean square errors: mean over networks with different first weights and
+# points, in parentheses the least and the greatest. Both errors are below the published ones for
+# {glue:text}`collective_variable_below_published:s` networks. "Reactive" is weighted with the density of
+# transition paths, $q (1 - q) \, \pi$; "transition" is the region of the other tables. The
+# published errors are those of a tensor train {cite}`chen2023`, from the notebooks of
+# [committor_TT_mueller](https://github.com/margotyjx/committor_TT_mueller): there the reference is
+# a finite element solution on a mesh, and the weight is called $m_R$, which we take for the density
+# of transition paths. The disks of A and B are the same. Whoever knows the coordinates of this
 # system does not need a transformer.
 #
 # ## Layer by layer
@@ -205,7 +226,7 @@ tables.score_table(results, "raw")
 # shows how far the encoding of a frame holds its *raw position*, which standardisation took away and
 # only the trajectory as a whole can give back. Neither was ever part of the loss.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-layers", "caption": "Left: error of the committor in the transition region, read linearly from each layer. Right: error of the raw position, read linearly from the same layers, weighted with the Boltzmann density. Lines are means over the trainings of a size, bands reach from the least to the greatest of them (a size trained once has none); trainings and scored trajectories are those of the first figure. Grey: boosted trees. Black: the least error possible."}, "image": {"alt": "Two panels with a curve for each model size against the depth of the layer, and a line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-layers", "caption": "Left: error of the committor in the transition region, read linearly from each layer. Right: error of the raw position, weighted with the Boltzmann density. Lines are means over trainings (small 5, medium 3, large 1), bands reach from the least to the greatest; 400 test trajectories. Grey: boosted trees. Black: the least error possible. No layer comes near it."}, "image": {"alt": "Two panels with a curve for each model size against the depth of the layer, and a line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 lines = {name: errors["transition"][name].value for name in results.trees()}
 least = errors["transition"][tables.IDEAL].value
@@ -226,8 +247,8 @@ plt.show()
 # the dividing line, not a committor. How far its probability follows $q$ is measured with
 # trajectories that begin at points of known committor.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over the trainings of a size. The thin diagonal is perfect. Left: probes, boosted trees and the best possible, on the scored frames of the first figure, with the Boltzmann density. Right: the classifier's probability of B for trajectories (their number is in the table below) that begin at points of that committor; grey: the share of those points that lies in the basin of B, which is what the classifier was trained to tell."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.5))
+# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over trainings (small 5, medium 3, large 1). The thin diagonal is perfect. Left: probes, boosted trees and the best possible, 400 test trajectories, with the Boltzmann density. Right: the classifier's probability of B for 240 trajectories that begin at points of that committor; grey: the share of those points in the basin of B, which the classifier was trained to tell. The probes are right on average and far off for single frames; the classifier follows the step of the basin."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.65))
 plots.plot_calibration(tables.calibration_curves(results), axes[0])
 plots.plot_calibration(tables.classifier_curves(results), axes[1])
 axes[0].set_title("probes")
@@ -236,7 +257,6 @@ axes[1].set_ylabel("probability of B")
 plt.show()
 
 # %% tags=["hide-input"]
-print(f"sizes above the bare state: {tables.classifier_verdict(results)}")
 tables.classifier_table(results)
 
 # %% [markdown]
@@ -268,12 +288,12 @@ tables.classifier_table(results)
 # %% tags=["hide-input"]
 lengths = (1, 2, 4, 8, 16)
 dynamics = {"overdamped": REGIMES["metastable"], "underdamped": REGIMES["underdamped"]}
-learned, limits = memory.compare_dynamics(
+learned, limits = past_windows.compare_dynamics(
     dynamics, solver, lengths, settings.n_arrivals, settings.n_shots, seed
 )
-print(f"{settings.n_arrivals} windows to fit on, to choose on and to score, of each dynamics")
-print(f"limits from {settings.n_shots[0]} of the points, {settings.n_shots[1]} simulations each")
-memory.gain_table(learned)
+print(f"windows: {settings.n_arrivals} each to fit on, to choose on and to score")
+print(f"limits: {settings.n_shots[0]} points, {settings.n_shots[1]} simulations from each")
+past_windows.gain_table(learned)
 
 # %% [markdown]
 # Log-loss in nats, its gain over one frame, and the squared error of the next frame, with standard
@@ -282,7 +302,9 @@ memory.gain_table(learned)
 
 # %% mystnb={"figure": {"name": "fig-collective-variable-memory", "caption": "Held-out loss against the number of frames in the window, for points of the transition region, with 95 % intervals over the scored windows (numbers printed above). Left: log-loss of which state is reached first. Right: mean squared error of the next frame. Black: exact limits by shooting, given the position (solid) and position and velocity (dashed), with 95 % bands over the points; overdamped dynamics has only the first. Dotted: what windows tell of a free particle with the same friction, in closed form; positions at frames never tell the velocity exactly."}, "image": {"alt": "Two panels of held-out loss against the number of frames in the window, for overdamped and underdamped dynamics, with exact limits as lines.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
-free = {length: memory.free_flight_error(dynamics["underdamped"], length) for length in lengths}
+free = {
+    length: past_windows.free_flight_error(dynamics["underdamped"], length) for length in lengths
+}
 plots.plot_memory(learned, limits, "outcome", axes[0])
 plots.plot_memory(learned, limits, "next_frame", axes[1], free)
 axes[0].set_ylabel("log-loss (nats)")
@@ -292,12 +314,12 @@ fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", nco
 plt.show()
 
 # %% tags=["remove-cell"]
-for name, value in memory.findings(learned, limits).items():
+for name, value in past_windows.findings(learned, limits).items():
     glue(f"collective_variable_{name}", value, display=False)
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
-print({name: memory.memory_verdict(curve, 2) for name, curve in learned.items()})
+print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.items()})
 
 # %% [markdown]
 # {numref}`fig-collective-variable-memory` shows both. What a second frame does in underdamped
@@ -314,31 +336,24 @@ print({name: memory.memory_verdict(curve, 2) for name, curve in learned.items()}
 #
 # ## Takeaway
 #
-# - The encodings hold much less of the committor than could be known. From standardised trajectories
-#   it can be known to within {glue:text}`collective_variable_ideal_transition:.3f` in the transition
-#   region; a linear probe of one layer errs by
-#   {glue:text}`collective_variable_trained_transition:s`, a constant by
-#   {glue:text}`collective_variable_constant_transition:.3f`. Of what can be known there beyond a
-#   constant the probe finds: {glue:text}`collective_variable_share_transition:s`.
-# - What they do hold is the valley: over all frames the same share is
-#   {glue:text}`collective_variable_share_boltzmann:s`. Random weights of the larger sizes tell most of it
-#   too (first table, all frames).
-# - Did training put it there? Compared with the weights before training, the error is lower for:
-#   {glue:text}`collective_variable_lower_than_untrained:s`; higher for:
-#   {glue:text}`collective_variable_higher_than_untrained:s`; undecided for:
+# - The encodings hold much less of the committor than could be known. In the transition region a
+#   linear probe of one layer finds this share of it:
+#   {glue:text}`collective_variable_share_transition:s`. Over all frames they tell the valleys apart;
+#   random weights of the larger sizes tell most of that too.
+# - Did training put it there? Compared with the weights before training, the error is lower for
+#   {glue:text}`collective_variable_lower_than_untrained:s`; undecided for
 #   {glue:text}`collective_variable_undecided_than_untrained:s`.
-# - Boosted trees with hand-made features are the rival from the same frames. Told as much as the
-#   probes, they err less than: {glue:text}`collective_variable_higher_than_trees:s`; more than:
+# - Boosted trees with hand-made features, fitted to as many trajectories as the probes, err less than
+#   {glue:text}`collective_variable_higher_than_trees:s`; more than
 #   {glue:text}`collective_variable_lower_than_trees:s`.
-# - With raw coordinates there is nothing to find out: a regression on radial functions of $x$ and $y$
-#   ({glue:text}`collective_variable_raw_radial_transition:.3f`) does without dynamics and without a
-#   network.
+# - With raw coordinates a small network learns the committor from the potential, without labels, to a
+#   mean absolute error of {glue:text}`collective_variable_reactive_mae:.4f` at $kT = 15$.
 # - The classifier tells the basin of the first frame. That is no committor.
 # - In this overdamped problem no memory helps, by the Markov property. In underdamped dynamics a
 #   second frame {glue:text}`collective_variable_underdamped_gain_2_verdict:s`.
 #
-# **Not shown.** The probe is told the exact committor on training frames: this measures what the
-# encodings hold, not that one could find the committor without knowing it. A deeper read-out than a
-# linear one might find more. Hand-made features such as those of the trees are easy to think of in two
-# dimensions, as is a regression on coordinates; nothing here says what happens in many. The memory
-# part trains a small learner, not the transformer.
+# **Not shown.** The probe is fitted to the exact committor: this measures what the encodings hold, not
+# that one could find the committor without knowing it. A deeper read-out than a linear one might
+# find more. Hand-made features, regressions and evenly spread points are easy in two dimensions;
+# nothing here says what happens in many. The part on memory trains a small learner, not the
+# transformer.

@@ -65,7 +65,6 @@ def test_trajectories_of_unequal_length_come_with_a_mask(model, data, shape):
         np.testing.assert_allclose(found[row], alone[0], atol=1e-5)
 
 
-@pytest.mark.xfail(reason="the model's own checks still ask for two features", raises=ValueError)
 @pytest.mark.parametrize(("n_features", "n_states"), [(1, 2), (3, 4), (10, 3)])
 def test_any_number_of_features_and_states(n_features, n_states):
     model = TrajectoryTransformer(

@@ -1,9 +1,19 @@
-"""Figures of the collective variable chapter: layers, errors, calibration, memory."""
+"""Figures of the collective variable chapter."""
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .style import BASELINE_COLOR, PALETTE, REFERENCE_COLOR, SIZE_COLORS, SIZE_LINES, SIZE_MARKERS
+from .style import (
+    BASELINE_COLOR,
+    COMMITTOR_CMAP,
+    MODEL_COLOR,
+    PALETTE,
+    REFERENCE_COLOR,
+    SIZE_COLORS,
+    SIZE_LINES,
+    SIZE_MARKERS,
+    map_axes,
+)
 
 #: The two kinds of dynamics of the memory figure.
 DYNAMICS_COLORS = {"overdamped": PALETTE["green"], "underdamped": PALETTE["purple"]}
@@ -11,19 +21,18 @@ DYNAMICS_MARKERS = {"overdamped": "o", "underdamped": "s"}
 
 
 def _plain_ticks(axis):
-    # 0.01, 0.03, 0.1: powers of ten are too far apart, and all digits too close together
-    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    # 0.01, 0.03, 0.1 where there is room for more than powers of ten
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high < 100 * low else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def plot_errors(errors, methods, best, constant, ax):
-    """Errors of several methods, one row each: every training, and the interval of their mean.
+    """Errors of several `tables.Method`s, a row each: every training, and the mean's interval.
 
-    {name: Estimate}, from top to bottom. Of the `cv_tables.Method`s, those that read encodings have
-    the colour and marker of their size, open ones if the model is not trained or not told the
-    truth; all others are grey. The error called `best`, the least possible, is a black line with a
-    band for its interval; that of the best `constant` a dashed one.
+    Those that read encodings have the colour and marker of their size, open if the model is not
+    trained or not told the truth. The error called `best` is a black line with a band.
     """
     rows = {name: error for name, error in errors.items() if name != best}
     for height, (name, error) in enumerate(rows.items()):
@@ -45,10 +54,9 @@ def plot_errors(errors, methods, best, constant, ax):
 
 
 def plot_layers(values, references, best, ax):
-    """A number for each layer of each size, {size: (n_layers + 1, 3) of mean, least, greatest}.
+    """A number for each layer, {size: (n_layers + 1, 3) of mean, least, greatest}.
 
-    `references` are {name: value}, up to three grey lines for what needs no transformer; `best` is
-    the least value possible: a black line.
+    `references` are {name: value}, grey lines; `best`, the least possible, is a black one.
     """
     for size, rows in values.items():
         value, low, high = np.asarray(rows, dtype=float).T
@@ -68,10 +76,9 @@ def plot_layers(values, references, best, ax):
 
 
 def plot_calibration(curves, ax):
-    """Mean predicted against exact committor, with a band for the spread.
+    """Mean predicted against exact committor, with a band for the spread, of `calibration_curve`s.
 
-    `curves` are from `calibration_curve`; names of sizes are drawn in their colours, "best
-    possible" in black, others in grey.
+    Sizes have their colours, "best possible" is black, all others are grey.
     """
     ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=0.8, label="exact")
     for name, curve in curves.items():
@@ -89,15 +96,49 @@ def plot_calibration(curves, ax):
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")
-    ax.legend(fontsize=7.5)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, columnspacing=1.0)
+
+
+def plot_isolines(learned, exact, extent, ax):
+    """Isolines q = 0.1, 0.3, ..., 0.9 of two fields, (n_y, n_x), on a map of the exact one.
+
+    `extent` is of x and of y, ((low, high), (low, high)).
+    """
+    x, y = (np.linspace(*ends, n) for ends, n in zip(extent, np.shape(exact)[::-1], strict=True))
+    levels = np.arange(0.1, 1, 0.2)
+    ax.contourf(x, y, np.clip(exact, 0, 1), np.linspace(0, 1, 21), cmap=COMMITTOR_CMAP, alpha=0.6)
+    ax.contour(x, y, exact, levels, colors=REFERENCE_COLOR, linewidths=2.2)
+    ax.contour(x, y, learned, levels, colors=MODEL_COLOR, linewidths=1.2, linestyles="--")
+    ax.plot([], [], color=REFERENCE_COLOR, lw=2.2, label="exact")
+    ax.plot([], [], color=MODEL_COLOR, lw=1.2, ls="--", label="network")
+    ax.legend(loc="upper left")
+    return map_axes(ax)
+
+
+def plot_errors_by_temperature(errors, published, ax):
+    """Errors of every network by kT, {label: {kT: [...]}}, and published ones, {label: {kT: e}}."""
+    for (label, values), marker in zip(errors.items(), "os", strict=False):
+        for kT, found in values.items():
+            ax.plot([kT] * len(found), found, ls="", marker=marker, color=MODEL_COLOR, label=label)
+            label = None
+    for (label, values), marker in zip(published.items(), "os", strict=False):
+        ax.plot(
+            values.keys(), values.values(), ls=":", marker=marker, mfc="white",
+            color=BASELINE_COLOR, label=label,
+        )  # fmt: skip
+    ax.set_yscale("log")
+    _plain_ticks(ax.yaxis)
+    ax.set_xticks(sorted({kT for values in errors.values() for kT in values}))
+    ax.set_xlabel("$kT$ (reduced energy)")
+    ax.grid(axis="y")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), handletextpad=0.5)
 
 
 def plot_memory(curves, limits, quantity, ax, free_flight=None):
-    """Held-out error against window length, between the exact limits.
+    """Held-out error, "outcome" or "next_frame", against window length, between the exact limits.
 
-    `curves` and `limits` are from `memory.compare_dynamics`; limits of the `quantity`, "outcome" or
-    "next_frame", are black lines with a band of 95 %. `free_flight` holds exact errors without a
-    force, by window length: a dotted line.
+    `curves` and `limits` are from `past_windows.compare_dynamics`; limits have bands of 95 %.
+    `free_flight` holds exact errors without a force, by window length.
     """
     for name, table in curves.items():
         rows = table[table.window_length > 0]

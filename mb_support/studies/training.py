@@ -61,7 +61,8 @@ def learning_curve(record):
     """
     config, curve = TrainingConfig.from_dict(record["config"]), pd.DataFrame(record["curve"])
     losses = curve.dropna(subset=["trajectory_loss"])
-    scored = curve.dropna(subset=["eval_accuracy"])
+    scored = curve.reindex(columns=curve.columns.union(["eval_accuracy", "eval_loss"]))
+    scored = scored.dropna(subset=["eval_accuracy"])
     return {
         "shown": config.batch_size * losses["step"].to_numpy(),
         "trajectory_loss": losses["trajectory_loss"].to_numpy(),

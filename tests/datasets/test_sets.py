@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support.datasets import SEED_FAMILIES, FreshTrajectories, make_dataset
+from mb_support.datasets import (
+    SEED_FAMILIES,
+    FreshTrajectories,
+    TrajectorySet,
+    make_dataset,
+)
 from mb_support.datasets.sets import FixedTrajectories, family_seed, regime_settings, starts_of
 from mb_support.potential import SADDLES, potential
 from mb_support.simulation import REGIMES, START_BOX, sample_starts, simulate
@@ -223,26 +228,31 @@ def origins(items):
     return np.stack([item["trajectories"][0].numpy() for item in items]).astype(int)
 
 
+def simulated(trajectories):
+    """A set that knows its dynamics, and so the state of every frame."""
+    return TrajectorySet(trajectories, np.zeros(len(trajectories), int), REGIMES["metastable"], 1)
+
+
 def test_a_fixed_set_is_gone_through_once_in_each_pass_in_a_new_order():
-    stream = FixedTrajectories(counting(), [(10, 18)], seed=3)
+    stream = FixedTrajectories(simulated(counting()), [(10, 18)], seed=3)
     passes = origins(stream.__getitems__(range(18)))[:, 0].reshape(3, 6)
     np.testing.assert_array_equal(np.sort(passes, axis=1), [np.arange(6)] * 3)
     assert len(np.unique(passes, axis=0)) == 3
-    other = FixedTrajectories(counting(), [(10, 18)], seed=4)
+    other = FixedTrajectories(simulated(counting()), [(10, 18)], seed=4)
     assert not np.array_equal(origins(other.__getitems__(range(18)))[:, 0], passes.ravel())
 
 
 def test_a_fixed_item_depends_on_its_number_only():
-    stream = FixedTrajectories(counting(), [(4, 10), (6, 10)], seed=3)
+    stream = FixedTrajectories(simulated(counting()), [(4, 10), (6, 10)], seed=3)
     together = stream.__getitems__(range(20))
     for i in (19, 0, 7, 6, 12):
-        assert items_equal(FixedTrajectories(counting(), [(4, 10), (6, 10)], seed=3)[i],
+        assert items_equal(FixedTrajectories(simulated(counting()), [(4, 10), (6, 10)], seed=3)[i],
                            together[i])  # fmt: skip
         assert items_equal(stream[i], together[i])
 
 
 def test_windows_are_cut_out_anywhere_and_hold_consecutive_frames():
-    items = FixedTrajectories(counting(), [(4, 600)], seed=3).__getitems__(range(600))
+    items = FixedTrajectories(simulated(counting()), [(4, 600)], seed=3).__getitems__(range(600))
     begins = origins(items)[:, 1]
     assert set(begins) == set(range(7))  # the last of 10 frames is the end of the last window
     assert np.bincount(begins).min() > 50
@@ -254,11 +264,11 @@ def test_windows_are_cut_out_anywhere_and_hold_consecutive_frames():
 
 def test_labels_of_cut_windows_are_states_of_their_own_first_frames():
     data = make_dataset(20, "train", regime="wild", n_frames=40)
-    items = FixedTrajectories(data.trajectories, [(5, 200)], seed=3).__getitems__(range(200))
+    items = FixedTrajectories(data, [(5, 200)], seed=3).__getitems__(range(200))
     first = np.stack([item["trajectories"][0] for item in items])
     labels = np.array([item["labels"] for item in items])
     np.testing.assert_array_equal(labels, assign_states(first))
-    whole = FixedTrajectories(data.trajectories, [(40, 20)], seed=3).__getitems__(range(20))
+    whole = FixedTrajectories(data, [(40, 20)], seed=3).__getitems__(range(20))
     order = [int(np.flatnonzero((data.trajectories[:, 0] == item["trajectories"][0].numpy())
                                 .all(axis=1))[0]) for item in whole]  # fmt: skip
     np.testing.assert_array_equal([item["labels"] for item in whole], data.labels[order])
@@ -273,12 +283,12 @@ def test_impossible_stages_are_refused(stages):
     with pytest.raises(ValueError, match="stages must be"):
         FreshTrajectories(stages, seed=30_000)
     with pytest.raises(ValueError, match="stages must be"):
-        FixedTrajectories(counting(n_frames=30), stages, seed=0)
+        FixedTrajectories(simulated(counting(n_frames=30)), stages, seed=0)
 
 
 def test_windows_longer_than_the_trajectories_are_refused():
     with pytest.raises(ValueError, match="windows of 11 frames do not fit into.* of 10"):
-        FixedTrajectories(counting(), [(4, 5), (11, 5)], seed=0)
+        FixedTrajectories(simulated(counting()), [(4, 5), (11, 5)], seed=0)
 
 
 def test_other_impossible_streams_are_refused():

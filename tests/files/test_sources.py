@@ -38,8 +38,8 @@ def edit(package, name):
         ("simulation/forces", "simulation.kernels"),
         ("simulation/random_numbers", "simulation.kernels"),
         ("compiled", "simulation.kernels"),
-        ("potential", "simulation"),
-        ("potential", "simulation.langevin"),
+        ("potential/mueller_brown", "simulation"),
+        ("potential/surface", "simulation.langevin"),
         ("simulation/kernels", "simulation.passages"),
         ("reference/grid", "reference.solver"),
         ("reference/elimination", "reference.solver"),
@@ -48,9 +48,9 @@ def edit(package, name):
     ],
 )
 def test_a_module_has_another_digest_once_what_it_draws_on_has_changed(package, edited, user):
-    before = digests(package, user, "plotting.style")
+    before = digests(package, user, "files.paths")
     edit(package, edited)
-    after = digests(package, user, "plotting.style")
+    after = digests(package, user, "files.paths")
     assert before[0] != after[0] and before[1] == after[1]
 
 

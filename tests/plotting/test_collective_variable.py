@@ -76,3 +76,20 @@ def test_memory_shows_windows_and_limits_but_not_the_learner_told_the_velocity(a
     named = ax.get_legend_handles_labels()[1]
     assert {f"limit given {known}" for known in limits["underdamped"]} <= set(named)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
+
+
+def test_isolines_of_both_fields_lie_where_they_are(ax):
+    x = np.linspace(0, 1, 11)
+    exact = np.tile(x, (5, 1))
+    plots.plot_isolines(exact + 0.05, exact, ((0, 1), (0, 2)), ax)
+    _, black, coloured = ax.collections
+    first = [lines.get_paths()[0].vertices[0, 0] for lines in (black, coloured)]
+    np.testing.assert_allclose(first, [0.1, 0.05], atol=1e-9)
+
+
+def test_every_network_has_its_marker_at_its_temperature(ax):
+    errors = {"networks": {10: [1e-3, 2e-3], 15: [3e-3, 4e-3]}}
+    plots.plot_errors_by_temperature(errors, {"published": {10: 5e-3}}, ax)
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1e-3, 2e-3], [3e-3, 4e-3], [5e-3]]
+    assert ax.get_legend_handles_labels()[1] == ["networks", "published"]
+    assert ax.lines[2].get_color() == BASELINE_COLOR

@@ -67,10 +67,9 @@ def experiment_curves(results):
 
 
 def window_maps(models, trajectory, section):
-    """Mean maps in the first, middle and last sub-section, and the middle one before training.
+    """Mean maps in the first, middle and last sub-section, and in the middle one before training.
 
-    `models` by size, trajectory (n_frames, 2); maps in units of the uniform weight, and titles,
-    four for each size.
+    Four for each size, in units of the uniform weight, and their titles.
     """
     n = len(trajectory)
     middle, last = n // section // 2, n // section - 1
@@ -85,11 +84,10 @@ def window_maps(models, trajectory, section):
 
 
 def state_maps(results, models, moving, settled):
-    """Maps that show whether attention follows states: lists of maps, states, titles.
+    """Lists of maps, states and titles, four for each size.
 
-    For each size of `models`: means over layers and heads on a trajectory (n_frames, 2) that
-    visits both states and on one that stays; the heads that seek and that avoid their own state
-    most, on the first. 1 is the uniform weight.
+    Means over layers and heads on a trajectory (n_frames, 2) that visits both states and on one
+    that stays; the heads that seek and that avoid their own state most, on the first.
     """
     maps, states, titles = [], [], []
     for size, model in models.items():

@@ -77,24 +77,16 @@ def gradient_importance(model, trajectories):
 
 
 def occlusion_importance(model, trajectories, edges):
-    """How far the log-odds move when a piece of the trajectory is removed, (n, n_pieces).
-
-    Piece k begins at edges[k] and ends before edges[k + 1].
-    """
-    whole = log_odds(model, trajectories)
-    changes = []
-    for start, stop in pairwise(edges):
-        kept = np.delete(np.arange(edges[-1]), slice(start, stop))
-        kept = np.tile(kept, (len(trajectories), 1))
-        changes.append(np.abs(log_odds(model, trajectories, kept) - whole))
-    return np.stack(changes, axis=1)
+    """How far the log-odds move without frames edges[k] to edges[k + 1] - 1, (n, n_pieces)."""
+    n, frames, whole = len(trajectories), np.arange(edges[-1]), log_odds(model, trajectories)
+    left = (np.tile(np.delete(frames, slice(*piece)), (n, 1)) for piece in pairwise(edges))
+    return np.stack([np.abs(log_odds(model, trajectories, k) - whole) for k in left], axis=1)
 
 
 def deletion_curve(model, trajectories, labels, scores, numbers, unread=False):
-    """Probability of the true state without the frames that have the largest scores.
+    """Probability of the true state, (n, len(numbers)), without the frames of largest scores.
 
-    `scores` are (n, n_frames), `numbers` of frames are below n_frames; (n, len(numbers)) array.
-    With `unread` the frames are not removed, but heads read nothing from them; see `log_odds`.
+    `scores` are (n, n_frames). With `unread` the frames stay, but heads read nothing from them.
     """
     order = np.argsort(scores, axis=1, kind="stable")
     found = []
@@ -106,11 +98,10 @@ def deletion_curve(model, trajectories, labels, scores, numbers, unread=False):
 
 
 def agreement(model, trajectories, found, n_pieces):
-    """Rank correlations between measures of which pieces of a trajectory matter.
+    """Rank correlations, (n,), of what says which of `n_pieces` pieces of a trajectory matter.
 
-    Measures are summed over `n_pieces` pieces of equal length, which are also removed one by one.
-    `found` holds "received", "norm_received", "rollout" and "gradient", (n, n_frames) each. Keys
-    such as "attention – occlusion", values (n,).
+    `found` holds "received", "norm_received", "rollout" and "gradient", (n, n_frames) each, which
+    are summed over pieces. Keys such as "attention – occlusion".
     """
     edges = np.linspace(0, trajectories.shape[1], n_pieces + 1).round().astype(int)
     along = {
@@ -128,10 +119,9 @@ def agreement(model, trajectories, found, n_pieces):
 
 
 def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0):
-    """`deletion_curve` with no frame removed and by `numbers`, for each order of the frames.
+    """`deletion_curve` by 0 and `numbers` of frames, for each order (with `unread`, of `UNREAD`).
 
-    `found` as for `agreement`; `seed` is that of the random frames. With `unread`, the orders
-    of `UNREAD` only.
+    `found` as for `agreement`; `seed` is that of the random frames.
     """
     n, n_frames = trajectories.shape[:2]
     orders = {
@@ -142,12 +132,10 @@ def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0)
         "random": np.random.default_rng(seed).random((n, n_frames)),
     }
     whole = deletion_curve(model, trajectories, labels, orders["random"], [0])
+    chosen = {name: scores for name, scores in orders.items() if name in UNREAD or not unread}
     return {
-        name: np.hstack(
-            [whole, deletion_curve(model, trajectories, labels, scores, numbers, unread)]
-        )
-        for name, scores in orders.items()
-        if name in UNREAD or not unread
+        name: np.hstack([whole, deletion_curve(model, trajectories, labels, s, numbers, unread)])
+        for name, s in chosen.items()
     }
 
 
@@ -158,10 +146,7 @@ def _batches(trajectories, labels):
 
 
 def losses_by_trajectory(model, trajectories, labels):
-    """Both terms of the loss for each trajectory, (n, 2): the whole of it is shown to both heads.
-
-    `losses.trajectory_loss` over the frames that have a successor, and cross-entropy.
-    """
+    """Trajectory loss and cross-entropy of each trajectory, shown whole to both heads, (n, 2)."""
     rows = []
     with evaluating(model):
         for x, y in _batches(trajectories, labels):
@@ -175,10 +160,7 @@ def losses_by_trajectory(model, trajectories, labels):
 
 
 def head_ablation(model, trajectories, labels, units):
-    """Increase of both losses of each trajectory with the output of some heads set to zero.
-
-    A unit, silenced at a time, is a layer and a sequence of its heads; (len(units), n, 2) array.
-    """
+    """Increase of both losses, (len(units), n, 2), without the heads of each (layer, heads)."""
     whole = losses_by_trajectory(model, trajectories, labels)
     changes = []
     for layer, heads in units:

@@ -47,36 +47,14 @@ def on_layers(model, hook, layers=None):
 
 
 def attention_maps(model, trajectories, layers=None, average=None):
-    """Attention weights as the eager implementation forms them.
+    """Attention weights of (batch, n_frames, 2) raw trajectories, as the eager implementation
+    forms them: (batch, layers, heads, query, key), rows sum to one.
 
-    Parameters
-    ----------
-    model : TrajectoryTransformer
-    trajectories : (batch, n_frames, 2) array_like of float
-        Raw coordinates.
-    layers : sequence of int, optional
-        Layers to return, all by default; negative ones count from the last.
-    average : {None, "heads", "all"}
-        What to average over: nothing, heads, or heads and those layers. Averages are formed
-        layer by layer, so there is never more than one layer's weights in memory.
-
-    Returns
-    -------
-    ndarray of float32
-        Shape (batch, layers, heads, n_frames, n_frames), without the axes averaged over. The
-        last two axes are query and key; rows sum to one.
-
-    Raises
-    ------
-    ValueError
-        If a layer does not exist or `average` is none of the above.
+    `layers` are all by default; negative ones count from the last. `average` is None, "heads", or
+    "all" for heads and layers: those axes are then missing, and there is never more than one
+    layer's weights in memory.
     """
-    if average not in (None, "heads", "all"):
-        raise ValueError(f"average must be None, 'heads' or 'all'; got {average!r}")
-    n_layers, maps = model.config.num_hidden_layers, {}
-    layers = range(n_layers) if layers is None else layers
-    if any(not -n_layers <= layer < n_layers for layer in layers):
-        raise ValueError(f"layers must lie in {-n_layers}..{n_layers - 1}; got {list(layers)}")
+    layers, maps = range(model.config.num_hidden_layers) if layers is None else layers, {}
 
     def keep(layer, module, inputs, output):
         weights = output[1] if average is None else output[1].mean(dim=1)

@@ -78,10 +78,7 @@ def top_share(received):
 
 
 def asymmetry(difference):
-    """(future - past) / (future + past) of mean weights by time difference, (..., 2 n - 1).
-
-    There are as many pairs of frames at +d as at -d, so uniform attention gives 0.
-    """
+    """(future - past) / (future + past) of mean weights by time difference, (..., 2 n - 1)."""
     n = (difference.shape[-1] + 1) // 2
     total = difference * pairs_by_difference(n)
     past, future = total[..., : n - 1].sum(axis=-1), total[..., n:].sum(axis=-1)
@@ -89,10 +86,7 @@ def asymmetry(difference):
 
 
 def own_group_weight(received, groups):
-    """Weight on frames of the query's own group if every query had the average row, 0 to 1.
-
-    `received` is (n_frames,), 1 if uniform; `groups` (n_frames,) ints, such as states.
-    """
+    """Weight on the query's own group, of (n_frames,) ints, if all queries had the average row."""
     _, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return (received * counts[group_of]).mean() / len(groups)
 
@@ -117,10 +111,7 @@ def section_profiles(windows):
 
 
 def mean_time_difference(windows):
-    """Time difference weighted by attention, in frames: sum of A_ij (j - i) over sum of A_ij.
-
-    Rows of `windows`, (..., section, section), attend. Positive if attention leans to the future.
-    """
+    """Sum of A_ij (j - i) over sum of A_ij, in frames, of windows A (..., section, section)."""
     frames = np.arange(windows.shape[-1])
     weighted = windows * (frames - frames[:, None])
     return weighted.sum(axis=(-2, -1)) / windows.sum(axis=(-2, -1))
@@ -132,10 +123,9 @@ def mean_distance(section):
 
 
 def share_by_position(received):
-    """Share of the attention on the positions that are most attended in the *other* trajectories.
+    """Share of (n, n_frames) attention on the positions most attended in the *other* trajectories.
 
-    Of `received`, (n, n_frames) with n at least 2. As large as `top_share` if key timesteps lie at
-    the same positions in all trajectories; a twentieth if positions do not matter.
+    As large as `top_share` if key timesteps lie at the same positions in all; else a twentieth.
     """
     most = top_frames(received.sum(axis=0) - received)
     return np.take_along_axis(received, most, axis=1).sum(axis=1) / received.sum(axis=1)

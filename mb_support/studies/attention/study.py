@@ -33,22 +33,15 @@ class AttentionMeasurement:
     """On which trajectories attention is measured, and how."""
 
     n_trajectories: int = 64
-    #: Trajectories that spend a twentieth of their time or more in each state, from the first on:
-    #: those that can show whether attention follows states.
-    n_both: int = 64
-    #: Frames shown to the encoder: those that training shows it.
-    n_frames: int = 511
-    #: Length of sub-sections and windows, frames.
-    section: int = 100
-    #: Pieces of equal length that are removed one by one.
-    n_pieces: int = 20
-    #: Numbers of frames removed together.
-    n_removed: tuple = (10, 50, 200)
+    n_both: int = 64  # that spend a twentieth of their time or more in each state
+    n_frames: int = 511  # shown to the encoder, as in training
+    section: int = 100  # frames of a sub-section
+    n_pieces: int = 20  # of equal length, removed one by one
+    n_removed: tuple = (10, 50, 200)  # frames removed together
     #: Trajectories from which frames are removed, and on which heads are silenced, by size.
     n_experiments: dict = field(
         default_factory=lambda: {"small": 64, "medium": 32, "large": 32}, hash=False
     )
-    #: Seeds of the trajectories.
     family: str = "test"
     index: int = 7
 

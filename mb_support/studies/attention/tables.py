@@ -70,19 +70,14 @@ def measure_table(results, names):
 
 
 def section_table(trainings, section):
-    """Mean time difference in each sub-section, in frames, and whether it is "alike".
-
-    A column for each training of one size, with its interval over trajectories.
-    """
-    columns = {}
+    """Mean time difference in each sub-section, in frames, and verdict: a column a training."""
+    columns, unit = {}, mean_distance(section)
     moments = values_of(trainings, "trained", "each", "moments")
     for name, values in zip(trainings, moments, strict=True):
         columns[name] = {
-            f"{k * section} to {(k + 1) * section - 1}": f"{interval_text(found, 1)} {verdict}"
-            for k, interval in enumerate(np.transpose(bootstrap_mean(values)))
-            for found, verdict in [
-                (interval * mean_distance(section), within(interval, EQUAL_SIDES))
-            ]
+            f"{k * section} to {(k + 1) * section - 1}": f"{interval_text(unit * found, 1)} "
+            + within(found, EQUAL_SIDES)
+            for k, found in enumerate(np.transpose(bootstrap_mean(values)))
         }
     return pd.DataFrame(columns).rename_axis("frames")
 

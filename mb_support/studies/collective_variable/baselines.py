@@ -1,7 +1,7 @@
-"""Baselines and controls of `study`: what a committor is read from without a transformer.
+"""Baselines of `study`: what a committor is read from without a transformer.
 
-PCA, TICA, VAMPNets and Markov models take trajectories as they are given, raw or standardised;
-regressions and boosted trees are told the committor as the probes are.
+PCA, TICA, VAMPNets and Markov models see trajectories alone, raw or standardised; regressions and
+boosted trees are told the committor as the probes are.
 """
 
 import numpy as np
@@ -49,11 +49,7 @@ def slowest_linear(trajectories, lag_time):
 
 
 def vampnet_variable(trajectories, lag_time, seed, n_epochs=12, width=32):
-    """The slowest variable that a small VAMPNet finds (Mardt et al., Nat. Commun. 9, 5, 2018).
-
-    `seed` is that of the weights and of the order of the batches; `width` the number of units of
-    each of the two hidden layers.
-    """
+    """The slowest variable that a small VAMPNet finds (Mardt et al., Nat. Commun. 9, 5, 2018)."""
     trajectories = trajectories.astype(np.float32)
     mean = trajectories.reshape(-1, 2).mean(axis=0)
     std = trajectories.reshape(-1, 2).std(axis=0)
@@ -93,10 +89,9 @@ def place_cells(trajectories, spacing=None, n_cells=None):
 def markov_committor(trajectories, centres, lag_time, in_source, in_target, disks=None):
     """Committor of a reversible Markov state model: a function from (n, 2) positions to (n,).
 
-    Cells are the regions closest to `centres`, the lag is in frames, and (n, n_frames) booleans say
-    which frames are truly in either state. In raw coordinates `disks`, of (centre, radius), make
-    these two further states; else cells most of whose frames are in a state make it up, and it is a
-    `ValueError` if there are none.
+    Cells are the regions closest to `centres`, and (n, n_frames) booleans say which frames are
+    truly in either state. In raw coordinates the `disks` are two further cells. Cells most of whose
+    frames are in a state make it up; it is a `ValueError` if there are none.
     """
     n_cells, centres = len(centres), np.asarray(centres, dtype=float)
     cells = cKDTree(centres).query(trajectories.reshape(-1, 2))[1].reshape(in_source.shape)
@@ -139,44 +134,33 @@ def baselines(study):
 
 
 def _baselines_in(study, view):
-    trajectories = {
-        family: standardise(data.trajectories)[0]
-        if view == "standardised"
-        else data.trajectories.astype(float)
-        for family, data in study.sets.items()
-    }
-    points = {
-        family: trajectories[family][frames.trajectory, frames.frame]
-        for family, frames in study.frames.items()
-    }
+    trajectories, points = {}, {}
+    for family, data in study.sets.items():
+        raw, frames = data.trajectories.astype(float), study.frames[family]
+        seen = raw if view == "raw" else standardise(data.trajectories)[0]
+        trajectories[family], points[family] = seen, seen[frames.trajectory, frames.frame]
     results = _slow_variables(study, trajectories["train"], points)
     results |= _markov_model(study, view, trajectories["train"], points)
     results |= _regressions(study, view, points)
     if view == "standardised":
-        for n_trajectories in (study.settings.n_train, study.settings.n_trees):
-            name = f"boosted trees, {n_trajectories} trajectories"
-            results[name] = _boosted_trees(study, n_trajectories)
-    for name, report in results.items():
-        study.tell(f"{view}, {name}", report)
+        for n in (study.settings.n_train, study.settings.n_trees):
+            results[f"boosted trees, {n} trajectories"] = _boosted_trees(study, n)
     return results
 
 
 def _slow_variables(study, trajectories, points):
-    train = study.frames["train"]
+    train, results = study.frames["train"], {}
     makers = {
         "PCA": {"": principal_component(trajectories)},
         "TICA": {lag: slowest_linear(trajectories, lag) for lag in LAGS},
         "VAMPNet": {lag: vampnet_variable(trajectories, lag, seed=0) for lag in LAGS},
     }
-    results = {}
     for name, variables in makers.items():
-        read = {
-            lag: fit_monotone(variable(points["train"]), train.committor, train.training_weights)
-            for lag, variable in variables.items()
-        }
-        validated = {
-            lag: read[lag](variable(points["validation"])) for lag, variable in variables.items()
-        }
+        read, validated = {}, {}
+        for lag, variable in variables.items():
+            values = variable(points["train"])
+            read[lag] = fit_monotone(values, train.committor, train.training_weights)
+            validated[lag] = read[lag](variable(points["validation"]))
         lag = study.best(validated)
         values = variables[lag](points["scored"])
         results[name] = study.report(read[lag](values), validated[lag], ranked=values)
@@ -217,27 +201,21 @@ def _regressions(study, view, points):
 
     results = {}
     for name, features in (("linear in x, y", np.asarray), ("radial functions of x, y", radial)):
-        probe = study.probe({f: features(points[f]) for f in ("train", "validation")})
-        results[name] = study.report(
-            *(probe(features(points[family])) for family in ("scored", "validation"))
-        )
+        seen = {family: features(values) for family, values in points.items()}
+        probe = study.probe(seen)
+        results[name] = study.report(probe(seen["scored"]), probe(seen["validation"]))
     return results
 
 
 def _tree_features(trajectories, frames):
-    """The standardised frame, when it is, and hand-made features of its whole trajectory."""
-    return np.concatenate(
-        [
-            standardise(trajectories)[0][frames.trajectory, frames.frame],
-            frames.frame[:, None],
-            trajectory_features(trajectories)[frames.trajectory],
-        ],
-        axis=1,
-    )
+    # the standardised frame, when it is, and hand-made features of its whole trajectory
+    frame = standardise(trajectories)[0][frames.trajectory, frames.frame]
+    whole = trajectory_features(trajectories)[frames.trajectory]
+    return np.concatenate([frame, frames.frame[:, None], whole], axis=1)
 
 
 def _boosted_trees(study, n_trajectories):
-    """Gradient boosting, the number of trees chosen on validation trajectories."""
+    # gradient boosting, the number of trees chosen on validation trajectories
     settings = study.settings
     data, frames = study.sets["train"], study.frames["train"]
     if n_trajectories != settings.n_train:

@@ -1,8 +1,6 @@
-"""What the encoding of a frame knows of the committor: frames with known answers, and encodings.
+"""Frames of simulated trajectories with their exact committor, and what a model makes of them.
 
-The slow coordinate of a two-state system is its committor q(x): the probability to reach state B
-before state A from x. Frames of simulated trajectories are picked with the weights that make them a
-sample of the Boltzmann density; `cv_scores` says how read-outs are scored against the exact q.
+Frames are picked with weights that make them a sample of the Boltzmann density.
 """
 
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from ...model.inference import as_trajectories, evaluating, rows_per_batch
 from ...reference.forecast import mean_frame_density, start_density
 from ...states import DISKS
 
-#: Disks (centre, radius) around A and B between which the committor is taken.
 #: Committors between which a point is in transition.
 TRANSITION = (0.1, 0.9)
 #: Committors between which frames are picked with the first of two probabilities.
@@ -55,7 +52,7 @@ def is_in_transition(committor):
 
 
 def within(positions, disk):
-    """Whether (..., 2) positions lie in a (centre, radius) disk, (...) of bool."""
+    """Whether (..., n_dimensions) positions lie in a (centre, radius) disk, (...) of bool."""
     centre, radius = disk
     return np.square(positions - np.asarray(centre, positions.dtype)).sum(axis=-1) <= radius**2
 
@@ -67,11 +64,7 @@ def exact_committor(solver):
 
 
 def boltzmann_weight(solver, config):
-    """Boltzmann density divided by the density of frames from uniform starts, at the nodes.
-
-    Frames from `SKIPPED` on count. A mean over them weighted with this is an equilibrium average.
-    Zero where there is neither density.
-    """
+    """Boltzmann density over that of frames from uniform starts, from `SKIPPED` on, (n_x, n_y)."""
 
     def solve():
         start = start_density(solver).sum(axis=0)
@@ -79,9 +72,8 @@ def boltzmann_weight(solver, config):
         visited = mean_frame_density(solver, config.n_frames - SKIPPED, config.frame_time, start)
         stationary = solver.stationary_density()
         # where nothing has a chance to be, the ratio is rounding
-        seen = stationary > 1e-12 * stationary.max()
-        safe = np.where(visited > 0, visited, 1.0)
-        return {"ratio": np.where(seen & (visited > 0), stationary / safe, 0.0)}
+        seen = (stationary > 1e-12 * stationary.max()) & (visited > 0)
+        return {"ratio": np.where(seen, stationary / np.where(visited > 0, visited, 1.0), 0.0)}
 
     parameters = {
         "beta": solver.beta,
@@ -94,43 +86,28 @@ def boltzmann_weight(solver, config):
 
 
 class ExactFields:
-    """Committor and Boltzmann weight at any position, for trajectories from uniform starts.
-
-    Parameters
-    ----------
-    solver : GridSolver
-        At the temperature and diffusion constant of the data; else `ValueError`.
-    config : SimulationConfig
-        Of the data.
-    """
+    """Committor and Boltzmann weight, up to a constant, at any (..., 2) positions."""
 
     def __init__(self, solver, config):
-        if not np.isclose(solver.beta, config.beta):
-            raise ValueError(f"solver must have beta {config.beta!r}; got {solver.beta!r}")
         self._solver = solver
         self._committor = exact_committor(solver)
         self._ratio = boltzmann_weight(solver, config)
 
     def committor(self, positions):
-        """Exact q at (..., 2) positions, (...)."""
         values = self._solver.interpolate(self._committor, positions, fill_value=0.5)
         return np.clip(values, 0.0, 1.0)
 
     def weight(self, positions):
-        """Weight of a frame at (..., 2) positions, up to a constant, (...)."""
         values = self._solver.interpolate(self._ratio, positions, fill_value=0.0)
         return np.maximum(values, 0.0)
 
 
 def pick_frames(fields, data, seed, shares):
-    """Pick `Frames` of a set of trajectories from uniform starts, more where the committor is
-    undecided.
+    """Pick `Frames` of a set of trajectories from uniform starts.
 
-    `shares`: probability to pick a frame with 0.02 < q < 0.98, and any other one; above 0, at most
-    1. The weights of what is picked undo both the uneven picking and the uniform starts.
+    `shares`: probability to pick a frame with 0.02 < q < 0.98, and any other one. The weights undo
+    both the uneven picking and the uniform starts.
     """
-    if not all(0 < share <= 1 for share in shares):
-        raise ValueError(f"shares must be above 0 and at most 1; got {shares!r}")
     positions = data.trajectories[:, SKIPPED:].astype(float)
     committor = fields.committor(positions)
     share = np.where((committor > UNDECIDED[0]) & (committor < UNDECIDED[1]), *shares)
@@ -156,11 +133,6 @@ def encode_frames(model, trajectories, trajectory, frame):
     trajectories = as_trajectories(
         "trajectories", trajectories, model.config.max_position_embeddings
     )
-    trajectory, frame = np.asarray(trajectory), np.asarray(frame)
-    wanted = {"trajectory": trajectory, "frame": frame}
-    for (name, index), limit in zip(wanted.items(), trajectories.shape[:2], strict=True):
-        if len(index) and not (index.min() >= 0 and index.max() < limit):
-            raise ValueError(f"{name} must lie in 0..{limit - 1}; got {index.min()}..{index.max()}")
     n_layers = model.config.num_hidden_layers + 1
     result = np.empty((len(trajectory), n_layers, model.config.hidden_size), np.float32)
     rows = rows_per_batch(trajectories.shape[1])

@@ -1,13 +1,12 @@
 """Does a longer window tell more? Windows of past frames, and the most they say of what comes next.
 
-In overdamped dynamics the present position is all there is to know: given x_t, past and future
-are independent, so no window of frames ..., x_{t-1}, x_t forecasts better than x_t alone. In
-underdamped dynamics the present is (x_t, v_t), and earlier positions tell of the velocity:
+In overdamped dynamics the present position is all there is to know. In underdamped dynamics the
+present is (x_t, v_t), and earlier positions tell of the velocity:
 
     H(future | x_t, v_t)  <=  H(future | x_{t-w+1}, ..., x_t)  <=  H(future | x_t).
 
-Both ends are estimated without a model, by shooting many simulations from the same point; the
-middle is what a small learner makes of windows. In overdamped dynamics both ends coincide.
+Both ends are estimated by shooting many simulations from the same point; the middle is what a
+small learner makes of windows. In overdamped dynamics both ends coincide.
 """
 
 from dataclasses import dataclass, replace
@@ -20,9 +19,9 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from ...datasets.sets import family_seed
 from ...simulation.langevin import SimulationState, simulate
-from ...states import DISKS
+from ...states import DISKS, inside_disks
 from ...statistics import mean_with_error
-from .frames import exact_committor, within
+from .frames import exact_committor
 from .readouts import fit_linear, fit_probe
 
 #: Penalties on what the past adds, among which validation windows choose.
@@ -30,6 +29,8 @@ RIDGES = (1.0, 1e2, 1e3, 1e4, 1e5)
 _HIT_STEPS = {"underdamped": 2}  # integrator steps between two looks at the disks
 _PIECE = 100  # looks in a piece of simulation
 _SURE = 3.29  # standard errors on each side of a normal distribution's 99.9 %
+_PLACE = PolynomialFeatures(5, include_bias=False)
+_FACTORS = PolynomialFeatures(2)
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,8 @@ class Arrivals:
 
 
 def transition_points(solver, committor, n, generator, low=0.2, high=0.8):
-    """Draw (n, 2) points from the Boltzmann density where low < committor < high.
-
-    A node is drawn and the point moved at random within its cell.
-    """
+    """Draw (n, 2) points from the Boltzmann density where low < committor < high."""
     weight = np.where((committor > low) & (committor < high), solver.stationary_density(), 0.0)
-    if not weight.sum() > 0:
-        raise ValueError(f"no node of the grid has a committor between {low!r} and {high!r}")
     nodes = generator.choice(weight.size, size=n, p=weight.ravel() / weight.sum())
     offsets = (generator.random((n, 2)) - 0.5) * solver.grid_step
     return solver.positions.reshape(-1, 2)[nodes] + offsets
@@ -62,11 +58,10 @@ def thermal_velocities(config, n, generator):
     return generator.normal(size=(n, 2)) / np.sqrt(config.beta * config.mass)
 
 
-def first_reached(config, points, velocities, source, target, seed, max_time=50.0):
+def first_reached(config, points, velocities, disks, seed, max_time=50.0):
     """Which of two disks each trajectory reaches first, (n,): 0 for the source, 1 for the target.
 
-    A trajectory that has reached neither by `max_time` is a `RuntimeError`: leaving it out would
-    be a bias.
+    One that reaches neither by `max_time` is a `RuntimeError`: leaving it out would be a bias.
     """
     stride = _HIT_STEPS.get(config.integrator, 5)
     config = replace(config, stride=stride, n_frames=_PIECE + 1)
@@ -75,15 +70,12 @@ def first_reached(config, points, velocities, source, target, seed, max_time=50.
     elapsed, used = 0.0, 0
     while len(running):
         if elapsed >= max_time:
-            raise RuntimeError(
-                f"{len(running)} of {len(points)} trajectories reached neither disk within "
-                f"max_time = {max_time!r}"
-            )
-        # A fresh index for each piece: those still running can close ranks
+            raise RuntimeError(f"{len(running)} trajectories reached neither disk by {max_time}")
+        # a fresh index for each piece: those still running can close ranks
         frames, end = simulate(config, state, seed, first_trajectory=used, return_state=True)
         used += len(running)
         elapsed += config.total_time
-        reached = _reached_at(frames, source, target)
+        reached = inside_disks(frames, disks)
         first = (reached >= 0).argmax(axis=1)
         outcome[running] = reached[np.arange(len(running)), first]
         going = outcome[running] < 0
@@ -93,21 +85,13 @@ def first_reached(config, points, velocities, source, target, seed, max_time=50.
     return outcome
 
 
-def _reached_at(positions, source, target):
-    return np.where(within(positions, source), 0, np.where(within(positions, target), 1, -1))
+def sample_arrivals(config, solver, committor, n, n_frames, seed):
+    """Draw n `Arrivals`: windows of n_frames whose last frame is in the transition region.
 
-
-def sample_arrivals(config, solver, committor, source, target, n, n_frames, seed):
-    """Draw `Arrivals`: windows whose last frame is in the transition region.
-
-    Waiting for such frames would waste nearly all simulation. Instead the present is drawn from
-    the Boltzmann distribution, and the past is a simulation run *backwards*: equilibrium
-    trajectories look the same in reverse once velocities change sign, so the frames of a
-    simulation from (x_t, -v_t), read from last to first, are a past of (x_t, v_t). The overdamped
-    `committor` only says where the transition region is.
+    The present is drawn from the Boltzmann distribution, and the past is a simulation run
+    *backwards*: equilibrium trajectories look the same in reverse once velocities change sign, so
+    the frames of a simulation from (x_t, -v_t), read from last to first, are a past of (x_t, v_t).
     """
-    if not np.isclose(config.beta, solver.beta):
-        raise ValueError(f"solver must have beta {config.beta!r}; got {solver.beta!r}")
     generator = np.random.default_rng(seed)
     points = transition_points(solver, committor, n, generator)
     velocities = thermal_velocities(config, n, generator)
@@ -116,9 +100,9 @@ def sample_arrivals(config, solver, committor, source, target, n, n_frames, seed
     windows = simulate(replace(config, n_frames=n_frames), reverse, past)[:, ::-1]
     present = SimulationState(points, velocities, 0)
     next_frames, after = simulate(replace(config, n_frames=2), present, future, return_state=True)
-    # The outcome belongs to the same future as the next frame, unless a disk is reached before
-    early = _reached_at(next_frames[:, 1], source, target)
-    outcomes = first_reached(config, after.positions, after.velocities, source, target, end)
+    # the outcome belongs to the same future as the next frame, unless a disk is reached before
+    early = inside_disks(next_frames, DISKS)[:, 1]
+    outcomes = first_reached(config, after.positions, after.velocities, DISKS, end)
     outcomes = np.where(early >= 0, early, outcomes)
     return Arrivals(np.ascontiguousarray(windows), velocities, next_frames[:, 1], outcomes)
 
@@ -136,13 +120,11 @@ def binomial_entropy(successes, n_shots):
     return digamma(n_shots) - terms.sum(axis=0) / n_shots
 
 
-def shooting_bounds(config, points, velocities, source, target, n_shots, seed):
-    """What can be known of the future, given (n, 2) positions, or positions and velocities.
+def shooting_bounds(config, points, velocities, n_shots, seed):
+    """What can be known of the future from (n, 2) positions, or from positions and velocities.
 
-    `n_shots` simulations, at least 2, start from each point, all with its velocity; velocities None
-    draws new ones for every shot, or says that the dynamics has none. Values with standard errors
-    over points: `outcome`, the mean entropy (nats) of which disk is reached first, and
-    `next_frame`, the variance of the next frame (length^2, both coordinates together).
+    By `n_shots` simulations from each: the mean entropy of which disk is reached first, and the
+    variance of the next frame, with standard errors over points.
     """
     generator = np.random.default_rng(seed)
     starts = np.repeat(points, n_shots, axis=0)
@@ -151,7 +133,7 @@ def shooting_bounds(config, points, velocities, source, target, n_shots, seed):
     else:
         velocities = np.repeat(velocities, n_shots, axis=0)
     step_seed, end_seed = (int(s) for s in generator.integers(2**62, size=2))
-    reached = first_reached(config, starts, velocities, source, target, end_seed)
+    reached = first_reached(config, starts, velocities, DISKS, end_seed)
     entropy = binomial_entropy(reached.reshape(-1, n_shots).sum(axis=1), n_shots)
     state = SimulationState(starts, velocities, 0)
     frames = simulate(replace(config, n_frames=2), state, step_seed)[:, 1].astype(float)
@@ -160,24 +142,18 @@ def shooting_bounds(config, points, velocities, source, target, n_shots, seed):
 
 
 def free_flight_error(config, window_length):
-    """Exact error of the best forecast from w positions, where there is no force, length^2.
+    """Exact error of the best forecast from w positions of a free particle, length^2.
 
-    Displacements of a free particle with friction (Uhlenbeck and Ornstein, Phys. Rev. 36, 823,
-    1930) are a stationary Gaussian sequence, so the best forecast is linear and its error follows
-    from their covariances.
+    Its displacements (Uhlenbeck and Ornstein, Phys. Rev. 36, 823, 1930) are a stationary Gaussian
+    sequence, so the best forecast is linear and its error follows from their covariances.
     """
-    if config.integrator != "underdamped":
-        raise ValueError(f"config must be underdamped; got {config.integrator!r}")
-    if window_length < 1:
-        raise ValueError(f"window_length must be at least 1; got {window_length!r}")
     friction = config.friction_rate
     g = friction * config.frame_time
     scale = 2 / (config.beta * config.mass * friction**2)  # two coordinates
     variance = 2 * (g - 1 + np.exp(-g))
-    lags = np.arange(1, window_length)
-    covariance = (1 - np.exp(-g)) ** 2 * np.exp(-g * (lags - 1))
     if window_length == 1:
         return float(scale * variance)
+    covariance = (1 - np.exp(-g)) ** 2 * np.exp(-g * np.arange(window_length - 1))
     first_row = np.concatenate([[variance], covariance[:-1]])
     return float(scale * (variance - covariance @ solve_toeplitz(first_row, covariance)))
 
@@ -186,25 +162,16 @@ def free_flight_error(config, window_length):
 
 
 def window_features(windows, window_length, velocities=None):
-    """Features of the last frames of (n, n_frames, 2) windows: where, and how it came there.
-
-    Polynomials of degree five of the last position, and the displacements between the last
-    `window_length` frames (or the (n, 2) present velocities), each times polynomials of degree two.
-    """
-    if not 1 <= window_length <= windows.shape[1]:
-        raise ValueError(
-            f"window_length must be from 1 to {windows.shape[1]}; got {window_length!r}"
-        )
+    """Polynomials of the last position, and displacements (or velocities) times polynomials."""
     last = windows[:, -1].astype(float)
     motion = np.diff(windows[:, -window_length:].astype(float), axis=1).reshape(len(windows), -1)
     if velocities is not None:
         motion = velocities
     # about the middle of the transition region, in its own size
     scaled = (last - np.array([-0.4, 0.6])) / 0.4
-    place = PolynomialFeatures(5, include_bias=False).fit_transform(scaled)
-    factors = PolynomialFeatures(2).fit_transform(scaled)
+    factors = _FACTORS.fit_transform(scaled)
     products = (factors[:, :, None] * motion[:, None, :]).reshape(len(last), -1)
-    return np.concatenate([place, products], axis=1)
+    return np.concatenate([_PLACE.fit_transform(scaled), products], axis=1)
 
 
 def _log_loss(probe, features, outcomes):
@@ -213,13 +180,13 @@ def _log_loss(probe, features, outcomes):
 
 
 def _held_out_losses(train, validation, test, window_length, with_velocities=False):
-    """Losses on each test window, (n,) and (n,), with penalties chosen on validation windows."""
+    # losses on each test window, (n,) and (n,), with penalties chosen on validation windows
     parts = [
         window_features(part.windows, window_length, part.velocities if with_velocities else None)
         for part in (train, validation, test)
     ]
     moves = [part.next_frames - part.windows[:, -1] for part in (train, validation, test)]
-    n_place = window_features(train.windows[:1], 1).shape[1]
+    n_place = _PLACE.n_output_features_
     n_motion = parts[0].shape[1] - n_place
     # one position alone is fitted freely, so that a longer window starts from the same fit
     penalties = [np.repeat([1.0, ridge], [n_place, n_motion]) for ridge in RIDGES]
@@ -237,11 +204,9 @@ def _held_out_losses(train, validation, test, window_length, with_velocities=Fal
 def memory_curve(train, validation, test, window_lengths):
     """How well windows of several lengths forecast, on held-out windows, a row for each length.
 
-    Three `Arrivals` to fit on, to choose on and to score. A last row (`window_length` 0) is for a
-    learner that is given the present velocity, if there is one. `outcome` is the mean log-loss
-    (nats) of which disk comes first, `next_frame` the mean squared error of the next frame
-    (length^2); `*_error` are standard errors, `*_gain` what is gained over the first length and
-    `*_gain_error` its standard error, from differences on the same windows.
+    The last row, length 0, is for a learner that is given the present velocity, if there is one.
+    `outcome` is the mean log-loss (nats) of which disk comes first, `next_frame` the mean squared
+    error of the next frame (length^2); gains are over the first length, on the same windows.
     """
     rows, reference = [], None
     cases = [(length, False) for length in window_lengths]
@@ -259,58 +224,49 @@ def memory_curve(train, validation, test, window_lengths):
     return pd.DataFrame(rows)
 
 
-def memory_verdict(curve, window_length):
-    """Whether windows of a length forecast the outcome better than one frame, as far as seen.
-
-    "helps" or "harms" if the 99.9 % interval of the gain leaves out zero, else "no effect seen"; so
-    wide because gains of several lengths are looked at. `curve` is from `memory_curve`.
-    """
-    rows = curve[curve.window_length == window_length]
-    if len(rows) != 1:
-        raise ValueError(
-            f"window_length must be one of {curve.window_length.tolist()}; got {window_length!r}"
-        )
-    gain, error = rows.outcome_gain.iloc[0], rows.outcome_gain_error.iloc[0]
-    if abs(gain) <= _SURE * error:
-        return "no effect seen"
-    return "helps" if gain > 0 else "harms"
-
-
 def compare_dynamics(dynamics, solver, window_lengths, n_arrivals, n_shots, index):
     """Held-out losses by window length, and their limits, for several {name: SimulationConfig}.
 
-    The learner is fitted, tuned and scored on `n_arrivals` windows each; `n_shots` are how many of
-    the scored ones limits are found from, and simulations from each; `index` says which seeds of
-    the families, the next one for the limits. Two dictionaries by name: `memory_curve`, and
-    `shooting_bounds` by what is known, "position" and, where there are velocities, "position,
-    velocity".
+    `n_arrivals` windows to fit on, to choose on and to score; `n_shots`, points and simulations
+    from each for the limits; `index` of the seeds. By name, a `memory_curve`, and the
+    `shooting_bounds` by what is known.
     """
     committor = exact_committor(solver)
     n_points, n_each = n_shots
     curves, limits = {}, {}
     for name, config in dynamics.items():
-        sets = [
+        train, validation, test = (
             sample_arrivals(
-                config, solver, committor, *DISKS, n_arrivals, max(window_lengths),
+                config, solver, committor, n_arrivals, max(window_lengths),
                 family_seed(family, index),
             )
             for family in ("train", "validation", "test")
-        ]  # fmt: skip
-        curves[name] = memory_curve(*sets, window_lengths)
-        points, velocities = sets[-1].windows[:n_points, -1], sets[-1].velocities
+        )  # fmt: skip
+        curves[name] = memory_curve(train, validation, test, window_lengths)
         known = {"position": None}
-        if velocities is not None:
-            known["position, velocity"] = velocities[:n_points]
+        if test.velocities is not None:
+            known["position, velocity"] = test.velocities[:n_points]
+        points, seed = test.windows[:n_points, -1], family_seed("test", index + 1)
         limits[name] = {
-            words: shooting_bounds(
-                config, points, given, *DISKS, n_each, family_seed("test", index + 1)
-            )
+            words: shooting_bounds(config, points, given, n_each, seed)
             for words, given in known.items()
         }
     return curves, limits
 
 
 # ---- tables and sentences -------------------------------------------------------------------
+
+
+def memory_verdict(curve, window_length):
+    """Whether windows of a length forecast the outcome better than one frame, as far as seen.
+
+    "helps" or "harms" if the 99.9 % interval of the gain leaves out zero, else "no effect seen"; so
+    wide because gains of several lengths are looked at.
+    """
+    row = curve.set_index("window_length").loc[window_length]
+    if abs(row.outcome_gain) <= _SURE * row.outcome_gain_error:
+        return "no effect seen"
+    return "helps" if row.outcome_gain > 0 else "harms"
 
 
 def gain_table(curves):
@@ -331,10 +287,9 @@ def gain_table(curves):
 
 
 def findings(curves, limits):
-    """Numbers and words that sentences quote, by name: gains of two frames and of most.
+    """Numbers and words that sentences quote: gains of two frames and of most, in nats.
 
-    The worth of the velocity is how much it lowers the least log-loss, in nats; its error takes the
-    two limits as independent; they share points, so it is rather too large.
+    The error of the velocity's worth takes two limits that share points as independent.
     """
     numbers = {}
     for name, curve in curves.items():
@@ -344,8 +299,9 @@ def findings(curves, limits):
             numbers[key] = float(rows.outcome_gain[length])
             numbers[f"{key}_error"] = float(rows.outcome_gain_error[length])
             numbers[f"{key}_verdict"] = memory_verdict(curve, length)
-    known = limits["underdamped"]
-    without, with_velocity = known["position"]["outcome"], known["position, velocity"]["outcome"]
-    numbers["velocity_worth"] = without[0] - with_velocity[0]
-    numbers["velocity_worth_error"] = float(np.hypot(without[1], with_velocity[1]))
+    (without, e_without), (knowing, e_knowing) = (
+        known["outcome"] for known in limits["underdamped"].values()
+    )
+    numbers["velocity_worth"] = without - knowing
+    numbers["velocity_worth_error"] = float(np.hypot(e_without, e_knowing))
     return numbers

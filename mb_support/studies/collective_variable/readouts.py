@@ -10,14 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 
 class _Scaled:
-    """Features as a penalised fit sees them: standardised, then divided by root penalties.
-
-    So a penalty of one, on all alike, stands for `ridge`: one number or one for each feature.
-    """
+    """Features standardised, then divided by root penalties: penalty one stands for `ridge`."""
 
     def __init__(self, features, weights, ridge):
-        if not np.all(np.asarray(ridge) > 0):
-            raise ValueError(f"ridge must be positive; got {ridge!r}")
         self._scaler = StandardScaler().fit(np.asarray(features, dtype=float), None, weights)
         self._root = np.sqrt(ridge)
 
@@ -26,10 +21,7 @@ class _Scaled:
 
 
 class LinearProbe:
-    """p = expit(intercept + features @ weights); made by `fit_probe`.
-
-    Calling it with (n, n_features) features gives (n,) probabilities, `logit` the log-odds.
-    """
+    """p = expit(intercept + features @ weights), of (n, n_features) features; see `fit_probe`."""
 
     def __init__(self, scaled, fitted):
         self._scaled, self._fitted = scaled, fitted
@@ -45,14 +37,11 @@ class LinearProbe:
 def fit_probe(features, targets, weights=None, ridge=1.0):
     """Fit a linear probe with a logistic link by penalised maximum likelihood.
 
-    `features` (n, n_features), standardised inside; `targets` (n,), probabilities or outcomes 0 and
-    1; `weights` (n,), of which only ratios matter; `ridge`, above 0, one number or one for each
-    feature: the penalty `ridge / 2 * |w|^2` beside a cross-entropy summed over n rows of mean
-    weight one.
+    `targets` (n,) are probabilities or outcomes; of `weights` only ratios matter; `ridge`, one
+    number or one for each feature: the penalty `ridge / 2 * |w|^2` on standardised features beside
+    a cross-entropy summed over n rows of mean weight one.
     """
     targets = np.asarray(targets, dtype=float)
-    if not ((targets >= 0) & (targets <= 1)).all():
-        raise ValueError("targets must be probabilities")
     weights = _of_mean_one(weights, len(targets))
     scaled = _Scaled(features, weights, ridge)
     design = scaled(features)
@@ -67,26 +56,18 @@ def fit_probe(features, targets, weights=None, ridge=1.0):
 
 def _of_mean_one(weights, n):
     weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    if not (weights >= 0).all():
-        raise ValueError("weights must not be negative")
     return weights * (n / weights.sum())
 
 
 def fit_linear(features, targets, ridge=1.0):
-    """Least squares with a penalty, as for `fit_probe` beside half the sum of squared errors.
-
-    From (n, n_features) features and (n, k) targets to a function of features.
-    """
+    """Least squares with a penalty as in `fit_probe`; from (n, k) targets to a function."""
     scaled = _Scaled(features, None, ridge)
     fitted = Ridge(1.0, solver="cholesky").fit(scaled(features), targets)
     return lambda new: fitted.predict(scaled(new))
 
 
 def fit_monotone(variable, targets, weights=None):
-    """The best non-decreasing or non-increasing function of one variable, (n,) to (n,).
-
-    The most favourable way to read a committor from a one-dimensional collective variable.
-    """
+    """The best monotone function of one (n,) variable: its most favourable reading."""
     weights = _of_mean_one(weights, len(variable))
     centred = variable - weights @ variable / weights.sum()
     rises = weights @ (centred * targets) >= 0

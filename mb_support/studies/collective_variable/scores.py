@@ -5,8 +5,8 @@ density, "transition" those with 0.1 < q < 0.9 with the same density, and "even"
 of that range of q the same weight, however rarely it is visited.
 
 Frames of one trajectory are alike, and two methods err on the same trajectories. So squared errors
-are summed over blocks of trajectories, and blocks are resampled (bootstrap), the same for both.
-What trainings add to the uncertainty is their scatter, pooled over the sizes of the model.
+are summed over blocks of trajectories, and blocks are resampled, the same for both. What trainings
+add to the uncertainty is their scatter, pooled over the sizes of the model.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from ...statistics import resamples
 from .frames import TRANSITION, Frames, exact_committor, is_in_transition
 
 REGIONS = ("boltzmann", "transition", "even")
@@ -22,7 +23,7 @@ _TAILS = (0.025, 0.975)  # intervals hold 95 %
 
 
 def region_factors(frames):
-    """What a frame's Boltzmann weight is multiplied with in each region, as functions of q.
+    """What a frame's Boltzmann weight is multiplied with, as functions of q.
 
     For each of `REGIONS`, and for "fitted", the mixture with which probes are fitted. `frames` say
     how rarely each part of the range of q is visited.
@@ -47,45 +48,30 @@ def region_factors(frames):
 def error_sums(predicted, frames, n_blocks):
     """Weighted squared errors of a predicted committor, summed over blocks of trajectories.
 
-    `predicted` holds (n,) numbers, one for each of the `frames`, or a dictionary of them, for each
-    region. The trajectories are divided into `n_blocks`, in their order. Gives (n_blocks,) for each
-    of `REGIONS`.
+    `predicted` is (n,), or one for each region; {region: (n_blocks,)}.
     """
     if not isinstance(predicted, dict):
         predicted = dict.fromkeys(REGIONS, predicted)
-    sums = {}
-    for region in REGIONS:
-        values = np.asarray(predicted[region], dtype=float)
-        if values.shape != frames.committor.shape or not np.isfinite(values).all():
-            raise ValueError(
-                f"predicted must be {len(frames)} finite numbers; got shape {values.shape}"
-            )
-        sums[region] = _block_sums((values - frames.committor) ** 2, frames, region, n_blocks)
-    return sums
+    squares = {region: (predicted[region] - frames.committor) ** 2 for region in REGIONS}
+    return _block_sums(squares, frames, n_blocks)
 
 
 def block_masses(frames, n_blocks):
     """The weights themselves, summed like `error_sums`."""
-    ones = np.ones(len(frames))
-    return {region: _block_sums(ones, frames, region, n_blocks) for region in REGIONS}
+    return _block_sums(dict.fromkeys(REGIONS, np.ones(len(frames))), frames, n_blocks)
 
 
-def _block_sums(values, frames, region, n_blocks):
-    if not 1 <= n_blocks <= frames.n_trajectories:
-        raise ValueError(
-            f"n_blocks must be from 1 to {frames.n_trajectories}, the trajectories; got "
-            f"{n_blocks!r}"
-        )
+def _block_sums(values, frames, n_blocks):
     block = frames.trajectory * n_blocks // frames.n_trajectories
-    weights = frames.weights * region_factors(frames)[region](frames.committor)
-    return np.bincount(block, weights * values, minlength=n_blocks)
+    factors, sums = region_factors(frames), {}
+    for region in REGIONS:
+        weights = frames.weights * factors[region](frames.committor)
+        sums[region] = np.bincount(block, weights * values[region], minlength=n_blocks)
+    return sums
 
 
 def best_constants(solver):
-    """Error of the best constant in each region, exact: what is known without looking, a dict.
-
-    It is the standard deviation of the committor there.
-    """
+    """Error of the best constant in each region: the standard deviation of the committor there."""
     committor = exact_committor(solver).ravel()
     density = solver.stationary_density().ravel()
     nodes = Frames(None, None, None, committor, density / density.sum(), 0)
@@ -116,31 +102,19 @@ def _weighted_ranks(values, weights):
     return (np.cumsum(mass) - mass / 2)[level]
 
 
-def rank_correlation(predicted, frames, n_bootstrap=100, seed=0):
-    """Spearman correlation of a predicted with the exact committor in the transition region.
-
-    The value, and the ends of its 95 % interval from resampled trajectories.
-    """
-    kept = np.flatnonzero(frames.in_transition & (frames.weights > 0))
-    predicted, committor = np.asarray(predicted, dtype=float)[kept], frames.committor[kept]
-    names, group = np.unique(frames.trajectory[kept], return_inverse=True)
-    generator = np.random.default_rng(seed)
-    draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), n_bootstrap)
-    weights = frames.weights[kept]
-    resampled = [weighted_spearman(predicted, committor, weights * draw[group]) for draw in draws]
-    value = weighted_spearman(predicted, committor, weights)
-    return value, *np.nanquantile(resampled, _TAILS).tolist()
+def rank_correlation(predicted, frames):
+    """Spearman correlation of a prediction with the exact committor in the transition region."""
+    kept = frames.in_transition & (frames.weights > 0)
+    return weighted_spearman(predicted[kept], frames.committor[kept], frames.weights[kept])
 
 
 def calibration_curve(predicted, committor, weights, edges):
-    """Mean and spread of predictions in bins of the exact committor.
+    """Predictions in bins of the exact committor, as lists, with NaN in an empty bin.
 
-    "committor" and "mean" are weighted means in each bin, "low" and "high" the 16 % and 84 %
-    quantiles of the predictions; lists, with NaN in an empty bin.
+    "committor" and "mean" are weighted means, "low" and "high" quantiles of the predictions, those
+    of 16 % and 84 %.
     """
-    predicted, committor, weights = (
-        np.asarray(values, dtype=float) for values in (predicted, committor, weights)
-    )
+    predicted, committor, weights = map(np.asarray, (predicted, committor, weights))
     rows = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (committor >= low) & (committor < high) & (weights > 0)
@@ -183,27 +157,19 @@ class Estimate:
 class Bootstrap:
     """Resamples of blocks of trajectories, the same for every method; `mass` as `block_masses`."""
 
-    def __init__(self, mass, n_bootstrap=2000, seed=0):
+    def __init__(self, mass, n_bootstrap=2000):
         self._mass = np.asarray(mass, dtype=float)
         n = len(self._mass)
-        draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_bootstrap)
-        self._draws = np.concatenate([np.ones((1, n)), draws])  # the sample itself comes first
+        # the sample itself comes first
+        self._draws = np.concatenate([np.ones((1, n)), resamples(n, n_bootstrap)])
 
-    def _mean_squares(self, squares):
-        # (1 + n_bootstrap, n_trainings): of the sample and of its resamples
-        squares = np.atleast_2d(np.asarray(squares, dtype=float))
-        if squares.shape[1] != len(self._mass):
-            raise ValueError(
-                f"squares must be sums over {len(self._mass)} blocks; got {squares.shape[1]}"
-            )
-        return (self._draws @ squares.T) / (self._draws @ self._mass)[:, None]
+    def mean_squares(self, squares):
+        """Of sums over blocks, ([n_trainings,] n_blocks): (1 + n_bootstrap, n_trainings)."""
+        return (self._draws @ np.atleast_2d(squares).T) / (self._draws @ self._mass)[:, None]
 
     def error(self, squares):
-        """Root mean square error, an `Estimate` whose interval is over trajectories alone.
-
-        `squares` are from `error_sums`: (n_trainings, n_blocks) or (n_blocks,).
-        """
-        values = np.sqrt(self._mean_squares(squares))
+        """Root mean square error, an `Estimate` whose interval is over trajectories alone."""
+        values = np.sqrt(self.mean_squares(squares))
         means = values.mean(axis=1)
         tails = np.quantile(means[1:], _TAILS).tolist()
         return Estimate(float(means[0]), *tails, tuple(values[0].tolist()))
@@ -211,43 +177,39 @@ class Bootstrap:
     def differences(self, squares, rivals):
         """By how much the errors of models exceed those of their rivals, {size: Estimate}.
 
-        `squares` are (n_trainings, n_blocks) sums for each size, `rivals` those of what it is
-        compared with: one, or one for each training in the same order. Intervals are over
-        trajectories and trainings, with a half-width of sqrt((z e)^2 + (t s)^2 / k): e the standard
-        error from trajectories, s the standard deviation over trainings, pooled over sizes, k the
-        number of trainings, z and t the normal and Student's quantile. A size that was trained once
-        counts as if it scattered like the rest; where no size was trained twice there is no
-        interval, and nothing is decided.
+        `squares` of each size are (n_trainings, n_blocks), `rivals` those of what it is compared
+        with: one, or one for each training in the same order. Intervals as in `over_trainings`.
         """
-        values = {}
-        for size, found in squares.items():
-            ours = np.sqrt(self._mean_squares(found))
-            theirs = np.sqrt(self._mean_squares(rivals[size]))
-            if theirs.shape[1] not in (1, ours.shape[1]):
-                raise ValueError(
-                    f"rivals must have one or {ours.shape[1]} trainings; got {theirs.shape[1]}"
-                )
-            values[size] = ours - theirs
-        return _over_trainings(values)
+        return over_trainings(
+            {
+                size: np.sqrt(self.mean_squares(ours)) - np.sqrt(self.mean_squares(rivals[size]))
+                for size, ours in squares.items()
+            }
+        )
 
     def shares_known(self, squares, variance, best):
         """How much of what can be known models know, an `Estimate` for each size.
 
         (variance - error) / (variance - least), of mean squares: 0 as much as a constant, whose
-        error is the variance, and 1 as much as `best`, of (n_blocks,). Intervals as in
-        `differences`.
+        error is the variance, and 1 as much as `best`, of (n_blocks,).
         """
-        least = self._mean_squares(best)
-        return _over_trainings(
+        least = self.mean_squares(best)
+        return over_trainings(
             {
-                size: (variance - self._mean_squares(found)) / (variance - least)
+                size: (variance - self.mean_squares(found)) / (variance - least)
                 for size, found in squares.items()
             }
         )
 
 
-def _over_trainings(values):
-    # estimates from (1 + n_bootstrap, n_trainings) values of each size, the sample's own first
+def over_trainings(values):
+    """Estimates from (1 + n_bootstrap, n_trainings) values of each size, the sample's own first.
+
+    The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from trajectories, s the
+    standard deviation over trainings, pooled over sizes, k the number of trainings, z and t the
+    normal and Student's quantile. A size that was trained once counts as if it scattered like the
+    rest; where no size was trained twice there is no interval, and nothing is decided.
+    """
     trained = {size: rows[0] for size, rows in values.items()}
     freedom = sum(len(own) - 1 for own in trained.values())
     squares = sum(((own - own.mean()) ** 2).sum() for own in trained.values())
@@ -257,9 +219,6 @@ def _over_trainings(values):
     found = {}
     for size, own in trained.items():
         by_trajectories = values[size][1:].mean(axis=1).std() * stats.norm.ppf(_TAILS[1])
-        half = np.hypot(by_trajectories, scatter / np.sqrt(len(own)))
-        mean = own.mean()
-        found[size] = Estimate(
-            float(mean), float(mean - half), float(mean + half), tuple(own.tolist())
-        )
+        half, mean = np.hypot(by_trajectories, scatter / np.sqrt(len(own))), own.mean()
+        found[size] = Estimate(*map(float, (mean, mean - half, mean + half)), tuple(own.tolist()))
     return found

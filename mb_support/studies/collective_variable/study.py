@@ -1,10 +1,7 @@
-"""The comparison of collective variables in full, made once and kept.
+"""The comparison of collective variables in full, made once and kept in results.
 
-``python -m mb_support.studies collective_variable`` writes one file for each part
-to ``results/collective_variable``:
-the baselines, the best that anyone could do, every finished training of the recipes and, as a
-control, the random weights that each of them began with. A part whose file is there and was made
-with the same settings and weights is not made again. The chapter reads these files.
+A file for each part: the baselines, the best that anyone could do, every training of the recipes
+and, as a control, the random weights that it began with; and the committor from coordinates alone.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,17 +13,16 @@ from tqdm.auto import tqdm
 
 from ...classification import predict_states
 from ...datasets.sets import family_seed, make_dataset, regime_settings
-from ...files import paths
 from ...files.results import keep, rounded
 from ...model.inference import weights_digest
-from ...model.settings import SIZES
-from ...model.transformer import TrajectoryTransformer
 from ...observer.ideal import IdealObserver, standardise
 from ...reference.solver import GridSolver
 from ...simulation.langevin import simulate
 from ...states import assign_states
 from ...training.recipes import trainings
 from ...training.run import new_model
+from ..measured import load_training, trained_names
+from . import variational
 from .baselines import baselines
 from .frames import ExactFields, encode_frames, exact_committor, is_in_transition, pick_frames
 from .past_windows import transition_points
@@ -39,7 +35,7 @@ from .scores import (
     rank_correlation,
     region_factors,
 )
-from .tables import FOLDER, UNTRAINED, part_names
+from .tables import FOLDER, UNTRAINED
 
 CALIBRATION_EDGES = np.linspace(0, 1, 11)
 
@@ -71,34 +67,25 @@ class Study:
         self.solver = GridSolver(self.config.beta, self.config.diffusion, settings.grid_step)
         self.fields = ExactFields(self.solver, self.config)
         self.sets, self.frames = {}, {}
-        families = {
-            "train": ("train", settings.index, settings.n_train),
-            "validation": ("validation", settings.index, settings.n_validation),
-            # a validation set of its own where that is what is scored
-            "scored": (
-                settings.scored,
-                settings.index + (settings.scored == "validation"),
-                settings.n_scored,
-            ),
-        }
-        for name, (family, index, n) in families.items():
+        # a validation set of its own where that is what is scored
+        scored = settings.index + (settings.scored == "validation")
+        for name, family, index, n in (
+            ("train", "train", settings.index, settings.n_train),
+            ("validation", "validation", settings.index, settings.n_validation),
+            ("scored", settings.scored, scored, settings.n_scored),
+        ):
             self.sets[name] = make_dataset(n, family, index, settings.regime)
-            self.frames[name] = pick_frames(
-                self.fields, self.sets[name], family_seed(family, index), settings.shares
-            )
+            seed = family_seed(family, index)
+            self.frames[name] = pick_frames(self.fields, self.sets[name], seed, settings.shares)
         self.mass = block_masses(self.frames["scored"], settings.n_blocks)
 
     def facts(self):
         """Exact numbers, how much was looked at, and the weight of each block."""
-        committor = exact_committor(self.solver)
-        inside = is_in_transition(committor).astype(float)
+        inside = is_in_transition(exact_committor(self.solver)).astype(float)
         return {
             "share_in_transition": float(self.solver.average(inside)),
-            "mean_committor": float(self.solver.average(committor)),
-            "slowest_timescale": float(self.solver.implied_timescales(1)[0]),
             "n_frames": {name: len(frames) for name, frames in self.frames.items()},
-            "n_in_transition": {n: int(f.in_transition.sum()) for n, f in self.frames.items()},
-            "mass": _lists(self.mass),
+            "mass": rounded(self.mass, 4),
         }
 
     def report(self, predicted, validated, ranked=None):
@@ -108,18 +95,17 @@ class Study:
         variable, is ranked instead, whatever its sign.
         """
         rank = rank_correlation(predicted if ranked is None else ranked, self.frames["scored"])
-        if ranked is not None and rank[0] < 0:
-            rank = -rank[0], -rank[2], -rank[1]
-        error = self.validation_error(validated)
-        return self.scores(predicted, predicted, rank, validation=error)
+        rank = rank if ranked is None else abs(rank)
+        return self.scores(predicted, predicted, rank) | {
+            "validation": self.validation_error(validated)
+        }
 
-    def scores(self, by_region, predicted, rank, **further):
+    def scores(self, by_region, predicted, rank):
         """Errors, rank and calibration of predictions for the scored frames, to be kept."""
         frames = self.frames["scored"]
         return {
-            "squares": _lists(error_sums(by_region, frames, self.settings.n_blocks)),
-            **further,
-            "rank": list(rank),
+            "squares": rounded(error_sums(by_region, frames, self.settings.n_blocks), 4),
+            "rank": [rank],
             "calibration": calibration_curve(
                 predicted, frames.committor, frames.weights, CALIBRATION_EDGES
             ),
@@ -152,27 +138,13 @@ class Study:
     def position_error(self, located):
         """Root mean square distance of (n_scored, 2) positions from the true ones."""
         frames = self.frames["scored"]
-        miss = np.square(located - frames.positions).sum(axis=1)
-        return float(np.sqrt(frames.weights @ miss))
-
-    def region_errors(self, sums):
-        """Root mean square errors by region, from sums of `error_sums`."""
-        return {r: float(np.sqrt(np.sum(sums[r]) / self.mass[r].sum())) for r in REGIONS}
-
-    def tell(self, name, report):
-        """Print the main numbers of a report."""
-        errors = [f"{r} {e:.4f}" for r, e in self.region_errors(report["squares"]).items()]
-        print(f"{name}: {', '.join(errors)}, rank {report['rank'][0]:.3f}", flush=True)
-
-
-def _lists(sums):
-    return {region: rounded(values.tolist(), 4) for region, values in sums.items()}
+        return float(np.sqrt(frames.weights @ np.square(located - frames.positions).sum(axis=1)))
 
 
 # ---- transformers ---------------------------------------------------------------------------
 
 
-def model_part(study, model, name):
+def model_part(study, model):
     """Probes of every layer, and what is kept of the one that validation chooses."""
     encodings = {
         family: encode_frames(model, data.trajectories, frames.trajectory, frames.frame)
@@ -181,13 +153,14 @@ def model_part(study, model, name):
     layers, probes = {key: [] for key in ("validation", *REGIONS, "position")}, []
     for layer in range(encodings["train"].shape[1]):
         features = {family: values[:, layer] for family, values in encodings.items()}
-        probes.append(study.probe(features))
-        layers["validation"].append(study.validation_error(probes[-1](features["validation"])))
-        sums = error_sums(
-            probes[-1](features["scored"]), study.frames["scored"], study.settings.n_blocks
-        )
-        for region, error in study.region_errors(sums).items():
-            layers[region].append(error)
+        probe = study.probe(features)
+        probes.append(probe)
+        layers["validation"].append(study.validation_error(probe(features["validation"])))
+        predicted = probe(features["scored"])
+        sums = error_sums(predicted, study.frames["scored"], study.settings.n_blocks)
+        for region in REGIONS:
+            mean = np.sum(sums[region]) / study.mass[region].sum()
+            layers[region].append(float(np.sqrt(mean)))
         locate = fit_linear(features["train"], study.frames["train"].positions)
         layers["position"].append(study.position_error(locate(features["scored"])))
     layer = int(np.argmin(layers["validation"]))
@@ -198,15 +171,13 @@ def model_part(study, model, name):
     part = {"layers": layers, "layer": layer}
     for key, probe in (("probe", probes[layer]), ("shuffled", shuffled)):
         part[key] = study.report(*(probe(features[f]) for f in ("scored", "validation")))
-        study.tell(f"{name}, layer {layer}, {key}", part[key])
     return part
 
 
 def classifier_part(study, model):
     """The classifier's probability of B for trajectories that begin at points of known committor.
 
-    Equally many starts from each eighth of the range 0.02 < q < 0.98, there with the Boltzmann
-    density.
+    Equally many from each eighth of 0.02 < q < 0.98.
     """
     settings, edges = study.settings, np.linspace(0.02, 0.98, 9)
     committor = exact_committor(study.solver)
@@ -222,9 +193,9 @@ def classifier_part(study, model):
     shown = simulate(study.config, points, seed)
     probability = predict_states(model, shown, progress=False)[1][:, 1]
     return {
-        "committor": rounded(study.fields.committor(points).tolist(), 4),
+        "committor": rounded(study.fields.committor(points), 4),
         "state": assign_states(points).tolist(),
-        "probability": rounded(probability.tolist(), 4),
+        "probability": rounded(probability, 4),
     }
 
 
@@ -234,24 +205,19 @@ def classifier_part(study, model):
 def best_committor(observer, fields, trajectories, frames, progress=False):
     """Posterior mean of the committor of frames, given their standardised trajectories.
 
-    Standardisation hides where a trajectory was, so even an observer who knows the dynamics exactly
-    is not sure of q(x_t). `IdealObserver` has samples of the shift and scale that were taken away;
-    each says where every frame was. The mean of q over them, each with the weight with which a
-    frame at that place is scored, has the least expected squared error of all functions of the
-    standardised trajectory: no read-out of any encoding can do better but by chance.
+    `IdealObserver` has samples of the shift and scale that were taken away; each says where every
+    frame was. The mean of q over them, each with the weight with which a frame there is scored, has
+    the least expected squared error of all functions of the standardised trajectory.
 
-    A dictionary: for each of `REGIONS` and for "fitted", the weights with which probes are
-    fitted, the best prediction of q for the `frames`, (n,); "position", that of the position with
-    the Boltzmann weights, (n, 2); "effective_samples", (n_trajectories,), NaN where no frame was
-    asked for.
+    {name: (n,)} for each of `REGIONS` and for "fitted"; "position", (n, 2); "effective_samples",
+    (n_trajectories,), NaN where no frame was asked for.
     """
     standardised, _ = standardise(trajectories)
     factors = region_factors(frames)
     found = {name: np.empty(len(frames)) for name in factors}
     found["position"] = np.empty((len(frames), 2))
     found["effective_samples"] = np.full(len(standardised), np.nan)
-    numbers = np.unique(frames.trajectory)
-    for number in tqdm(numbers, "trajectories", disable=not progress):
+    for number in tqdm(np.unique(frames.trajectory), "trajectories", disable=not progress):
         rows = np.flatnonzero(frames.trajectory == number)
         z = standardised[number]
         locations, weights = observer.sample_posterior(z, int(number))
@@ -273,49 +239,41 @@ def _mean(values, densities, weights):
     return np.where(total > 0, weighted, weights @ values)
 
 
-def ideal_part(study):
+def ideal_part(study, observer=None):
     """What the ideal observer makes of the scored frames: nobody can do better."""
     frames, trajectories = study.frames["scored"], study.sets["scored"].trajectories
-    observer = IdealObserver(study.config)
+    observer = observer or IdealObserver(study.config)
     found = best_committor(observer, study.fields, trajectories, frames, progress=True)
     rank = rank_correlation(found["transition"], frames)
     report = study.scores(found, found["fitted"], rank) | {
         "position": study.position_error(found["position"]),
         "effective_samples": float(np.nanmedian(found["effective_samples"])),
     }
-    study.tell("ideal observer", report)
     return {"probe": report}
 
 
 # ---- keeping it -----------------------------------------------------------------------------
 
 
-def load_model(part, folder=paths.TRAININGS):
+def load_model(part):
     """The model of a part: a training's, or, for "untrained-" and its name, what it began as."""
-    name = part.removeprefix(UNTRAINED)
-    if name not in trainings():
-        raise ValueError(f"no training is called {name!r}: choose one of {list(trainings())}")
-    if part != name:
-        with torch.random.fork_rng(devices=[]):
-            return new_model(trainings()[name]).eval()
-    weights = folder / name / "model"
-    if not (weights / "model.safetensors").exists():
-        raise ValueError(
-            f"no weights in {weights}: make them with python -m mb_support.training --name {name}"
-        )
-    return TrajectoryTransformer.from_pretrained(weights).eval()
+    if not part.startswith(UNTRAINED):
+        return load_training(part)[0]
+    with torch.random.fork_rng(devices=[]):
+        return new_model(trainings()[part.removeprefix(UNTRAINED)]).eval()
 
 
-def make_part(study, part, folder=FOLDER, trained=paths.TRAININGS):
-    """Make a part of `part_names` and write its file to `folder`, unless it is there already."""
+def make_part(study, part, folder=FOLDER, model=None):
+    """Make a part of `parts` and keep it, unless it is there already."""
     makers = {
         "baselines": lambda: study.facts() | {"views": baselines(study)},
         "ideal": lambda: ideal_part(study),
     }
-    model = None if part in makers else load_model(part, trained)
+    if part not in makers:
+        model = model or load_model(part)
 
     def of_model():
-        found = model_part(study, model, part)
+        found = model_part(study, model)
         if not part.startswith(UNTRAINED):
             found["classifier"] = classifier_part(study, model)
         return found
@@ -331,4 +289,7 @@ def make_part(study, part, folder=FOLDER, trained=paths.TRAININGS):
 def parts():
     """{name: function that makes and keeps it}: baselines, the best possible, and the models."""
     study = cache(lambda: Study(StudySettings()))  # not before it is needed: it simulates
-    return {part: lambda part=part: make_part(study(), part) for part in part_names(SIZES)}
+    names = trained_names()
+    names = ["baselines", "ideal", *names, *(UNTRAINED + name for name in names)]
+    made = {part: lambda part=part: make_part(study(), part) for part in names}
+    return made | variational.parts()

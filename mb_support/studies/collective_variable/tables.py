@@ -7,44 +7,23 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from ...files import paths
-from ...model.inference import load_checkpoint, weights_digest
-from ...training.recipes import N_SEEDS
-from ..measured import load_part
+from ..measured import load_measured, load_part
 from .scores import REGIONS, Bootstrap, calibration_curve
 
-FOLDER = paths.RESULTS / "collective_variable"
-RECORDS = paths.RESULTS / "trainings"
+CHAPTER = "collective_variable"
+FOLDER = paths.RESULTS / CHAPTER
 UNTRAINED = "untrained-"
 #: Baselines that find a variable, or a committor, from trajectories alone.
 SIMPLE = ("PCA", "TICA", "VAMPNet", "Markov model")
 SHUFFLED, IDEAL, CONSTANT = "shuffled committor", "best possible", "a constant"
 BARE_STATE = "state of the first frame"
 CLASSIFIER_EDGES = np.linspace(0, 1, 9)
-
 #: What regions are called in tables and sentences.
 REGION_NAMES = {
     "transition": "transition region",
     "boltzmann": "all frames",
     "even": "even in q",
 }
-
-
-# ---- what was kept --------------------------------------------------------------------------
-
-
-def training_names(size, records=RECORDS):
-    """Names of the finished trainings of a size's recipe, those that have a record, by seed."""
-    names = [f"{size}-{seed}" for seed in range(N_SEEDS[size])]
-    names = [name for name in names if (records / f"{name}.json").exists()]
-    if not names:
-        raise ValueError(f"no training of size {size!r} has a record in {records}")
-    return names
-
-
-def part_names(sizes, records=RECORDS):
-    """All parts of the study for some sizes, in the order of their making."""
-    trained = [name for size in sizes for name in training_names(size, records)]
-    return ["baselines", "ideal", *trained, *(UNTRAINED + name for name in trained)]
 
 
 @dataclass(frozen=True)
@@ -108,33 +87,33 @@ class Kept:
         return [n for n in self.baselines["views"]["standardised"] if n.startswith("boosted")]
 
 
-def load_all(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS, records=RECORDS):
-    """The `Kept` results for some sizes: of every finished training, and of every control.
-
-    It is a `ValueError` if a part is missing or has other settings than the rest, or a checkpoint
-    is of none of the trainings: what is there is not shown in place of what is not.
-    """
-    parts = {p: load_part(p, folder, "collective_variable") for p in part_names(sizes, records)}
-    for part, record in parts.items():
-        if record["settings"] != parts["baselines"]["settings"]:
-            raise ValueError(
-                f"results of {part!r} were made with other settings than the baselines: run "
-                "python -m mb_support.studies collective_variable"
-            )
-    names = {size: training_names(size, records) for size in sizes}
-    trained = {size: [parts[name] for name in names[size]] for size in sizes}
-    for size, found in trained.items():
-        digest = weights_digest(load_checkpoint(size, checkpoints))
-        if digest not in [record["weights"] for record in found]:
-            raise ValueError(
-                f"no kept training of size {size!r} has the weights of the checkpoint: run "
-                "python -m mb_support.studies collective_variable"
-            )
-    untrained = {size: [parts[UNTRAINED + name] for name in names[size]] for size in sizes}
-    return Kept(parts["baselines"], parts["ideal"], trained, untrained)
+def load_all(sizes, folder=FOLDER, checkpoints=paths.CHECKPOINTS):
+    """The `Kept` results for some sizes, every training with its control, made with one setting."""
+    measured = load_measured(sizes, folder, CHAPTER, checkpoints)
+    trained = {size: list(kept.values()) for size, kept in measured.items()}
+    untrained = {
+        size: [load_part(f"{UNTRAINED}{size}-{seed}", folder, CHAPTER) for seed in kept]
+        for size, kept in measured.items()
+    }
+    baselines, ideal = (load_part(part, folder, CHAPTER) for part in ("baselines", "ideal"))
+    models = [part for kept in (trained, untrained) for parts in kept.values() for part in parts]
+    if any(part["settings"] != baselines["settings"] for part in (ideal, *models)):
+        raise ValueError(
+            f"parts in {folder} were made with different settings: run "
+            f"python -m mb_support.studies {CHAPTER}"
+        )
+    return Kept(baselines, ideal, trained, untrained)
 
 
 # ---- tables and curves ----------------------------------------------------------------------
+
+
+def numbers(kept):
+    """How many trainings and trajectories there are, in a line."""
+    made, n_frames = kept.baselines["settings"], kept.baselines["n_frames"]["scored"]
+    trained = ", ".join(f"{size} {len(parts)}" for size, parts in kept.trained.items())
+    sets = f"{made['n_train']} to fit on, {made['n_validation']} to choose on, {made['n_scored']}"
+    return f"trainings: {trained}; trajectories: {sets} scored, {n_frames} frames of them"
 
 
 def errors(kept, region, view="standardised"):
@@ -145,15 +124,15 @@ def errors(kept, region, view="standardised"):
     }
 
 
-def scatter(values, digits):
-    """Least and greatest of several trainings, as " (0.10 to 0.13)"; nothing for one."""
+def _scatter(values, digits=3):
+    # least and greatest of several trainings
     low, high = min(values), max(values)
     return f" ({low:.{digits}f} to {high:.{digits}f})" if len(values) > 1 else ""
 
 
-def spread(values, digits=2):
+def spread(values):
     """Values of single trainings as "0.12 (0.10 to 0.13)": mean, least and greatest."""
-    return f"{np.mean(values):.{digits}f}" + scatter(values, digits)
+    return f"{np.mean(values):.2f}" + _scatter(values, 2)
 
 
 def score_table(kept, view="standardised", constants=None):
@@ -162,49 +141,30 @@ def score_table(kept, view="standardised", constants=None):
     `constants` are errors of the best constant in each region, for a last row.
     """
     methods = kept.methods(view)
-    table = pd.DataFrame(
-        {
-            "trainings": {name: len(m.reports) if m.size else "" for name, m in methods.items()},
-            **{
-                words: {n: e.text() + scatter(e.trainings, 3) for n, e in found.items()}
-                for words, found in (
-                    (words, errors(kept, region, view)) for region, words in REGION_NAMES.items()
-                )
-            },
-            "rank": {
-                name: spread([report["rank"][0] for report in method.reports])
-                for name, method in methods.items()
-            },
-        }
-    )
+    columns = {"trainings": {n: len(m.reports) if m.size else "" for n, m in methods.items()}}
+    for region, words in REGION_NAMES.items():
+        found = errors(kept, region, view).items()
+        columns[words] = {name: e.text() + _scatter(e.trainings) for name, e in found}
+    columns["rank"] = {n: spread([r["rank"][0] for r in m.reports]) for n, m in methods.items()}
+    table = pd.DataFrame(columns)
     if constants:
         exact = {words: f"{constants[region]:.3f}" for region, words in REGION_NAMES.items()}
         table.loc[CONSTANT] = exact | {"trainings": "", "rank": ""}
     return table if view == "standardised" else table.drop(columns="trainings")
 
 
-def listed(estimates, names, digits=3):
-    """Estimates of some names in a line: "small 0.123 [0.110, 0.131], n = 5; large ..."."""
-    return "; ".join(
-        f"{name} {estimates[name].text(digits)}, n = {len(estimates[name].trainings)}"
-        for name in names
-    )
-
-
 def layer_table(kept):
     """The layer that validation chose for each training, 0 being the embedding, by size."""
-    return pd.DataFrame(
-        {
-            kind: {size: ", ".join(str(part["layer"]) for part in parts[size]) for size in parts}
-            for kind, parts in (("trained", kept.trained), ("untrained", kept.untrained))
-        }
-    )
+    chosen = {}
+    for kind, found in (("trained", kept.trained), ("untrained", kept.untrained)):
+        chosen[kind] = {s: ", ".join(str(p["layer"]) for p in parts) for s, parts in found.items()}
+    return pd.DataFrame(chosen)
 
 
 def layer_curves(kept, quantity):
-    """One of `cv_scores.REGIONS`, or "position", by layer, for each size.
+    """A region's error, or that of "position", by layer: {size: (n_layers + 1, 3) array}.
 
-    (n_layers + 1, 3) arrays: mean over trainings, least and greatest.
+    Mean over trainings, least and greatest.
     """
     curves = {}
     for size, parts in kept.trained.items():
@@ -234,7 +194,7 @@ def _classified(kept):
     known = {size: [part["classifier"] for part in parts] for size, parts in kept.trained.items()}
     first = known[kept.sizes[0]][0]
     predicted = {size: [k["probability"] for k in found] for size, found in known.items()}
-    return first["committor"], predicted, first["state"]
+    return np.array(first["committor"]), predicted, first["state"]
 
 
 def classifier_curves(kept, edges=CLASSIFIER_EDGES):
@@ -247,29 +207,26 @@ def classifier_curves(kept, edges=CLASSIFIER_EDGES):
     }
 
 
-def classifier_ranks(kept):
-    """Rank correlations with q of the classifier's probability, by size, and of the bare state.
+def classifier_table(kept):
+    """Rank correlations with q of the classifier's probability, and whether it beats the state.
 
-    A tuple each, with a value for each training.
+    It does if every training follows q more closely than the bare state of the first frame.
     """
     committor, predicted, state = _classified(kept)
-    return {
-        name: tuple(float(spearmanr(p, committor)[0]) for p in found)
-        for name, found in (predicted | {BARE_STATE: [state]}).items()
-    }
-
-
-def classifier_table(kept):
-    """`classifier_ranks` as text, with the number of starts and of trainings."""
-    rows = {
-        name: {
-            "starts": len(_classified(kept)[0]),
-            "trainings": "" if name == BARE_STATE else len(values),
-            "rank correlation with q": spread(values),
-        }
-        for name, values in classifier_ranks(kept).items()
-    }
-    return pd.DataFrame(rows).T
+    bare = float(spearmanr(state, committor)[0])
+    rows = {}
+    for name, found in predicted.items():
+        ranks = [float(spearmanr(p, committor)[0]) for p in found]
+        above = "yes" if min(ranks) > bare else "no"
+        rows[name] = [len(committor), len(ranks), spread(ranks), above]
+    rows[BARE_STATE] = [len(committor), "", spread([bare]), ""]
+    columns = [
+        "starts",
+        "trainings",
+        "rank correlation with q",
+        "above the state in every training",
+    ]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 # ---- verdicts -------------------------------------------------------------------------------
@@ -278,11 +235,10 @@ def classifier_table(kept):
 def compare(kept):
     """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate}.
 
-    The rivals: "untrained" and "shuffled committor", training by training; "simple", the best of
-    `SIMPLE` by validation; each of `Kept.trees`; and "best possible". `Estimate.verdict` says which
-    error is lower.
+    "untrained" and "shuffled committor" are compared training by training; "simple" is the best of
+    `SIMPLE` by validation.
     """
-    methods, bootstraps = kept.methods(), kept.bootstraps
+    methods, found = kept.methods(), {}
     rivals = {
         "untrained": {size: methods[f"{size}, untrained"] for size in kept.sizes},
         SHUFFLED: {size: methods[f"{size}, {SHUFFLED}"] for size in kept.sizes},
@@ -290,14 +246,18 @@ def compare(kept):
         **{name: dict.fromkeys(kept.sizes, methods[name]) for name in kept.trees()},
         IDEAL: dict.fromkeys(kept.sizes, methods[IDEAL]),
     }
-    found = {}
-    for rival, of_size in rivals.items():
-        for region, bootstrap in bootstraps.items():
-            ours = {size: methods[size].squares(region) for size in kept.sizes}
+    for region, bootstrap in kept.bootstraps.items():
+        ours = {size: methods[size].squares(region) for size in kept.sizes}
+        for rival, of_size in rivals.items():
             theirs = {size: method.squares(region) for size, method in of_size.items()}
             for size, estimate in bootstrap.differences(ours, theirs).items():
                 found[size, rival, region] = estimate
-    return {key: found[key] for size in kept.sizes for key in found if key[0] == size}
+    return {
+        (s, r, region): found[s, r, region]
+        for s in kept.sizes
+        for r in rivals
+        for region in REGIONS
+    }
 
 
 def verdict_table(comparisons):
@@ -322,6 +282,15 @@ def who(comparisons, rival, verdict):
     return "; ".join(f"{s} ({', '.join(found[s])})" for s in sizes if s in found) or "none"
 
 
+def summary_table(comparisons):
+    """Where the probe's error is lower, higher or undecided, a row for each rival."""
+    verdicts = ("lower", "higher", "undecided")
+    rivals = dict.fromkeys(rival for _, rival, _ in comparisons)
+    return pd.DataFrame(
+        {f"error {v}": {rival: who(comparisons, rival, v) for rival in rivals} for v in verdicts}
+    )
+
+
 def shares_known(kept, region, constants):
     """How much of what can be known each size's probe knows: 0 like a constant, 1 like the best.
 
@@ -333,25 +302,36 @@ def shares_known(kept, region, constants):
     return kept.bootstraps[region].shares_known(ours, constants[region] ** 2, best)
 
 
-def classifier_verdict(kept):
-    """Sizes whose classifier follows q more closely than the bare state, in every training."""
-    ranks = classifier_ranks(kept)
-    bare = ranks[BARE_STATE][0]
-    return ", ".join(size for size in kept.sizes if min(ranks[size]) > bare) or "none"
+def share_table(kept, constants):
+    """`shares_known` of all regions as text, and the errors of a constant and of the best."""
+    columns = {}
+    for region, words in REGION_NAMES.items():
+        column = {s: e.text(2) for s, e in shares_known(kept, region, constants).items()}
+        column["error of a constant"] = f"{constants[region]:.3f}"
+        column["least possible error"] = errors(kept, region)[IDEAL].text()
+        columns[words] = column
+    return pd.DataFrame(columns)
+
+
+def _listed(estimates, names):
+    # "small 0.123 [0.110, 0.131], n = 5; large ..."
+    return "; ".join(
+        f"{name} {estimates[name].text()}, n = {len(estimates[name].trainings)}" for name in names
+    )
 
 
 def findings(kept, constants):
-    """Numbers and words that the chapter's sentences quote, by name."""
-    found = {region: errors(kept, region) for region in REGIONS}
-    trees, simple, raw_simple = kept.trees(), kept.best_simple(), kept.best_simple("raw")
-    raw, comparisons = errors(kept, "transition", "raw"), compare(kept)
+    """Numbers and words that sentences quote, by name."""
+    found, comparisons = errors(kept, "transition"), compare(kept)
+    raw, raw_simple = errors(kept, "transition", "raw"), kept.best_simple("raw")
+    untrained = [f"{size}, untrained" for size in kept.sizes]
     numbers = {
-        "ideal_transition": found["transition"][IDEAL].value,
-        "ideal_even": found["even"][IDEAL].value,
-        "trees_transition": found["transition"][trees[0]].value,
+        "trained_transition": _listed(found, kept.sizes),
+        "untrained_transition": _listed(found, untrained),
+        "ideal_transition": found[IDEAL].value,
+        "trees_transition": found[kept.trees()[0]].value,
         "constant_transition": constants["transition"],
-        "constant_even": constants["even"],
-        "baseline_name": simple,
+        "baseline_name": kept.best_simple(),
         "raw_baseline_name": raw_simple,
         "raw_baseline_transition": raw[raw_simple].value,
         "raw_radial_transition": raw["radial functions of x, y"].value,
@@ -359,13 +339,14 @@ def findings(kept, constants):
         "n_scored": kept.baselines["settings"]["n_scored"],
         "share": 100 * kept.baselines["share_in_transition"],
     }
-    untrained = [f"{size}, untrained" for size in kept.sizes]
-    for region in REGIONS:
-        numbers[f"trained_{region}"] = listed(found[region], kept.sizes)
-        numbers[f"untrained_{region}"] = listed(found[region], untrained)
-        numbers[f"share_{region}"] = listed(shares_known(kept, region, constants), kept.sizes, 2)
-    rivals = {"untrained": "untrained", "simple": "simple", "ideal": IDEAL}
-    rivals |= {"trees": trees[0], "many_trees": trees[-1]}
+    shares = shares_known(kept, "transition", constants)
+    numbers["share_transition"] = "; ".join(f"{s} {e.text(2)}" for s, e in shares.items())
+    rivals = {
+        "untrained": "untrained",
+        "simple": "simple",
+        "trees": kept.trees()[0],
+        "ideal": IDEAL,
+    }
     for key, rival in rivals.items():
         for verdict in ("lower", "higher", "undecided"):
             numbers[f"{verdict}_than_{key}"] = who(comparisons, rival, verdict)

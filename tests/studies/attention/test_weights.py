@@ -199,10 +199,3 @@ def test_a_model_that_does_not_choose_has_every_measure_at_its_zero(trajectories
     agree(found["own_state"][:2], 1)
     for name in ("sides", "head_sides", "moments"):
         agree(found[name], 0, atol=1e-5)
-
-
-def test_impossible_arguments_are_refused(model, trajectories):
-    with pytest.raises(ValueError, match="average must be None.*'layers'"):
-        attention_maps(model, trajectories, average="layers")
-    with pytest.raises(ValueError, match=r"-4\.\.3; got \[4\]"):
-        attention_maps(model, trajectories, layers=[4])

@@ -13,7 +13,7 @@ from mb_support.studies.collective_variable import frames as cv
 
 @pytest.fixture(scope="module")
 def data():
-    return make_dataset(300, "train", 900, regime="fine", n_frames=400)
+    return make_dataset(150, "train", 900, n_frames=200)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,10 @@ def test_principal_and_slowest_components_find_their_directions():
 def test_a_vampnet_finds_the_committor_and_depends_on_its_seed_alone(data, known):
     make = cv_baselines.vampnet_variable
     positions, committor = known
-    values = make(data.trajectories, 20, seed=0, n_epochs=4)(positions)
+    values = make(data.trajectories, 5, seed=0, n_epochs=6)(positions)
     assert abs(np.corrcoef(values, committor)[0, 1]) > 0.95
     state = torch.get_rng_state()
-    again = make(data.trajectories, 20, seed=0, n_epochs=4)(positions)
+    again = make(data.trajectories, 5, seed=0, n_epochs=6)(positions)
     np.testing.assert_array_equal(values, again)
     assert torch.equal(state, torch.get_rng_state())
 
@@ -52,7 +52,7 @@ def test_a_markov_model_gives_the_committor(data, known):
     raw = data.trajectories.astype(float)
     inside = [cv.within(raw, disk) for disk in DISKS]
     centres = cv_baselines.place_cells(raw, spacing=0.12)
-    found = cv_baselines.markov_committor(raw, centres, 5, *inside, disks=DISKS)
+    found = cv_baselines.markov_committor(raw, centres, 1, *inside, disks=DISKS)
     positions, committor = known
     assert np.sqrt(np.mean((found(positions) - committor) ** 2)) < 0.05
     np.testing.assert_array_equal(found([DISKS[0][0], DISKS[1][0]]), [0.0, 1.0])

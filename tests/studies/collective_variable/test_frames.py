@@ -75,16 +75,9 @@ def test_the_committor_is_known_at_both_ends_and_half_way_beyond_the_map(fields)
     assert fields.weight(np.array([[9.0, 9.0]]))[0] == 0
 
 
-def test_frames_of_another_temperature_or_share_are_refused(data, fields):
-    with pytest.raises(ValueError, match="must have beta"):
-        cv.ExactFields(GridSolver(0.1, 1.0, 0.04), data.config)
-    with pytest.raises(ValueError, match="shares must"):
-        cv.pick_frames(fields, data, 0, shares=(0.0, 0.1))
-
-
 def test_encodings_are_the_hidden_states_of_the_asked_frames(data, model):
-    trajectories = data.trajectories[:300]
-    trajectory, frame = np.array([3, 200, 3, 0]), np.array([199, 0, 7, 20])
+    trajectories = data.trajectories[:80]
+    trajectory, frame = np.array([3, 70, 3, 0]), np.array([199, 0, 7, 20])
     found = cv.encode_frames(model, trajectories, trajectory, frame)
     assert found.shape == (4, 5, 16)
     with torch.no_grad():
@@ -92,8 +85,5 @@ def test_encodings_are_the_hidden_states_of_the_asked_frames(data, model):
         hidden = model(shown, output_hidden_states=True).hidden_states
     expected = np.stack([h.numpy()[np.arange(4), frame] for h in hidden], axis=1)
     np.testing.assert_allclose(found, expected, atol=2e-5)
-    for wrong, name in ((([0], [N_FRAMES]), "frame"), (([300], [0]), "trajectory")):
-        with pytest.raises(ValueError, match=f"{name} must lie in 0.."):
-            cv.encode_frames(model, trajectories, *wrong)
     with pytest.raises(ValueError, match="trajectories"):
         cv.encode_frames(model, trajectories[0], [0], [0])

@@ -11,12 +11,12 @@ from mb_support.studies.collective_variable import frames as cv
 from mb_support.studies.collective_variable import scores as cv_scores
 from mb_support.studies.collective_variable.study import best_committor
 
-N = 24
+N = 12
 
 
 @pytest.fixture(scope="module")
 def data():
-    return make_dataset(N, "validation", 940, n_frames=100)
+    return make_dataset(N, "validation", 940, n_frames=60)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_only_the_standardised_frames_are_used(data, fields, frames):
 def test_the_ideal_observer_knows_more_than_chance_and_samples_what_it_concludes(
     data, fields, frames
 ):
-    observer = IdealObserver(data.config, n_candidates=300, n_samples=200)
+    observer = IdealObserver(data.config, n_candidates=150, n_samples=100)
     found = best_committor(observer, fields, data.trajectories, frames)
     squares = cv_scores.error_sums(found, frames, N)["boltzmann"].sum()
     mean = frames.weights @ frames.committor

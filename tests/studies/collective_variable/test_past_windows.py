@@ -1,7 +1,5 @@
 """Memory: time reversal, first passages, entropies, limits, and what a learner makes of windows."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +27,7 @@ def committor(solver):
 @pytest.fixture(scope="module")
 def arrivals(solver, committor):
     def sample(config, n, n_frames, seed):
-        return memory.sample_arrivals(config, solver, committor, *DISKS, n, n_frames, seed)
+        return memory.sample_arrivals(config, solver, committor, n, n_frames, seed)
 
     return sample
 
@@ -44,39 +42,18 @@ def test_points_are_drawn_from_the_boltzmann_density_of_the_region(solver, commi
     assert ((values > 0.15) & (values < 0.85)).all()  # points move within the cells of nodes
 
 
-def test_an_empty_region_is_refused(solver, committor):
-    with pytest.raises(ValueError, match="no node"):
-        memory.transition_points(solver, committor, 5, np.random.default_rng(0), low=0.9, high=0.9)
-
-
 def test_who_is_reached_first_agrees_with_the_exact_committor(solver, committor):
-    points = np.repeat([[-0.82, 0.62], [-0.05, 0.47]], 800, axis=0)
-    reached = memory.first_reached(OVERDAMPED, points, None, *DISKS, seed=5)
+    points = np.repeat([[-0.82, 0.62], [-0.05, 0.47]], 300, axis=0)
+    reached = memory.first_reached(OVERDAMPED, points, None, DISKS, seed=5)
     exact = solver.interpolate(committor, points[[0, -1]])
     share = reached.reshape(2, -1).mean(axis=1)
-    assert np.all(np.abs(share - exact) < 4 * np.sqrt(exact * (1 - exact) / 800) + 0.01)
+    assert np.all(np.abs(share - exact) < 4 * np.sqrt(exact * (1 - exact) / 300) + 0.01)
 
 
 def test_a_trajectory_that_arrives_nowhere_is_an_error():
+    nowhere, start = (((-3, -3), 0.1), ((3, 3), 0.1)), np.array([[-0.8, 0.6]])
     with pytest.raises(RuntimeError, match="neither disk"):
-        memory.first_reached(
-            OVERDAMPED, np.array([[-0.8, 0.6]]), None, ((-3, -3), 0.1), ((3, 3), 0.1), 0, 0.1
-        )
-
-
-def test_a_trajectory_is_given_all_of_the_time_to_arrive(monkeypatch):
-    simulated = []
-
-    def simulate(config, *arguments, **options):
-        simulated.append(config.total_time)
-        return simulate_as_ever(config, *arguments, **options)
-
-    simulate_as_ever = memory.simulate
-    monkeypatch.setattr(memory, "simulate", simulate)
-    nowhere = ((-3, -3), 0.1), ((3, 3), 0.1)
-    with pytest.raises(RuntimeError, match="neither disk"):
-        memory.first_reached(OVERDAMPED, np.array([[-0.8, 0.6]]), None, *nowhere, 0, max_time=0.2)
-    assert sum(simulated) == pytest.approx(0.2)
+        memory.first_reached(OVERDAMPED, start, None, nowhere, 0, max_time=0.1)
 
 
 @pytest.mark.parametrize("config", [OVERDAMPED, UNDERDAMPED], ids=["overdamped", "underdamped"])
@@ -114,17 +91,12 @@ def test_overdamped_past_and_future_meet_in_the_present_only(arrivals):
         assert abs(correlation) < 4 / np.sqrt(4000)
 
 
-def test_windows_of_another_temperature_are_refused(solver, committor):
-    with pytest.raises(ValueError, match="must have beta"):
-        memory.sample_arrivals(replace(OVERDAMPED, beta=0.1), solver, committor, *DISKS, 5, 3, 0)
-
-
 def test_entropy_of_coins_has_less_than_half_the_bias_of_the_plain_formula():
     rng = np.random.default_rng(0)
     for p in (0.5, 0.2, 0.02):
         exact = -p * np.log(p) - (1 - p) * np.log(1 - p)
-        found = memory.binomial_entropy(rng.binomial(50, p, size=200_000), 50).mean()
-        share = rng.binomial(50, p, size=200_000) / 50
+        found = memory.binomial_entropy(rng.binomial(50, p, size=50_000), 50).mean()
+        share = rng.binomial(50, p, size=50_000) / 50
         safe = np.clip(share, 1e-300, 1 - 1e-16)
         naive = np.where(
             (share > 0) & (share < 1), -safe * np.log(safe) - (1 - safe) * np.log1p(-safe), 0
@@ -134,7 +106,7 @@ def test_entropy_of_coins_has_less_than_half_the_bias_of_the_plain_formula():
 
 def test_shooting_finds_the_entropy_that_the_exact_committor_gives(solver, committor):
     points = memory.transition_points(solver, committor, 150, np.random.default_rng(2))
-    found = memory.shooting_bounds(OVERDAMPED, points, None, *DISKS, 60, 3)
+    found = memory.shooting_bounds(OVERDAMPED, points, None, 60, 3)
     q = solver.interpolate(committor, points)
     exact = -(q * np.log(q) + (1 - q) * np.log(1 - q)).mean()
     assert found["outcome"][0] == pytest.approx(exact, abs=0.02)
@@ -144,10 +116,10 @@ def test_shooting_finds_the_entropy_that_the_exact_committor_gives(solver, commi
 
 def test_knowing_the_velocity_never_hurts(solver, committor):
     rng = np.random.default_rng(6)
-    points = memory.transition_points(solver, committor, 150, rng)
-    velocities = memory.thermal_velocities(UNDERDAMPED, 150, rng)
-    known = memory.shooting_bounds(UNDERDAMPED, points, velocities, *DISKS, 60, 3)
-    unknown = memory.shooting_bounds(UNDERDAMPED, points, None, *DISKS, 60, 4)
+    points = memory.transition_points(solver, committor, 80, rng)
+    velocities = memory.thermal_velocities(UNDERDAMPED, 80, rng)
+    known = memory.shooting_bounds(UNDERDAMPED, points, velocities, 60, 3)
+    unknown = memory.shooting_bounds(UNDERDAMPED, points, None, 60, 4)
     assert known["outcome"][0] < unknown["outcome"][0] - 0.02
     assert known["next_frame"][0] < 0.3 * unknown["next_frame"][0]
 
@@ -178,12 +150,6 @@ def test_free_flight_is_what_simulation_without_force_does():
     assert exact[2] < exact[1] < exact[0]
 
 
-@pytest.mark.parametrize(("config", "length"), [(OVERDAMPED, 2), (UNDERDAMPED, 0)])
-def test_free_flight_is_defined_for_underdamped_windows_only(config, length):
-    with pytest.raises(ValueError, match="config must|window_length must"):
-        memory.free_flight_error(config, length)
-
-
 # ---- a learner of windows --------------------------------------------------------------------
 
 
@@ -196,14 +162,12 @@ def test_features_use_the_last_frames_only():
     )
     assert memory.window_features(windows, 1).shape == (5, 20)
     assert memory.window_features(windows, 3).shape == (5, 20 + 6 * 4)
-    with pytest.raises(ValueError, match="from 1 to 6"):
-        memory.window_features(windows, 7)
 
 
 def test_a_second_frame_helps_where_there_is_inertia_and_not_elsewhere(arrivals):
     curves = {}
     for name, config in (("overdamped", OVERDAMPED), ("underdamped", UNDERDAMPED)):
-        sets = [arrivals(config, 3000, 4, seed) for seed in (1, 20_001, 10_001)]
+        sets = [arrivals(config, 1500, 4, seed) for seed in (1, 20_001, 10_001)]
         curves[name] = memory.memory_curve(*sets, (1, 2, 4)).set_index("window_length")
     inert, plain = curves["underdamped"].loc[2], curves["overdamped"].loc[2]
     assert inert.outcome_gain > 5 * inert.outcome_gain_error
@@ -214,7 +178,7 @@ def test_a_second_frame_helps_where_there_is_inertia_and_not_elsewhere(arrivals)
 
 def test_dynamics_are_compared_with_their_own_limits(solver):
     dynamics = {"overdamped": OVERDAMPED, "underdamped": UNDERDAMPED}
-    curves, limits = memory.compare_dynamics(dynamics, solver, (1, 2), 300, (20, 30), 850)
+    curves, limits = memory.compare_dynamics(dynamics, solver, (1, 2), 150, (10, 20), 850)
     assert list(limits["overdamped"]) == ["position"]
     assert list(limits["underdamped"]) == ["position", "position, velocity"]
     assert curves["overdamped"].window_length.tolist() == [1, 2]
@@ -242,8 +206,3 @@ def test_a_gain_counts_if_it_is_well_above_its_error(gain, verdict):
     table = memory.gain_table({"some": curve(gain, 0.01)})
     assert table.loc[("some", 2), "verdict"] == verdict
     assert table.index.tolist()[-1] == ("some", "1, and its velocity")
-
-
-def test_a_verdict_on_a_length_that_was_not_tried_is_refused():
-    with pytest.raises(ValueError, match="window_length must be one of"):
-        memory.memory_verdict(curve(0.1, 0.01), 7)

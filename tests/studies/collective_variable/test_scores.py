@@ -71,22 +71,13 @@ def test_blocks_hold_whole_trajectories_in_their_order(frames):
     assert squares[0] > 0 and (squares[1:] == 0).all()
 
 
-def test_sums_refuse_missing_predictions_and_too_many_blocks(frames):
-    for wrong in (frames.committor[:-1], frames.committor * np.nan):
-        with pytest.raises(ValueError, match="finite numbers"):
-            cv_scores.error_sums(wrong, frames, N_BLOCKS)
-    with pytest.raises(ValueError, match="from 1 to 200"):
-        cv_scores.error_sums(frames.committor, frames, 201)
-
-
 def test_rank_correlation_is_that_of_scipy_in_the_transition_region(frames):
     equal = Frames(**{**vars(frames), "weights": np.full(1000, 1e-3)})
     predicted = frames.committor + np.random.default_rng(1).normal(size=1000)
-    value, low, high = cv_scores.rank_correlation(predicted, equal)
+    value = cv_scores.rank_correlation(predicted, equal)
     inside = frames.in_transition
     expected = spearmanr(predicted[inside], frames.committor[inside])[0]
     assert value == pytest.approx(expected, abs=1e-12)
-    assert low < value < high and high - low < 0.4
 
 
 def test_weighted_spearman_is_the_usual_one_for_equal_weights():
@@ -237,13 +228,6 @@ def test_the_share_known_runs_from_a_constant_to_the_best(bootstrap):
         found = bootstrap.shares_known(sums, 0.16, best)["small"]
         assert found.value == pytest.approx(expected, abs=1e-12)
         assert found.low == pytest.approx(found.high, abs=1e-9)
-
-
-def test_sums_over_other_blocks_or_trainings_are_refused(bootstrap):
-    with pytest.raises(ValueError, match="sums over 80 blocks"):
-        bootstrap.error(np.ones(79))
-    with pytest.raises(ValueError, match="one or 3 trainings; got 2"):
-        bootstrap.differences({"small": np.ones((3, 80))}, {"small": np.ones((2, 80))})
 
 
 def test_estimates_read_as_text():
