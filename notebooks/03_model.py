@@ -13,29 +13,28 @@
 # %% [markdown]
 # # Model and loss
 #
-# Is the network of this book the poster's, and does the loss mean what its formula says? The
-# parameter counts agree with the poster's table row by row. The formula can be read in two ways,
-# which differ in whether the classifier sees the last frame; in training they
-# {glue:text}`model_readings:s`. It also hides a factor of two.
+# Is the network of this book the poster's, and what does the formula of its loss mean? The
+# parameter counts agree with the poster's table row by row. The formula can be read in two ways:
+# the classifier sees the last frame, or it does not. The gradients of the two
+# {glue:text}`model_readings:s`. The norm in the formula is worth a factor of two.
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from mb_support import SIZES, TrajectoryConfig, get_profile, make_dataset
+from mb_support import get_profile, make_dataset
 from mb_support.model import checkpoint_sizes, load_checkpoint
 from mb_support.plotting import model as plots
 from mb_support.plotting.style import use_style
-from mb_support.statistics import bootstrap_mean
 from mb_support.studies import model as study
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
 seed = 8  # number of the validation set
 
-# %%
+# %% tags=["hide-input"]
 use_style()
 settings = get_profile(profile)
 n_trajectories = settings.n_test_trajectories // 5
@@ -48,7 +47,7 @@ print(f"profile {settings.name}, {len(data)} validation trajectories")
 # A trajectory is a sequence of $N$ frames $x_t = (x, y)$. {numref}`fig-model-architecture` shows its
 # path through the model of the poster {cite}`leban2025`.
 
-# %% mystnb={"figure": {"name": "fig-model-architecture", "caption": "The model. One encoder serves two heads: f looks at each frame's encoding and says where the next frame is, g looks at their mean and says in which state the trajectory began."}, "image": {"alt": "Block diagram: raw frames are standardised, projected and given positions, pass the encoder layers, and go to two small networks for the next frame and the state.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-model-architecture", "caption": "The model. One encoder serves two heads: f looks at each frame's encoding and says where the next frame is, g looks at their mean and says in which state the trajectory began."}, "image": {"alt": "Block diagram: raw frames are standardised, projected and given positions, pass the encoder layers, and go to two small networks for the next frame and the state.", "classes": "dark-light"}}
 plots.plot_architecture()
 plt.show()
 
@@ -60,9 +59,9 @@ plt.show()
 # s^2 = \frac1N \sum_t (x_t - \bar x)^2, $$ (eq-model-standardise)
 #
 # inside the model: callers pass and receive raw coordinates. The price is that the model is not told
-# where on the surface it is. Two trajectories that differ by shift and scale are one to it, and what
-# it can know of a trajectory's state it must infer from shape and relaxation. The chapter on
-# classification computes how much that leaves.
+# where on the surface it is. Trajectories that differ only by shift and scale look the same to it, so
+# it must infer the state from their shape and their relaxation. {doc}`06_classification` computes how
+# much that leaves.
 #
 # **Embedding.** Frames are projected to $h$ dimensions, a vector $p_t$ is added for each of
 # `1024` positions, and the sum is normalised,
@@ -82,7 +81,7 @@ plt.show()
 #
 # with softmax weights $A^k_{tj}$ of head $k$ over all frames $j$, earlier *and later* {cite}`vaswani2017`. The
 # model is bidirectional: position $t$ of the encoder has seen $x_{t+1}$ before it is asked to predict
-# it. A chapter of its own measures what that does to the loss.
+# it. {doc}`08_leak` measures what that does to the loss.
 #
 # **Heads.** Both are linear, GELU, LayerNorm, linear. $f$ acts on each encoding, and its answer is
 # taken back to raw coordinates; $g$ acts on the mean of the encodings over frames.
@@ -103,27 +102,18 @@ table = study.parameter_table()
 print(table.to_string())
 print("all equal:", bool(table["equal"].all() and (table["printed"] == table["poster"]).all()))
 
-# %% mystnb={"figure": {"name": "fig-model-parameters", "caption": "Where the parameters are. In the small model two fifths are position embeddings, in the large one nearly all belong to the encoder."}, "image": {"alt": "Stacked bars of the share of parameters by part for the three sizes.", "classes": "dark-light"}}
-counts = {
-    size: {part: int(n) for part, n in table.loc[size]["ours"].items() if part != "total"}
-    for size in SIZES
-}
-plots.plot_parameters(counts)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-model-parameters", "caption": "Share of the parameters by part, from the exact counts. In the small model two fifths are position embeddings, in the large one nearly all belong to the encoder."}, "image": {"alt": "Stacked bars of the share of parameters by part for the three sizes.", "classes": "dark-light"}}
+plots.plot_parameters(table["ours"].unstack(sort=False).drop(columns="total"))
 plt.show()
 
 # %% [markdown]
-# {numref}`fig-model-parameters` shows where they are. Not visible in counts are the numbers of heads
-# and layers, which the author's script names; only the layers are pinned by the counts. One detail
-# differs from that script: the LayerNorms of our heads use BERT's small constant `1e-12` throughout,
-# the author's two heads keep PyTorch's default `1e-5`.
+# {numref}`fig-model-parameters` shows where they are. The counts fix the number of layers but not that
+# of attention heads, which is from the author's script. One detail differs from that script: the
+# LayerNorms of our two output heads use BERT's constant of `1e-12`, the author's PyTorch's default of
+# `1e-5`.
 
 # %%
-for size in SIZES:
-    config = TrajectoryConfig.of_size(size)
-    heads = (
-        f"{config.num_attention_heads} heads of {config.hidden_size // config.num_attention_heads}"
-    )
-    print(f"{size}: {config.num_hidden_layers} layers, {heads} dimensions")
+study.layer_table()
 
 # %% [markdown]
 # ## The loss
@@ -138,47 +128,40 @@ for size in SIZES:
 # heads: **one pass**, our default. In both, the frame that is forecast last is hidden from its
 # forecast, and in ours its statistics do not enter $\bar x$ and $s$ either.
 
-# %% tags=["remove-stderr"]
+# %% tags=["remove-stderr", "hide-input"]
 sizes = [size for size in settings.sizes if size in checkpoint_sizes()]
 models = {size: load_checkpoint(size) for size in sizes}
 model = models[sizes[0]]
-losses = study.both_readings(model, data)
-difference = losses["two"] - losses["one"]
-for key, value in zip(("", "_low", "_high"), bootstrap_mean(difference), strict=True):
-    glue(f"model_two_minus_one{key}", float(value), display=False)
-for reading in ("one", "two"):
-    glue(f"model_ce_{reading}", float(losses[reading].mean()), display=False)
-glue("model_n_differ", int((losses["one_right"] != losses["two_right"]).sum()), display=False)
-glue("model_n_compared", len(losses), display=False)
-glue("model_norm_ratio", float((losses["trajectory"] / losses["mse"]).mean()), display=False)
 
-# %% mystnb={"figure": {"name": "fig-model-readings", "caption": "Trained small model: cross-entropy of each of 200 validation trajectories in the two readings of the loss. On the black line the last frame makes no difference to the classifier."}, "image": {"alt": "Scatter of cross-entropies in the two readings on logarithmic axes, along the diagonal.", "classes": "dark-light"}}
+# %%
+losses = study.both_readings(model, data)
+cosines = study.compare_gradients(model, make_dataset(16, "validation", index=seed))
+said = study.numbers(losses, cosines)
+
+# %% tags=["remove-cell"]
+for key, value in (said | {"n_frames": data.trajectories.shape[1]}).items():
+    glue(f"model_{key}", value, display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-model-readings", "caption": "Trained small model: cross-entropy of each of 200 validation trajectories in the two readings of the loss. On the black line the last frame makes no difference to the classifier."}, "image": {"alt": "Scatter of cross-entropies in the two readings on logarithmic axes, along the diagonal.", "classes": "dark-light"}}
 plots.plot_readings(losses["one"], losses["two"], data.labels)
 plt.show()
 
 # %% [markdown]
 # {numref}`fig-model-readings` compares the two on {glue:text}`model_n_compared:d` validation
-# trajectories. The mean cross-entropy is {glue:text}`model_ce_one:.4f` in one pass and
-# {glue:text}`model_ce_two:.4f` in two; paired by trajectory, the second minus the first is
-# {glue:text}`model_two_minus_one:+.5f` ({glue:text}`model_two_minus_one_low:+.5f` to
-# {glue:text}`model_two_minus_one_high:+.5f`). The answer itself is right in one reading and wrong in
-# the other for {glue:text}`model_n_differ:d` of them. (Intervals on this page are bootstrap intervals
-# of 95 % over trajectories.) What matters for training is the gradient:
+# trajectories. The mean cross-entropy is {glue:text}`model_ce_one:.4f` in one pass; in two it differs
+# by {glue:text}`model_two_minus_one:+.4f` ({glue:text}`model_two_minus_one_low:+.4f` to
+# {glue:text}`model_two_minus_one_high:+.4f`). The predicted state differs for
+# {glue:text}`model_n_differ:d` of them. (Intervals on this page are bootstrap intervals of 95 % over
+# trajectories.) What matters for training is the gradient. In batches of four trajectories, the
+# gradients of the two readings have these cosines:
 
 # %%
-few = make_dataset(16, "validation", index=seed)
-cosines = study.compare_gradients(model, few)
-glue("model_cosine", float(cosines.mean()), display=False)
-glue("model_cosine_least", float(cosines.min()), display=False)
-glue("model_readings", study.readings_in_words(cosines), display=False)
-glue("model_n_frames", data.trajectories.shape[1], display=False)
-print(f"cosine of the two gradients, by batch: {np.round(cosines, 4)}")
+print(np.round(cosines, 4))
 
 # %% [markdown]
-# In batches of four trajectories the gradients of the two readings have a mean cosine of
-# {glue:text}`model_cosine:.4f` (least {glue:text}`model_cosine_least:.4f`): they
-# {glue:text}`model_readings:s`. The readings differ by one frame of
-# {glue:text}`model_n_frames:d`, and the second pass through the encoder doubles the cost of a step.
+# The least is {glue:text}`model_cosine_least:.3f`: the gradients {glue:text}`model_readings:s`. The
+# readings differ by one frame of {glue:text}`model_n_frames:d`, and the second pass through the
+# encoder doubles the cost of a step.
 #
 # **The norm.** $|\cdot|^2$ sums over the two coordinates; the library's `mse_loss` averages over
 # them and is smaller by a factor of {glue:text}`model_norm_ratio:.3f`. The author's script calls
@@ -197,52 +180,40 @@ print("log-odds changed by shift and scale by less than 0.001:", bool(change < 1
 
 # %% [markdown]
 # **Whose statistics.** The script standardises a trajectory before it drops the last frame, with the
-# deviation over $N - 1$: the statistics contain the frame to be forecast. The effect on the
-# trajectory term of the trained small model:
-
-# %%
-shift = losses["unbiased"] - losses["trajectory"]
-for key, value in zip(("", "_low", "_high"), bootstrap_mean(shift), strict=True):
-    glue(f"model_statistics{key}", float(value), display=False)
-glue("model_trajectory_loss", float(losses["trajectory"].mean()), display=False)
-words = study.change_in_words(shift.mean(), losses["trajectory"].mean())
-glue("model_statistics_matter", words, display=False)
-print(f"L_traj {losses['trajectory'].mean():.4f}, with the script's statistics {shift.mean():+.5f}")
-
-# %% [markdown]
-# The change of {glue:text}`model_statistics:+.5f` ({glue:text}`model_statistics_low:+.5f` to
-# {glue:text}`model_statistics_high:+.5f`) in a loss of {glue:text}`model_trajectory_loss:.4f`
-# {glue:text}`model_statistics_matter:s`.
+# deviation over $N - 1$: the statistics contain the frame to be forecast. In the trained small model
+# that changes the trajectory term, {glue:text}`model_trajectory_loss:.3f`, by
+# {glue:text}`model_statistics:+.4f` ({glue:text}`model_statistics_low:+.4f` to
+# {glue:text}`model_statistics_high:+.4f`), which {glue:text}`model_statistics_matter:s`.
 #
 # ## Attention, exactly
 #
-# With heads of two to five dimensions, attention over a trajectory is an exponential for each pair of
-# frames and head, and hardly any multiplications. General kernels spend their time elsewhere, so the
-# book brings its own loops (`cpu_fused`) for processors. They compute the same sums; nothing is
-# approximated. {numref}`fig-model-implementations` compares each implementation with the `eager`
+# With heads of two to five dimensions, attention costs an exponential for each pair of frames and
+# each head, and hardly any multiplications. General kernels are made for larger heads, so the book
+# brings its own loops (`cpu_fused`) for processors. They compute the same sums and approximate
+# nothing. {numref}`fig-model-implementations` compares each implementation with the `eager`
 # formula in double precision.
 
-# %% mystnb={"figure": {"name": "fig-model-implementations", "caption": "Largest error of an encoding against double precision, for the library's two implementations of attention and for ours, with trained weights, over two validation trajectories. All are rounding of single precision."}, "image": {"alt": "Bars of the largest encoding error of three attention implementations, all of some millionths.", "classes": "dark-light"}}
-compared = {s: study.implementation_errors(m, data.trajectories[:2]) for s, m in models.items()}
-plots.plot_errors({s: t["encodings"].to_dict() for s, t in compared.items()})
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-model-implementations", "caption": "Largest error of an encoding against double precision, for the library's two implementations of attention and for ours, with trained weights, n = 2 validation trajectories and all sizes. All errors are roundings of single precision."}, "image": {"alt": "Bars of the largest encoding error of three attention implementations, all of some millionths.", "classes": "dark-light"}}
+compared = study.implementation_errors(models, data.trajectories[:2])
+plots.plot_errors(compared)
 plt.show()
 
-# %%
-glue("model_fused_error", float(compared[sizes[0]].loc["cpu_fused", "encodings"]), display=False)
-glue("model_sdpa_error", float(compared[sizes[0]].loc["sdpa", "encodings"]), display=False)
+# %% tags=["remove-cell"]
+glue("model_fused_error", float(compared.loc["cpu_fused", sizes[0]]), display=False)
+glue("model_sdpa_error", float(compared.loc["sdpa", sizes[0]]), display=False)
 
 # %% [markdown]
 # For the small model the largest error is {glue:text}`model_fused_error:.1e` with our loops and
-# {glue:text}`model_sdpa_error:.1e` with the library's kernel; {doc}`11_speed` has the speeds. Tests compare gradients too, with and
-# without a causal mask, and with scores so large that a row has to be computed a second time.
+# {glue:text}`model_sdpa_error:.1e` with the library's kernel. {doc}`11_speed` has the
+# speeds. Tests compare gradients too, with and without a causal mask, and for very large scores.
 #
 # ## Takeaway
 #
 # The network is the poster's, part by part and parameter by parameter. The two readings of its loss
-# differ by one frame of a trajectory and {glue:text}`model_readings:s`; the norm in the formula is
-# twice what the author's script computes. Standardisation is part of the model and takes away shift
-# and scale for good.
+# differ by one frame of a trajectory, and their gradients {glue:text}`model_readings:s`. The norm in
+# the formula is twice what the author's script computes. Standardisation is part of the model: shift
+# and scale never reach the encoder.
 #
-# What was not shown: that two trainings under the two readings end alike, as only gradients of one
-# small model at its trained weights were compared; nor what the factor of two in the norm does to a
+# **Not shown.** Whether two trainings under the two readings end alike: only gradients of one small
+# model at its trained weights were compared. Nor what the factor of two in the norm does to a
 # training.

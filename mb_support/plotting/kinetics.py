@@ -1,19 +1,31 @@
-"""Figures of the chapter on kinetics: densities, passages and times of generated ensembles."""
+"""Figures of the chapter on kinetics: verdicts, ensembles, learning, densities, memory of y."""
 
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib import pyplot as plt
 
-from .style import BASELINE_COLOR, DENSITY_CMAP, PALETTE, REFERENCE_COLOR, axes_or_new, map_axes
+from .style import (
+    BASELINE_COLOR,
+    ENERGY_CMAP,
+    MODEL_COLOR,
+    REFERENCE_COLOR,
+    SECOND_MODEL_COLOR,
+    SIZE_COLORS,
+    axes_or_new,
+    figure_size,
+    map_axes,
+)
 
-#: Name, colour and marker of each kind of ensemble in `results/kinetics`.
+#: Name, colour and marker of each kind of ensemble in `results/kinetics`, in the order of rows.
 GENERATORS = {
     "simulation": ("simulation", BASELINE_COLOR, "D"),
-    "stochastic": ("causal, mixture", PALETTE["orange"], "o"),
-    "repeated": ("causal, another seed", PALETTE["orange"], "P"),
-    "gaussian": ("Gaussian of exact moments", PALETTE["purple"], "s"),
-    "gaussian_fine": ("the same, finer frames", PALETTE["purple"], "d"),
-    "markov": ("Markov state model", PALETTE["green"], "^"),
-    "deterministic": ("poster's generator", PALETTE["sky"], "v"),
+    "stochastic": ("causal transformer", MODEL_COLOR, "o"),
+    "attention": ("the same, less training", SECOND_MODEL_COLOR, "o"),
+    "memoryless": ("without memory", SECOND_MODEL_COLOR, "s"),
+    "lstm": ("LSTM", SECOND_MODEL_COLOR, "P"),
+    "markov": ("Markov state model", BASELINE_COLOR, "^"),
+    "gaussian": ("exact Gaussian", BASELINE_COLOR, "d"),
+    "gaussian_fine": ("exact Gaussian, finer frames", BASELINE_COLOR, "d"),
+    "deterministic": ("poster's generator", SIZE_COLORS["small"], "v"),
 }
 QUANTITIES = {
     "passage_time_ab": "mean passage time A to B",
@@ -22,74 +34,110 @@ QUANTITIES = {
     "population_b": "share of B",
 }
 #: Names of all that tables show.
-NAMES = {
-    "divergence": "divergence (nats)",
-    **QUANTITIES,
-    "rate_ab": "rate from A to B",
-    "rate_ba": "rate from B to A",
-}
+NAMES = {"divergence": "divergence (nats)", **QUANTITIES}
+_LOWEST, _HIGHEST = 0.5, 2.1  # of the ratios that are drawn
 
 
-def plot_ratios(estimates, exact, tolerance=0.1, ax=None):
-    """Estimated over exact values, a row for each quantity and a mark for each generator.
+def plot_verdicts(parts, exact, tolerance, axes=None):
+    """Estimated over exact values: a row for each generator, a panel for each of `QUANTITIES`.
 
-    `Estimate`s by generator (keys of `GENERATORS`), then by quantity (keys of `QUANTITIES`); what
-    is not finite is left out. A grey band spans `tolerance` on either side of one.
+    Bars are intervals of 95 %, the shaded band is `tolerance` wide on either side. What lies
+    beyond the axis is written at its end.
     """
-    ax = axes_or_new(ax, width=1.0, aspect=0.45)
-    ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
-    ax.axvline(1, color=REFERENCE_COLOR, lw=1.4)
-    names = [name for name in QUANTITIES if name in exact]
-    for shift, (generator, values) in zip(
-        np.linspace(-0.3, 0.3, max(2, len(estimates))), estimates.items(), strict=False
-    ):
-        label, color, marker = GENERATORS[generator]  # in the legend once, at the first mark
-        for row, name in enumerate(names):
-            estimate = values.get(name)
-            if estimate is None or not np.isfinite(estimate.low + estimate.value):
-                continue
-            ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact[name]
-            ax.errorbar(
-                ratio,
-                row + shift,
-                xerr=np.maximum([[ratio - low], [high - ratio]], 0),
-                color=color,
-                marker=marker,
-                ls="",
-                capsize=2,
-                label=label,
-            )
-            label = None
-    ax.set_yticks(range(len(names)), [QUANTITIES[name] for name in names])
-    ax.invert_yaxis()
-    ax.set_xscale("log")
-    ax.set_xlim(0.2, 8)  # an estimate many times too large would squeeze all others into a line
-    ax.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
-    ax.minorticks_off()
-    ax.set_xlabel("estimated / exact")
-    ax.legend(ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    rows = [name for name in GENERATORS if name in parts]
+    if axes is None:
+        _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.42))
+    for ax, (quantity, title) in zip(axes, QUANTITIES.items(), strict=True):
+        ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
+        ax.axvline(1, color=REFERENCE_COLOR, lw=1)
+        for row, name in enumerate(rows):
+            _, color, marker = GENERATORS[name]
+            _plot_ratio(ax, row, parts[name][quantity], exact[quantity], color, marker)
+        ax.set(xscale="log", xlim=(_LOWEST, _HIGHEST), xlabel="estimated / exact")
+        ax.set_title(title.replace("mean passage time", "passage,"), fontsize="small")
+        ax.set_xticks([0.5, 1, 2], ["½", "1", "2"])
+        ax.minorticks_off()
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(rows)), [GENERATORS[name][0] for name in rows])
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    return axes
+
+
+def _plot_ratio(ax, row, estimate, exact, color, marker):
+    ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact
+    style = dict(va="center", fontsize="x-small", color=color)
+    if not np.isfinite(low + ratio):
+        ax.text(_HIGHEST * 0.97, row, "none →", ha="right", **style)
+    elif ratio > _HIGHEST:
+        ax.text(_HIGHEST * 0.97, row, f"{ratio:.1f} →", ha="right", **style)
+    elif ratio < _LOWEST:
+        ax.text(_LOWEST * 1.03, row, f"← {ratio:.2f}", ha="left", **style)
+    else:
+        ax.errorbar(ratio, row, xerr=[[ratio - low], [high - ratio]], color=color, marker=marker)
+
+
+def plot_ensembles(pools, exact, name="passage_time_ab", ax=None):
+    """What each ensemble says of one quantity, and all of a kind together, in diamonds.
+
+    `pools` as by `studies.kinetics.study.pooled`, by kind; bars and bands are standard errors.
+    """
+    ax, place, ticks = axes_or_new(ax, width=0.5, aspect=0.8), 0, {}
+    for kind, pool in pools.items():
+        label, color, marker = GENERATORS[kind]
+        ones, together = [each[name] for each in pool["ensembles"]], pool[name]
+        places = place + np.arange(len(ones))
+        ax.errorbar(
+            places, [one.value for one in ones], [one.standard_error for one in ones],
+            ls="", color=color, marker=marker, alpha=0.6,
+        )  # fmt: skip
+        low, high = (together.value + sign * together.standard_error for sign in (-1, 1))
+        ax.fill_between(
+            [places[0] - 0.5, places[-1] + 0.5], low, high, color=color, alpha=0.3, lw=0
+        )
+        ticks[places.mean()] = f"{label}\n({len(ones)} ensembles)"
+        place = places[-1] + 2.5
+    ax.axhline(exact[name], color=REFERENCE_COLOR, lw=1, ls="--")
+    ax.annotate(
+        "exact", (1, exact[name]), xycoords=("axes fraction", "data"), xytext=(3, 0),
+        textcoords="offset points", va="center", fontsize="small",
+    )  # fmt: skip
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.tick_params(axis="x", length=0)
+    ax.set_ylabel(QUANTITIES[name])
     return ax
 
 
-def plot_box_density(density, edges, title="", largest=None, has_bar=False, ax=None):
-    """Share of frames in each box of a grid, on a logarithmic scale over four decades.
+def _free_energy(density, edges):
+    boxes = np.asarray(density)[:-1].reshape(len(edges[0]) - 1, len(edges[1]) - 1).T
+    with np.errstate(divide="ignore"):
+        return -np.log(boxes / boxes.max())
 
-    The last entry of `density`, everywhere else, is not drawn; `largest` ends the scale.
+
+def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest=0.5):
+    """Free energies, in kT, of three densities, and the difference of the first two.
+
+    Boxes above `highest` are left white; the scale of the difference ends at `largest`.
     """
-    ax = map_axes(axes_or_new(ax, width=0.5, aspect=0.9))
-    boxes = np.asarray(density)[:-1].reshape(len(edges[0]) - 1, len(edges[1]) - 1)
-    largest = boxes.max() if largest is None else largest
-    mesh = ax.pcolormesh(
-        *edges,
-        np.where(boxes > 0, boxes, np.nan).T,
-        cmap=DENSITY_CMAP,
-        norm=LogNorm(largest * 1e-4, largest),
-        rasterized=True,
-    )
-    ax.set_title(title)
-    if has_bar:
-        ax.figure.colorbar(mesh, ax=ax, label="share of frames", shrink=0.7)
-    return ax
+    fig, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=figure_size(1, 0.86))
+    energies = [_free_energy(density, edges) for density in (exact, stochastic, deterministic)]
+    rare = energies[0] > highest
+    shown = dict(zip(("exact", "causal transformer", "poster's generator"), energies, strict=True))
+    for ax, (title, energy) in zip(axes.flat[[0, 1, 3]], shown.items(), strict=True):
+        energy = np.ma.masked_greater(energy, highest)
+        mesh = ax.pcolormesh(
+            *edges, energy, cmap=ENERGY_CMAP, vmin=0, vmax=highest, rasterized=True
+        )
+        ax.set_title(title)
+    difference = np.ma.masked_where(rare, energies[1] - np.where(rare, 0, energies[0]))
+    limits = dict(vmin=-largest, vmax=largest)
+    below = axes[1, 0].pcolormesh(*edges, difference, cmap="PuOr_r", rasterized=True, **limits)
+    axes[1, 0].set_title("causal minus exact")
+    for ax in axes.flat:
+        map_axes(ax).set(xlim=(-1.5, 1.2), ylim=(-0.5, 2.1))
+        ax.label_outer()
+    fig.colorbar(mesh, ax=axes[:, 1], label="free energy (kT)", shrink=0.6)
+    fig.colorbar(below, ax=axes[1, 0], label="difference (kT)", location="left", shrink=0.8)
+    return axes
 
 
 def plot_autocorrelation(curves, exact, frame_time, ax=None):

@@ -14,10 +14,10 @@ from .style import (
 )
 
 PART_COLORS = {
-    "inputs_to_hidden_dim": PALETTE["vermillion"],
+    "inputs_to_hidden_dim": PALETTE["black"],
     "embeddings": "#BDBDBD",
     "encoder": PALETTE["orange"],
-    "feature_predictor": PALETTE["blue"],
+    "feature_predictor": PALETTE["grey"],
     "state_classifier": PALETTE["yellow"],
 }
 
@@ -64,20 +64,12 @@ def plot_architecture(ax=None):
 
 
 def plot_parameters(counts, ax=None):
-    """Share of parameters by part, one bar for each size; {size: {part: count}}."""
+    """Share of parameters by part, one bar for each size; a table of counts, a row for each."""
     ax = axes_or_new(ax, width=1.0, aspect=0.34)
-    for row, parts in enumerate(counts.values()):
-        total, left = sum(parts.values()), 0.0
-        for part, count in parts.items():
-            share = 100 * count / total
-            ax.barh(
-                row, share, left=left, height=0.6, color=PART_COLORS[part], ec="white", lw=0.5,
-                label=part if row == 0 else None,
-            )  # fmt: skip
-            left += share
-    ax.set_yticks(range(len(counts)), list(counts))
+    shares = 100 * counts.div(counts.sum(axis=1), axis=0)
+    shares.plot.barh(stacked=True, ax=ax, width=0.6, color=PART_COLORS, ec="white", lw=0.5)
     ax.invert_yaxis()
-    ax.set(xlabel="share of parameters (%)", xlim=(0, 100))
+    ax.set(xlabel="share of parameters (%)", ylabel="", xlim=(0, 100))
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return ax
 
@@ -102,13 +94,9 @@ def plot_readings(one, two, labels, ax=None):
 
 
 def plot_errors(errors, ax=None):
-    """Largest error of the encodings; {size: {attention implementation: error}}."""
+    """Largest error of the encodings; a table with a row for each implementation of attention."""
     ax = axes_or_new(ax, width=0.7, aspect=0.5)
-    names = list(next(iter(errors.values())))
-    for k, (size, values) in enumerate(errors.items()):
-        places = np.arange(len(names)) + (k - (len(errors) - 1) / 2) * 0.22
-        ax.bar(places, [values[name] for name in names], 0.2, color=SIZE_COLORS[size], label=size)
-    ax.set_xticks(range(len(names)), names)
+    errors.plot.bar(ax=ax, width=0.66, color=SIZE_COLORS, rot=0)
     ax.set_ylabel("largest error of an encoding")
     ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

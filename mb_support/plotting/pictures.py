@@ -115,4 +115,6 @@ def _is_map(ax):
 
 def _is_inside(artist, ax):
     box = artist.get_window_extent()
+    if not np.isfinite(box.extents).all():  # a text that is not drawn
+        return False
     return ax.bbox.contains((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)

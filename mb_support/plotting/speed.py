@@ -39,10 +39,10 @@ def plot_length_law(points, laws, ax=None):
     """Frames per second by number of frames, measured `points` and fitted `laws`, by size."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for size, (n_frames, speed) in points.items():
-        color = SIZE_COLORS[size]
+        color, (fixed, per_frame) = SIZE_COLORS[size], laws[size]
         ax.plot(n_frames, speed, SIZE_MARKERS[size], color=color, label=size)
         fine = np.geomspace(min(n_frames), max(n_frames), 50)
-        ax.plot(fine, laws[size].frames_per_s(fine), SIZE_LINES[size], color=color, lw=1)
+        ax.plot(fine, 1 / (fixed + per_frame * fine), SIZE_LINES[size], color=color, lw=1)
     _tick(ax, n_frames)
     ax.set(yscale="log", xlabel="frames of a trajectory", ylabel="frames per second")
     return ax
@@ -60,14 +60,24 @@ def plot_growth(amounts, seconds, exponent, label, ax=None):
     return ax
 
 
-def plot_ratios(ratios, goal, ax=None):
-    """How many times faster than the plain configuration, by size, with the range of rounds."""
-    ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    for place, row in enumerate(ratios):
-        ax.bar(place, row["median"], color=SIZE_COLORS[row["size"]], width=0.6)
-        ax.plot([place, place], row["range"], color=REFERENCE_COLOR, lw=1)
-    ax.axhline(goal, color=REFERENCE_COLOR, ls="--", lw=1, label="goal")
-    ax.set_xticks(range(len(ratios)), [row["size"] for row in ratios])
-    ax.set_ylabel("times the plain configuration")
-    ax.legend(loc="best")
+def plot_ratios(ratios, ax=None):
+    """How many times as fast as each rival ours trains, a group of bars a rival.
+
+    `ratios` as by `studies.speed.ratios`; thin lines span the rounds.
+    """
+    ax = axes_or_new(ax, width=0.8, aspect=0.5)
+    rivals = list(dict.fromkeys(ratios.index.get_level_values(0)))
+    for (rival, size), row in ratios.iterrows():
+        place = rivals.index(rival) + 0.25 * (list(SIZE_COLORS).index(size) - 1)
+        label = size if rival == rivals[0] else None
+        ax.bar(place, row["times"], color=SIZE_COLORS[size], width=0.22, label=label)
+        ax.plot([place, place], [row["low"], row["high"]], color=REFERENCE_COLOR, lw=1)
+        ax.text(
+            place, row["high"], f"{row['times']:.1f}", ha="center", va="bottom", fontsize="small"
+        )
+    ax.set_xticks(range(len(rivals)), rivals)
+    ax.set(yscale="log", ylim=(1, 60), ylabel="our speed / that of the rival")
+    ax.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.legend(loc="upper left")
     return ax

@@ -1,34 +1,34 @@
-"""What the measured speeds say: laws of growth fitted to them, and what a large study would cost.
+"""What the measured speeds say: ratios, laws of growth, and what a large study would cost.
 
 The measurements are those that ``make benchmark`` writes to ``results/``.
 """
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
 from ..files import paths
-from ..model.checkpoints import CheckpointError
+from ..model.settings import SIZES
 
 #: Bytes of a stored frame: two coordinates in float32.
 FRAME_BYTES = 8
 #: Frames of the longest trajectories that are timed, those of the regime "fine".
 FULL_LENGTH = 1000
 _OURS = {"threads": 2, "processes": 1, "label": "ours"}
+_USUAL = {"n_frames": FULL_LENGTH, "precision": "float32"}
+#: What training is compared with, the fairest first: attention, and the dropout of its weights.
+RIVALS = {
+    "sdpa": ("sdpa", 0.0),
+    "sdpa, compiled": ("sdpa compiled", 0.0),
+    "plain": ("sdpa", 0.1),
+}
 
 
-def load_benchmark(name, folder=paths.RESULTS):
+def load_benchmark(name):
     """The committed result of a benchmark, "simulator" or "training", as a dict."""
-    path = folder / f"benchmark_{name}.json"
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing: make benchmark measures it") from None
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from None
+    return json.loads((paths.RESULTS / f"benchmark_{name}.json").read_text())
 
 
 def rows_where(result, **wanted):
@@ -49,64 +49,39 @@ def circumstances(simulator, training):
     return table.assign(**{"load average": loads}).T
 
 
-@dataclass(frozen=True)
-class LengthLaw:
-    """Time of a frame in a transformer that sees N frames: a + b N, in seconds."""
+def ratios(result, threads=2):
+    """How many times as fast as each of `RIVALS` ours trains, at `FULL_LENGTH` in float32.
 
-    fixed: float  # a: layers that treat each frame alone
-    per_frame: float  # b: for each frame attended to
-
-    def frames_per_s(self, n_frames):
-        """Predicted speed at a length."""
-        return 1 / (self.fixed + self.per_frame * np.asarray(n_frames, dtype=float))
-
-    @property
-    def crossover(self):
-        """Length at which attention costs as much as everything else."""
-        return self.fixed / self.per_frame if self.per_frame > 0 else np.inf
+    By rival and size, where both were measured: "ours" and "rival" (median frames per second),
+    "times", and "low" and "high", which set the slowest round against the fastest.
+    """
+    rows = rows_where(
+        result, kind="training", n_frames=FULL_LENGTH, threads=threads, processes=1,
+        precision="float32",
+    )  # fmt: skip
+    columns = ["median_frames_per_s", "lowest_frames_per_s", "highest_frames_per_s"]
+    by_setting = rows.set_index(["attention", "attention_dropout", "size"])[columns]
+    found = {}
+    for rival, (attention, dropout) in RIVALS.items():
+        for size in SIZES:
+            settings = ("cpu_fused", 0.0, size), (attention, dropout, size)
+            if all(setting in by_setting.index for setting in settings):
+                ours, other = (by_setting.loc[setting].to_numpy() for setting in settings)
+                times = ours / other[[0, 2, 1]]
+                found[rival, size] = ours[0], other[0], *times
+    columns = ["ours", "rival", "times", "low", "high"]
+    return pd.DataFrame(found, index=columns).T.rename_axis(["rival", "size"])
 
 
 def fit_length_law(n_frames, frames_per_s):
-    """`LengthLaw` of lengths and speeds, all relative errors counting the same."""
-    n_frames = np.asarray(n_frames, dtype=float)
-    speed = np.asarray(frames_per_s, dtype=float)
-    if n_frames.shape != speed.shape or len(np.unique(n_frames)) < 2 or not (speed > 0).all():
-        raise ValueError(
-            "a law needs positive speeds at two lengths or more; got "
-            f"n_frames = {n_frames.tolist()}, frames_per_s = {speed.tolist()}"
-        )
+    """a and b of the time of a frame in a transformer that sees N frames: a + b N, in seconds.
+
+    a is spent in layers that treat each frame alone, b on each frame attended to. All relative
+    errors count the same.
+    """
+    n_frames, speed = np.asarray(n_frames, dtype=float), np.asarray(frames_per_s, dtype=float)
     # minimises sum of ((a + b N) speed - 1)^2, with a and b kept from being negative
-    fixed, per_frame = nnls(np.stack([speed, n_frames * speed], axis=1), np.ones(len(speed)))[0]
-    return LengthLaw(float(fixed), float(per_frame))
-
-
-def law_table(laws):
-    """Constants of {kind: {size: LengthLaw}}, a row for each."""
-    rows = {
-        (kind, size): {
-            "a (µs)": law.fixed * 1e6,
-            "b (ns)": law.per_frame * 1e9,
-            "N* (frames)": law.crossover,
-        }
-        for kind, by_size in laws.items()
-        for size, law in by_size.items()
-    }
-    return pd.DataFrame(rows).T.round(1)
-
-
-def fit_exponent(amounts, seconds):
-    """Exponent p of seconds = c * amount**p, by least squares of logarithms."""
-    return float(np.polyfit(np.log(amounts), np.log(seconds), 1)[0])
-
-
-def simulation_growth(result, field):
-    """Amounts and seconds of simulations that differ in "n_trajectories" or "n_frames"."""
-    usual = {"n_trajectories": 1024, "n_frames": FULL_LENGTH}
-    other = {name: value for name, value in usual.items() if name != field}
-    rows = rows_where(result, kind="simulation", threads=2, **other)
-    rows = rows.sort_values(field)
-    frames = rows["n_trajectories"] * rows["n_frames"]
-    return rows[field].to_numpy(float), (frames / rows["median_frames_per_s"]).to_numpy(float)
+    return nnls(np.stack([speed, n_frames * speed], axis=1), np.ones(len(speed)))[0]
 
 
 def by_length(result, kind, size):
@@ -120,59 +95,53 @@ def by_length(result, kind, size):
     return rows["n_frames"].to_numpy(), rows["median_frames_per_s"].to_numpy()
 
 
+def length_laws(result, sizes):
+    """Measured points and fitted laws, two dicts {kind: {size: ...}}."""
+    kinds = ("training", "inference")
+    points = {kind: {size: by_length(result, kind, size) for size in sizes} for kind in kinds}
+    laws = {
+        kind: {size: fit_length_law(*measured) for size, measured in by_size.items()}
+        for kind, by_size in points.items()
+    }
+    return points, laws
+
+
+def law_table(laws):
+    """Constants of {kind: {size: (a, b)}}, a row for each; at N* both terms are equal."""
+    rows = {
+        (kind, size): (law[0] * 1e6, law[1] * 1e9, law[0] / law[1])
+        for kind, by_size in laws.items()
+        for size, law in by_size.items()
+    }
+    columns = ["a (µs)", "b (ns)", "N* (frames)"]
+    return pd.DataFrame(rows, index=columns).T.round(1)
+
+
+def simulation_growth(result, field):
+    """Amounts and seconds of simulations that differ in "n_trajectories" or "n_frames".
+
+    And the exponent p of seconds = c * amount**p, by least squares of logarithms.
+    """
+    usual = {"n_trajectories": 1024, "n_frames": FULL_LENGTH}
+    del usual[field]
+    rows = rows_where(result, kind="simulation", threads=2, **usual).sort_values(field)
+    amounts = rows[field].to_numpy(float)
+    seconds = rows["n_trajectories"] * rows["n_frames"] / rows["median_frames_per_s"]
+    return amounts, seconds.to_numpy(float), float(np.polyfit(*np.log([amounts, seconds]), 1)[0])
+
+
 def implementation_table(result):
     """Frames per second at `FULL_LENGTH` by attention and precision, a column for each size."""
-    rows = pd.concat(
-        rows_where(result, kind=kind, n_frames=FULL_LENGTH, threads=2, processes=1)
-        for kind in ("training", "inference")
+    rows = pd.DataFrame(result["rows"]).query(
+        "kind in ('training', 'inference') and n_frames == @FULL_LENGTH"
+        " and threads == 2 and processes == 1"
     )
-    rows["attention"] = rows["attention"] + np.where(rows["attention_dropout"] > 0, ", dropout", "")
-    columns = [size for size in ("small", "medium", "large") if size in set(rows["size"])]
-    table = rows.pivot_table(
+    dropout = np.where(rows["attention_dropout"] > 0, ", dropout", "")
+    table = rows.assign(attention=rows["attention"] + dropout).pivot_table(
         index=["kind", "attention", "precision"], columns="size", values="median_frames_per_s"
-    )[columns]
-    return table.map(lambda value: "" if np.isnan(value) else f"{value:,.0f}")
-
-
-def speedup_parts(result, size):
-    """Into what the gain of a size over the plain configuration divides, at `FULL_LENGTH`.
-
-    Ratios of median frames per second on two threads, in float32: "no dropout", leaving out the
-    dropout of attention weights; "attention", replacing fused attention of PyTorch by that for
-    tiny heads.
-    """
-    rows = rows_where(
-        result, kind="training", size=size, n_frames=FULL_LENGTH, threads=2, processes=1,
-        precision="float32",
-    )  # fmt: skip
-    without = rows[rows["attention_dropout"] == 0].set_index("attention")["median_frames_per_s"]
-    plain = rows[rows["attention_dropout"] > 0]["median_frames_per_s"].iloc[0]
-    return {
-        "no dropout": float(without["sdpa"] / plain),
-        "attention": float(without["cpu_fused"] / without["sdpa"]),
-    }
-
-
-def bfloat16_gains(result):
-    """How many times as fast training is with linear layers in bfloat16, at `FULL_LENGTH`.
-
-    By size, where both were measured, of our configuration.
-    """
-    rows = rows_where(result, kind="training", n_frames=FULL_LENGTH, **_OURS)
-    speeds = rows.groupby(["size", "precision"], sort=False)["median_frames_per_s"].median()
-    speeds = speeds.unstack().reindex(columns=["bfloat16", "float32"])
-    return (speeds["bfloat16"] / speeds["float32"]).dropna().to_dict()
-
-
-def gains_in_words(gains, margin=0.05):
-    """Whether something pays: "in all sizes", "in no size", or in which.
-
-    `gains` says by size how many times as fast it is; one counts from one plus a margin on.
-    """
-    paying = [size for size, gain in gains.items() if gain > 1 + margin]
-    if len(paying) == len(gains):
-        return "in all sizes"
-    return f"in the {' and the '.join(paying)} one only" if paying else "in no size"
+    )
+    columns = [size for size in SIZES if size in table]
+    return table[columns].map("{:,.0f}".format, na_action="ignore").fillna("")
 
 
 def cost_of(result, n_trajectories=1_000_000):
@@ -180,20 +149,51 @@ def cost_of(result, n_trajectories=1_000_000):
 
     Extrapolated from the measured speeds, linear in the number of trajectories.
     """
-    n_frames = FULL_LENGTH
-    speed = {
-        "simulate": rows_where(
-            result, kind="simulation", n_trajectories=1024, threads=2, n_frames=n_frames
-        ),
+    simulated = {"n_trajectories": 1024, "threads": 2, "n_frames": FULL_LENGTH}
+    tasks = {
+        "simulate": rows_where(result, kind="simulation", **simulated),
         "simulate into a store": rows_where(result, kind="store writing"),
         "read from a store": rows_where(result, kind="store reading"),
     }
-    rows = {name: float(r["median_frames_per_s"].iloc[0]) for name, r in speed.items()}
+    speeds = {name: float(rows["median_frames_per_s"].iloc[0]) for name, rows in tasks.items()}
+    measured = {row["size"] for row in result["rows"]}
     for kind, verb in (("inference", "classify"), ("training", "train once through")):
-        for size in ("small", "medium", "large"):
-            if size in {row["size"] for row in result["rows"]}:
-                lengths, speeds = by_length(result, kind, size)
-                rows[f"{verb}, {size}"] = float(speeds[list(lengths).index(n_frames)])
-    table = pd.DataFrame({"frames per second": rows})
-    table["hours"] = n_trajectories * n_frames / table["frames per second"] / 3600
+        for size in (size for size in SIZES if size in measured):
+            rows = rows_where(result, kind=kind, size=size, **_OURS, **_USUAL)
+            speeds[f"{verb}, {size}"] = float(rows["median_frames_per_s"].iloc[0])
+    table = pd.DataFrame({"frames per second": speeds})
+    table["hours"] = n_trajectories * FULL_LENGTH / table["frames per second"] / 3600
     return table
+
+
+def numbers(simulator, training, n_frames):
+    """What the chapter says in its text, by name; `n_frames` is the usual length."""
+    others = [row for row in simulator["rows"] if not row["name"].startswith("ours")]
+    closest = min(others, key=lambda row: row["ours_is_faster_by"])
+    cost, compared = cost_of(training), ratios(training)
+    sizes = compared.loc["plain"].index
+    extremes = {"small": sizes[0], "largest": sizes[-1]}
+    n_million = 1_000_000 * FULL_LENGTH
+    found = {
+        "simulator_steps": simulator["rows"][0]["median_steps_per_s"] / 1e6,
+        "simulator_closest": float(closest["ours_is_faster_by"]),
+        "simulator_closest_name": closest["name"],
+        "load": max(training["load_average"]),
+        "largest_name": sizes[-1],
+        "full_length": FULL_LENGTH,
+        "default_length": n_frames,
+        "million_gigabytes": n_million * FRAME_BYTES / 1e9,
+        "million_simulate_minutes": 60 * cost.loc["simulate", "hours"],
+    }
+    laws = length_laws(training, extremes.values())[1]["training"]
+    for name, size in extremes.items():
+        for key, rival in (("ratio", "plain"), ("fair", "sdpa")):
+            row = compared.loc[rival, size]
+            found[f"{key}_{name}_2"] = row["times"]
+            found |= {f"{key}_{name}_2_{end}": row[end] for end in ("low", "high")}
+        long, short = np.array([[1, FULL_LENGTH], [1, n_frames]]) @ laws[size]
+        found[f"shorter_{name}"] = long / short
+        hours = cost.loc[f"train once through, {size}", "hours"]
+        found[f"million_train_days_{name}"] = hours / 24
+    found["dropout_small"] = found["ratio_small_2"] / found["fair_small_2"]
+    return {name: v if isinstance(v, str | int) else float(v) for name, v in found.items()}

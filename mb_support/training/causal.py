@@ -1,4 +1,4 @@
-"""Training of the causal generator: fresh windows, likelihood, `Trainer`, and a record.
+"""Training of stochastic generators: fresh windows, likelihood, `Trainer`, and a record.
 
 ``python -m mb_support.training.causal`` rebuilds ``checkpoints/causal`` from nothing, or goes on
 from where an interrupted run stopped.
@@ -15,16 +15,18 @@ import torch
 import transformers
 from transformers import TrainingArguments
 
+from ..checks import checked_count, checked_positive
 from ..datasets.sets import family_seed
 from ..files import paths
 from ..files.results import circumstances
-from ..model.causal import CausalConfig, CausalGenerator
+from ..model.causal import CausalConfig, CausalGenerator, LSTMGenerator, known_regime
 from ..model.checkpoints import forget_run, newest_whole_checkpoint
 from ..model.transformer import fastest_attention
 from ..simulation.langevin import sample_starts, simulate
-from ..simulation.settings import REGIMES
 from .run import save_checkpoint
 from .trainer import TrajectoryTrainer, stops_when_asked
+
+KINDS = {"attention": CausalGenerator, "lstm": LSTMGenerator}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class CausalTrainingConfig:
     batch_size: int = 512  # windows, each seen once
     learning_rate: float = 2e-3  # AdamW's peak: warm-up, then cosine decay to a hundredth of it
     warmup_steps: int = 100
-    window_length: int = 4  # this and the next three: as in `CausalConfig`
+    window_length: int = 4  # frames of a window that are forecast from; it has one more
+    context: int = 4  # frames of these that the model sees at once; 1: no memory
+    kind: str = "attention"  # or "lstm"
     n_components: int = 8
     hidden_size: int = 64
     num_hidden_layers: int = 2
@@ -54,33 +58,26 @@ class CausalTrainingConfig:
 
     def __post_init__(self):
         for name in ("n_steps", "batch_size", "n_validation", "eval_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+            checked_count(name, getattr(self, name))
+        checked_count("context", self.context, 1, self.window_length)
+        checked_positive("learning_rate", self.learning_rate)
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}: choose one of {list(KINDS)}")
 
 
 class FreshWindows(torch.utils.data.Dataset):
     """Short stretches of trajectories that no model has seen, addressed by number.
 
-    Window i is simulated when asked for, and depends on the seed and i only: an interrupted run
-    goes on with the windows that it would have seen. It begins (i modulo n_relax + 1) frames after
-    its uniform random start.
+    Window i is simulated when asked for, and depends on the seed and i only. It begins (i modulo
+    n_relax + 1) frames after its uniform random start.
     """
 
     def __init__(self, n_windows, n_frames, n_relax, seed, regime="metastable"):
-        if regime not in REGIMES:
-            raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
-        for name, value, least in (
-            ("n_windows", n_windows, 1),
-            ("n_frames", n_frames, 2),
-            ("n_relax", n_relax, 0),
-        ):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}; got {value}")
-        self.n_windows, self.n_frames, self.n_relax = n_windows, n_frames, n_relax
+        self.n_windows = checked_count("n_windows", n_windows)
+        self.n_frames = checked_count("n_frames", n_frames, 2)
+        self.n_relax = checked_count("n_relax", n_relax, 0)
         self.seed = seed
-        self.config = replace(REGIMES[regime], n_frames=n_relax + n_frames)
+        self.config = replace(known_regime(regime), n_frames=n_relax + n_frames)
 
     def __len__(self):
         return self.n_windows
@@ -106,15 +103,17 @@ class FreshWindows(torch.utils.data.Dataset):
 
 
 class _LikelihoodTrainer(TrajectoryTrainer):
-    """`TrajectoryTrainer` for a loss of one term."""
+    """`TrajectoryTrainer` for a loss of one term, in windows as long as the model sees."""
 
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
-        output = model(**inputs)
+        n_frames = model.config.window_length + 1
+        windows = inputs["trajectories"].unfold(1, n_frames, 1).transpose(2, 3)
+        output = model(windows.reshape(-1, n_frames, 2))
         return (output.loss, output) if return_outputs else output.loss
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         with torch.no_grad():
-            return model(**self._prepare_inputs(inputs)).loss, None, None
+            return self.compute_loss(model, self._prepare_inputs(inputs)), None, None
 
 
 def training_windows(config):
@@ -128,6 +127,14 @@ def _windows(config, n_windows, seed):
     return FreshWindows(n_windows, n_frames, config.n_relax, seed, config.regime)
 
 
+def new_generator(config):
+    """A generator with the random weights that a run of a `CausalTrainingConfig` begins with."""
+    transformers.set_seed(config.seed)
+    settings = ("n_components", "hidden_size", "num_hidden_layers", "regime")
+    settings = {name: getattr(config, name) for name in settings}
+    return KINDS[config.kind](CausalConfig(window_length=config.context, **settings))
+
+
 def train(config, output_dir, resume=True):
     """Train a generator; goes on from the newest whole checkpoint in `output_dir` if `resume`.
 
@@ -137,10 +144,9 @@ def train(config, output_dir, resume=True):
     output_dir.mkdir(parents=True, exist_ok=True)
     if not resume:
         forget_run(output_dir)
-    transformers.set_seed(config.seed)
-    settings = ("window_length", "n_components", "hidden_size", "num_hidden_layers", "regime")
-    model = CausalGenerator(CausalConfig(**{name: getattr(config, name) for name in settings}))
-    model.set_attn_implementation(fastest_attention())
+    model, began = new_generator(config), time.process_time()
+    if config.kind == "attention":
+        model.set_attn_implementation(fastest_attention())
     trainer = _LikelihoodTrainer(
         model=model,
         args=_arguments(config, output_dir),
@@ -154,24 +160,21 @@ def train(config, output_dir, resume=True):
         raise SystemExit(f"stopped at step {trainer.state.global_step}: start again to go on")
     trainer.evaluate()
     n_windows = config.n_steps * config.batch_size
-    n_before = 0 if last is None else int(last.name.rpartition("-")[2])
+    wall_time = trainer.state.log_history[-1].get("elapsed_s")
+    n_made = config.n_steps - (0 if last is None else int(last.name.rpartition("-")[2]))
+    # of a run that went on, steps before are taken to have cost as much as those since
+    processor_time = (time.process_time() - began) * config.n_steps / n_made if n_made else None
     record = {
         "config": asdict(config),
         "windows_seen": n_windows,
         "frames_seen": n_windows * config.window_length,
         "parameters": model.num_parameters(),
-        "wall_time_s": trainer.state.log_history[-1].get("elapsed_s"),
-        "processor_time_s": _of_whole_run(time.process_time(), n_before, config.n_steps)
-        or trainer.state.log_history[-1].get("elapsed_s"),
+        "wall_time_s": wall_time,
+        "processor_time_s": round(processor_time, 1) if processor_time else wall_time,
         **circumstances("torch", "transformers"),
         "curve": trainer.state.log_history,
     }
     return model.eval(), record
-
-
-def _of_whole_run(seconds, n_before, n_steps):
-    """What all steps cost, if the first `n_before` cost as much each as those since, in s."""
-    return round(seconds * n_steps / (n_steps - n_before), 1) if n_before < n_steps else None
 
 
 def _arguments(config, output_dir):

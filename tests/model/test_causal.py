@@ -1,5 +1,7 @@
 """The causal generator: it never looks ahead, its likelihood is right, it samples what it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,23 +9,34 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from mb_support import sample_starts
 from mb_support.model import CausalConfig, CausalGenerator
-from mb_support.model.causal import draw_displacement, free_displacement, log_likelihood, sample
+from mb_support.model.causal import (
+    LSTMGenerator,
+    draw_displacement,
+    free_displacement,
+    log_likelihood,
+    sample,
+)
 from mb_support.training.causal import (
     CausalTrainingConfig,
     FreshWindows,
-    _of_whole_run,
+    new_generator,
     train,
     training_windows,
 )
 
 
-@pytest.fixture
-def model():
+def generator(kind=CausalGenerator, window_length=8):
     torch.manual_seed(3)
     config = CausalConfig(
-        hidden_size=16, num_attention_heads=2, intermediate_size=32, window_length=8, n_components=3
-    )
-    return CausalGenerator(config).eval()
+        hidden_size=16, num_attention_heads=2, intermediate_size=32, window_length=window_length,
+        n_components=3,
+    )  # fmt: skip
+    return kind(config).eval()
+
+
+@pytest.fixture
+def model():
+    return generator()
 
 
 def frames(batch=4, n_frames=8, seed=0):
@@ -35,9 +48,12 @@ def assert_same(first, second, atol=1e-6):
         torch.testing.assert_close(first[name], second[name], atol=atol, rtol=1e-4)
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager", "cpu_fused"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager", "cpu_fused", "lstm"])
 def test_a_later_frame_never_changes_an_earlier_forecast(model, attention):
-    model.set_attn_implementation(attention)
+    if attention == "lstm":
+        model = generator(LSTMGenerator)
+    else:
+        model.set_attn_implementation(attention)
     x = frames()
     changed = x.clone()
     changed[:, 5:] += 1.0
@@ -111,7 +127,9 @@ def test_draws_have_the_moments_of_the_mixture():
     torch.testing.assert_close(draws.T.cov(), covariance, atol=0.05, rtol=0)
 
 
-def test_kept_keys_and_values_change_nothing(model):
+@pytest.mark.parametrize("kind", [CausalGenerator, LSTMGenerator])
+def test_what_is_remembered_of_a_window_changes_nothing(kind):
+    model = generator(kind)
     # the same random numbers, by one full pass over the window for every frame
     x, n_steps = frames(batch=5, n_frames=3), 20
     fast = sample(model, x, n_steps, seed=1, slide=4)
@@ -145,6 +163,24 @@ def test_sampling_with_slide_one_shows_the_last_full_window_each_time(model):
         np.testing.assert_allclose(made[:, now], expected, atol=1e-5)
 
 
+def test_a_window_of_one_frame_has_no_memory():
+    model = generator(window_length=1)
+    x = frames(n_frames=3)
+    np.testing.assert_array_equal(
+        sample(model, x, 6, seed=4)[:, 3:], sample(model, x[:, 2:], 6, seed=4)[:, 1:]
+    )
+
+
+def test_rivals_have_as_many_parameters_and_see_the_same_windows():
+    attention, lstm = (CausalTrainingConfig(kind=kind) for kind in ("attention", "lstm"))
+    alone = CausalTrainingConfig(context=1)
+    sizes = [new_generator(config).num_parameters() for config in (attention, lstm, alone)]
+    assert max(sizes) / min(sizes) < 1.01
+    first = [training_windows(config).windows(0, 5) for config in (attention, lstm, alone)]
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[0], first[2])
+
+
 def test_same_seed_same_trajectory_other_seed_another(model):
     x = frames(n_frames=1)
     first = sample(model, x, 12, seed=7)
@@ -173,13 +209,9 @@ def test_displacements_are_measured_in_that_of_free_diffusion_over_a_frame():
     assert CausalConfig(displacement_scale=0.3).displacement_scale == 0.3
 
 
-def test_a_trained_model_measures_in_the_unit_of_its_regime(tmp_path):
+def test_a_run_begins_with_the_unit_of_its_regime():
     for regime in ("metastable", "fine"):
-        config = CausalTrainingConfig(
-            regime=regime, n_steps=1, batch_size=8, n_validation=8, hidden_size=16, n_components=2
-        )
-        model, _ = train(config, tmp_path / regime)
-        assert model.config.regime == regime
+        model = new_generator(CausalTrainingConfig(regime=regime))
         assert model.config.displacement_scale == free_displacement(regime)
 
 
@@ -197,32 +229,28 @@ def test_windows_depend_on_their_number_only():
 
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
-    # the run that is cut after its fourth step goes on from the checkpoint of that step
+    # the run that is cut after its third step goes on from the checkpoint of that step
     config = CausalTrainingConfig(
-        n_steps=8, batch_size=16, n_validation=32, eval_every=8, save_every=4, n_components=2
+        n_steps=6, batch_size=16, n_validation=32, eval_every=6, save_every=3, n_components=2
     )
     whole, record = train(config, tmp_path / "whole")
     cut = tmp_path / "cut"
     cut.mkdir()
-    (tmp_path / "whole" / "checkpoint-4").rename(cut / "checkpoint-4")
+    (tmp_path / "whole" / "checkpoint-3").rename(cut / "checkpoint-3")
     resumed, _ = train(config, cut)
     for first, second in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=0, atol=0)
-    assert record["frames_seen"] == 8 * 16 * config.window_length
+    assert record["frames_seen"] == 6 * 16 * config.window_length
     assert record["processor_time_s"] > 0
-    assert len(training_windows(config)) == 8 * 16
+    assert len(training_windows(config)) == 6 * 16
 
 
-def test_the_cost_of_an_interrupted_training_is_that_of_all_its_steps():
-    assert _of_whole_run(30.0, 0, 100) == 30.0
-    assert _of_whole_run(30.0, 75, 100) == 120.0
-    assert _of_whole_run(1.0, 100, 100) is None
-
-
-def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):
+@pytest.mark.parametrize("change", [{}, {"context": 1}, {"kind": "lstm", "learning_rate": 4e-3}])
+def test_training_beats_the_best_forecast_that_does_not_look(tmp_path, change):
     config = CausalTrainingConfig(
         n_steps=40, batch_size=128, warmup_steps=10, n_validation=512, eval_every=40, save_every=40
     )
+    config = replace(config, **change)
     _, record = train(config, tmp_path)
     n_frames = config.window_length + 1
     windows = FreshWindows(2000, n_frames, config.n_relax, seed=20_001).windows(0, 2000)
@@ -235,7 +263,7 @@ def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: m(frames(n_frames=10)), "at most window_length"),
+        (lambda m: m(frames(n_frames=10)), "1 to 9 frames"),
         (lambda m: m(torch.zeros(3, 2)), "shape"),
         (lambda m: m(torch.full((1, 3, 2), torch.nan)), "NaN"),
         (lambda m: sample(m, frames(), 0, seed=1), "n_steps"),
@@ -243,7 +271,9 @@ def test_training_beats_the_best_forecast_that_does_not_look(tmp_path):
         (lambda m: sample(m, frames(), 5, seed=1, slide=8), "slide"),
         (lambda m: sample(m, np.zeros((2, 3)), 5, seed=1), "shape"),
         (lambda m: CausalConfig(n_components=0), "n_components"),
-        (lambda m: CausalConfig(window_length=1), "window_length"),
+        (lambda m: CausalConfig(window_length=0), "window_length"),
+        (lambda m: CausalTrainingConfig(context=5), "context"),
+        (lambda m: CausalTrainingConfig(kind="rnn"), "unknown kind 'rnn'"),
         (lambda m: CausalConfig(displacement_scale=0.0), "displacement_scale"),
         (lambda m: CausalConfig(regime="cold"), "unknown regime 'cold'"),
         (lambda m: FreshWindows(0, 5, 3, 1), "n_windows"),

@@ -1,9 +1,7 @@
 """What a set of trajectories says of densities, passage times, rates and autocorrelations.
 
 Everything is counted trajectory by trajectory, so that bootstrap intervals come from resampling
-whole trajectories, which are independent, and not frames, which are not. Exact values for
-comparison come from `reference.GridSolver`, with what looking at frames only does to them.
-`kinetics_markov` adds Markov state models and their slowest timescale.
+whole trajectories, which are independent, and not frames, which are not.
 """
 
 from dataclasses import dataclass
@@ -11,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 
-from ...checks import checked_disk, checked_positive
 from ...potential import potential
 from ...states import DISKS, checked_set, last_visited, parts
 from ...statistics import resamples
@@ -23,12 +20,8 @@ BOX_BOUNDS = ((-1.7, 1.3), (-0.5, 2.2))
 _BEYOND = 1.5  # how far beyond the grid the Boltzmann weight is integrated, reduced length
 
 
-# ---- densities ---------------------------------------------------------------------------------
-
-
 def box_edges(width=BOX_WIDTH):
     """Edges of the stated grid along x and y, two (n,) ndarrays."""
-    width = checked_positive("width", width)
     return tuple(
         low + width * np.arange(round((high - low) / width) + 1) for low, high in BOX_BOUNDS
     )
@@ -51,8 +44,7 @@ def assign_boxes(positions, edges):
 
 def count_boxes(trajectories, edges):
     """Frames of each trajectory in each box, (n_trajectories, n_boxes + 1) ndarray of int64."""
-    trajectories = checked_set(trajectories)
-    n_boxes = box_number(edges)
+    trajectories, n_boxes = checked_set(trajectories), box_number(edges)
     counts = np.empty((len(trajectories), n_boxes), np.int64)
     for part in parts(trajectories):
         boxes = assign_boxes(trajectories[part], edges)
@@ -63,22 +55,18 @@ def count_boxes(trajectories, edges):
 
 def boltzmann_boxes(beta, edges, n_points=20):
     """Exact stationary probability of each box and of everywhere else, by quadrature."""
-    padded, shape = [], []
-    for e in edges:
-        step = e[1] - e[0]
-        n_more = int(np.ceil(_BEYOND / step))
-        low, n = e[0] - n_more * step, len(e) - 1 + 2 * n_more
-        padded.append(low + step * (np.arange(n * n_points) + 0.5) / n_points)
-        shape.append((n, n_more))
-    energy = potential(np.stack(np.meshgrid(*padded, indexing="ij"), axis=-1))
+    step = [e[1] - e[0] for e in edges]
+    more = [int(np.ceil(_BEYOND / h)) for h in step]
+    n = [len(e) - 1 + 2 * m for e, m in zip(edges, more, strict=True)]
+    points = [
+        edges[k][0] - more[k] * step[k] + step[k] * (np.arange(n[k] * n_points) + 0.5) / n_points
+        for k in (0, 1)
+    ]
+    energy = potential(np.stack(np.meshgrid(*points, indexing="ij"), axis=-1))
     weight = np.exp(-beta * (energy - energy.min()))
-    (n_x, more_x), (n_y, more_y) = shape
-    boxes = weight.reshape(n_x, n_points, n_y, n_points).sum((1, 3)) / weight.sum()
-    boxes = boxes[more_x : n_x - more_x, more_y : n_y - more_y].ravel()
+    boxes = weight.reshape(n[0], n_points, n[1], n_points).sum((1, 3)) / weight.sum()
+    boxes = boxes[more[0] : n[0] - more[0], more[1] : n[1] - more[1]].ravel()
     return np.append(boxes, 1 - boxes.sum())
-
-
-# ---- passages ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -101,7 +89,6 @@ class Passages:
 
 def count_passages(trajectories, frame_time, disks=DISKS):
     """`Passages` from disk to disk, as seen at frames that are `frame_time` apart."""
-    frame_time = checked_positive("frame_time", frame_time)
     visited = last_visited(trajectories, disks)
     before, after = visited[:, :-1], visited[:, 1:]
     time_after = np.stack([(before == k).sum(axis=1) for k in (0, 1)], axis=-1)
@@ -116,8 +103,7 @@ def frame_passage_time(solver, target, frame_time):
     that at frames passages take longer. With P = exp(frame_time L), solves
     m = frame_time + P (m outside); inside the target it is the time to the next frame there.
     """
-    centre, radius = checked_disk("target", target)
-    frame_time = checked_positive("frame_time", frame_time)
+    centre, radius = np.asarray(target[0]), target[1]
     # Share of each cell outside the disk, so that the result does not jump with the grid.
     offsets = ((np.arange(8) + 0.5) / 8 - 0.5) * solver.grid_step
     outside = np.zeros(solver.shape)
@@ -128,8 +114,7 @@ def frame_passage_time(solver, target, frame_time):
     # With u = sqrt(weight) m the operator is symmetric and positive: conjugate gradients apply, and
     # need few steps, as only one process is slow.
     weight = solver.stationary_density() * solver.cell_area
-    kept = outside > 0
-    root = np.sqrt(np.where(solver.active, np.maximum(weight, 1e-290), 0.0)) * kept
+    root = np.sqrt(np.where(solver.active, np.maximum(weight, 1e-290), 0.0)) * (outside > 0)
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
     share = np.sqrt(outside)
 
@@ -148,9 +133,6 @@ def frame_passage_time(solver, target, frame_time):
     return frame_time + solver.propagate(times, frame_time)
 
 
-# ---- autocorrelation ---------------------------------------------------------------------------
-
-
 def autocorrelation(trajectories, lags, n_samples=200, seed=0):
     """Normalised autocorrelation function of the coordinate y, with its uncertainty.
 
@@ -159,12 +141,8 @@ def autocorrelation(trajectories, lags, n_samples=200, seed=0):
     errors, (n_lags,) each, the latter from a bootstrap over trajectories.
     """
     values = checked_set(trajectories)[..., 1].astype(float)
-    lags = np.asarray(lags)
-    if (lags < 0).any() or (lags >= values.shape[1]).any():
-        raise ValueError(f"lags must be from 0 to {values.shape[1] - 1}; got {lags.tolist()}")
-    shifted = values - values.mean()  # near the mean, so that what follows loses no digits
+    shifted, n = values - values.mean(), values.shape[1]  # near zero: what follows loses no digits
     first, second = shifted.mean(axis=1), (shifted**2).mean(axis=1)
-    n = values.shape[1]
     products = np.stack(
         [(shifted[:, : n - lag] * shifted[:, lag:]).mean(axis=1) for lag in lags], axis=-1
     )
@@ -173,7 +151,7 @@ def autocorrelation(trajectories, lags, n_samples=200, seed=0):
         weights = weights / weights.sum()
         mean = weights @ first
         variance = weights @ second - mean**2
-        return (weights @ products - mean**2) / variance if variance > 0 else np.nan * lags
+        return (weights @ products - mean**2) / variance if variance > 0 else np.nan * products[0]
 
     samples = np.array([curve(w) for w in resamples(len(values), n_samples, seed)])
     return curve(np.ones(len(values))), samples.std(axis=0, ddof=1)

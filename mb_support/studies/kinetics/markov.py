@@ -33,39 +33,33 @@ def transition_counts(cells, lag, n_cells, n_groups=50):
 
     A list of sparse (n_cells, n_cells) matrices, one for each group, of all pairs (t, t + lag).
     """
-    if not 1 <= lag < cells.shape[1]:
-        raise ValueError(f"lag must be from 1 to {cells.shape[1] - 1} frames; got {lag!r}")
-    counts = []
+    counts, shape = [], (n_cells, n_cells)
     for group in np.array_split(cells, min(n_groups, len(cells))):
         pair = group[:, :-lag].astype(np.int64) * n_cells + group[:, lag:]
         number, count = np.unique(pair, return_counts=True)
-        shape = (n_cells, n_cells)
         counts.append(coo_matrix((count, (number // n_cells, number % n_cells)), shape).tocsr())
     return counts
 
 
 def markov_model(counts, weights=None, reversible=True):
-    """Maximum-likelihood Markov state model (`deeptime`) of grouped counts.
+    """Maximum-likelihood Markov state model (`deeptime`) of grouped counts, or None.
 
     `weights` say how often each group counts; `reversible` imposes detailed balance, which the
     exact dynamics obeys. The model is that of the largest connected set, whose cells are
-    `model.count_model.state_symbols`; `ValueError` if it has one cell only.
+    `model.count_model.state_symbols`; there is none if no two cells are connected both ways.
     """
     weights = np.ones(len(counts)) if weights is None else weights
     total = sum(weight * matrix for weight, matrix in zip(weights, counts, strict=True) if weight)
     connected = TransitionCountModel(total.toarray()).submodel_largest()
     if connected.n_states < 2:
-        raise ValueError("no two cells are connected both ways: there is no dynamics to model")
+        return None
     return MaximumLikelihoodMSM(reversible=reversible).fit(connected).fetch_model()
 
 
 def slowest_timescale(counts, lag_time, weights=None):
     """Slowest implied timescale -lag / ln(eigenvalue); NaN if no two cells are connected."""
-    try:
-        model = markov_model(counts, weights)
-    except ValueError:
-        return np.nan
-    return float(model.timescales(k=1)[0] * lag_time)
+    model = markov_model(counts, weights)
+    return np.nan if model is None else float(model.timescales(k=1)[0] * lag_time)
 
 
 def markov_kinetics(counts, lag_time, weights=None):
@@ -75,21 +69,19 @@ def markov_kinetics(counts, lag_time, weights=None):
     of time since the last visit of disk B rather than A); NaN where the counts do not connect.
     Targets are looked at once in a step of the model, which takes `lag_time`.
     """
-    nothing = ("passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b")
-    try:
-        # Short windows reach cells that they rarely leave: detailed balance would take the
-        # likelihood's iteration minutes and changes these numbers by less than their errors.
-        model = markov_model(counts, weights, reversible=False)
-    except ValueError:
-        return dict.fromkeys(nothing, np.nan)
-    cells = np.asarray(model.count_model.state_symbols)
-    disks = [np.flatnonzero(cells == k) for k in (0, 1)]
+    names = ("passage_time_ab", "passage_time_ba", "slowest_timescale", "population_b")
+    # Short windows reach cells that they rarely leave: detailed balance would take the
+    # likelihood's iteration minutes and changes these numbers by less than their errors.
+    model = markov_model(counts, weights, reversible=False)
+    cells = [] if model is None else np.asarray(model.count_model.state_symbols)
+    disks = [np.flatnonzero(np.equal(cells, k)) for k in (0, 1)]
     if not all(map(len, disks)):
-        return dict.fromkeys(nothing, np.nan)
+        return dict.fromkeys(names, np.nan)
     second = np.sort(np.abs(np.linalg.eigvals(model.transition_matrix)))[-2]
-    return {
-        "passage_time_ab": float(model.mfpt(*disks) * lag_time),
-        "passage_time_ba": float(model.mfpt(*disks[::-1]) * lag_time),
-        "slowest_timescale": float(-lag_time / np.log(second)),
-        "population_b": float(1 - model.stationary_distribution @ model.committor_backward(*disks)),
-    }
+    found = (
+        model.mfpt(*disks) * lag_time,
+        model.mfpt(*disks[::-1]) * lag_time,
+        -lag_time / np.log(second),
+        1 - model.stationary_distribution @ model.committor_backward(*disks),
+    )
+    return dict(zip(names, map(float, found), strict=True))

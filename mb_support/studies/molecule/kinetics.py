@@ -17,9 +17,9 @@ N_CELLS, N_NODES = 18, 120
 
 
 def passages(runs, minima):
-    """Mean passage times (ps) from alpha-R to beta and back as `Estimate`s over runs, and how many.
+    """Mean passage times (ps) from alpha-R to beta and back over runs, and how many there are.
 
-    And the share of time with beta visited last.
+    And the share of time with beta visited last; each but the numbers is an `Estimate`.
     """
     time_after, count = count_passages(runs.dihedrals, minima, runs.settings.frame_time)
     n = len(count)
