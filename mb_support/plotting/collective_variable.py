@@ -7,7 +7,6 @@ from .style import (
     BASELINE_COLOR,
     COMMITTOR_CMAP,
     MODEL_COLOR,
-    PALETTE,
     REFERENCE_COLOR,
     SIZE_COLORS,
     SIZE_LINES,
@@ -15,9 +14,8 @@ from .style import (
     map_axes,
 )
 
-#: The two kinds of dynamics of the memory figure.
-DYNAMICS_COLORS = {"overdamped": PALETTE["green"], "underdamped": PALETTE["purple"]}
-DYNAMICS_MARKERS = {"overdamped": "o", "underdamped": "s"}
+#: Markers and lines of the two kinds of dynamics.
+DYNAMICS = {"overdamped": "o-", "underdamped": "s--"}
 
 
 def _plain_ticks(axis):
@@ -144,7 +142,7 @@ def plot_memory(curves, limits, quantity, ax, free_flight=None):
         rows = table[table.window_length > 0]
         ax.errorbar(
             rows.window_length, rows[quantity], yerr=1.96 * rows[f"{quantity}_error"],
-            color=DYNAMICS_COLORS[name], marker=DYNAMICS_MARKERS[name], capsize=2, label=name,
+            fmt=DYNAMICS[name], color=MODEL_COLOR, capsize=2, label=name,
         )  # fmt: skip
         for style, (known, limit) in zip(("-", "--"), limits[name].items(), strict=False):
             (value, error), label = limit[quantity], f"limit given {known}"
