@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..files.paths import RESULTS
 from ..potential import MINIMA, SADDLES, potential
 from ..reference.solver import GridSolver
 from ..simulation.langevin import START_BOX, sample_starts, simulate
@@ -210,7 +209,7 @@ def measured_order(table, integrator):
     return float(coefficients[0]), float(math.sqrt(covariance[0, 0]))
 
 
-def speed_table(folder=RESULTS):
+def speed_table(folder=None):
     """Million steps per second of our simulator and of other software; and the whole result."""
     record = load_benchmark("simulator", folder)
     rows = pd.DataFrame(record["rows"])

@@ -1,5 +1,7 @@
 """Checks of the chapter on model and loss: counts, readings of the loss, attention loops."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import torch
@@ -163,7 +165,7 @@ def implementation_errors(models, trajectories):
     """Largest errors of encodings against double precision, by attention and name of a model."""
     x, rows = torch.from_numpy(trajectories), {}
     for size, model in models.items():
-        exact = TrajectoryTransformer(model.config).double().eval()
+        exact = TrajectoryTransformer(copy.deepcopy(model.config)).double().eval()
         exact.load_state_dict(model.state_dict())
         exact.set_attn_implementation("eager")
         before, rows[size] = model.config._attn_implementation, {}

@@ -26,9 +26,9 @@ RIVALS = {
 }
 
 
-def load_benchmark(name):
+def load_benchmark(name, folder=None):
     """The committed result of a benchmark, "simulator" or "training", as a dict."""
-    return json.loads((paths.RESULTS / f"benchmark_{name}.json").read_text())
+    return json.loads(((folder or paths.RESULTS) / f"benchmark_{name}.json").read_text())
 
 
 def rows_where(result, **wanted):

@@ -11,6 +11,7 @@ import torch
 from mb_support import TrajectorySet, generate, predict_states
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer
 from mb_support.training import TrainingConfig, train
+from mb_support.training import __main__ as command_line
 
 needs_mda = pytest.mark.skipif(
     importlib.util.find_spec("MDAnalysis") is None, reason="needs MDAnalysis: the extra md"
@@ -259,7 +260,7 @@ def test_an_interrupted_run_over_a_set_ends_in_the_same_bits(tmp_path):
         assert torch.equal(a, b), name
 
 
-def test_the_command_line_takes_a_file(tmp_path):
+def test_the_command_line_takes_a_file(tmp_path, monkeypatch, capsys):
     trajectories, labels = oscillations(40, 16)
     np.savez(tmp_path / "mine.npz", trajectories=trajectories, labels=labels)
     command = [sys.executable, "-m", "mb_support.training", "--size", "small", "--passes", "1"]
@@ -269,5 +270,7 @@ def test_the_command_line_takes_a_file(tmp_path):
     assert done.returncode == 0, done.stderr
     assert TrajectoryTransformer.from_pretrained(tmp_path / "model").config.n_features == 4
     command[command.index(tmp_path / "mine.npz")] = tmp_path / "none.npz"
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1 and "there is no file" in done.stderr
+    monkeypatch.setattr(sys, "argv", list(map(str, command[2:])))
+    with pytest.raises(SystemExit):
+        command_line.main()
+    assert "there is no file" in capsys.readouterr().err

@@ -67,12 +67,12 @@ def final(folder):
     return torch.load(Path(folder) / "final.pt")
 
 
-def test_ten_kills_do_not_change_a_single_bit(uninterrupted, tmp_path):
+def test_kills_do_not_change_a_single_bit(uninterrupted, tmp_path):
     chance = random.Random(4)
     n_kills = 0
-    while n_kills < 10:
+    while n_kills < 3:
         process, steps = start(training_runs.run, tmp_path, TINY)
-        assert wait_for_step(process, steps, chance.randint(2, 6)), "ended before ten kills"
+        assert wait_for_step(process, steps, chance.randint(2, 14)), "ended before the kills"
         time.sleep(chance.uniform(0, 0.05))  # anywhere in a step, or in writing a checkpoint
         process.kill()
         process.join()
