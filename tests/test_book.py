@@ -8,6 +8,7 @@ import chapters
 import check_book
 import nbformat
 import pytest
+import references
 import yaml
 from bs4 import BeautifulSoup
 from build_book import html_folder
@@ -52,6 +53,11 @@ def test_pages_read_from_disk_without_network_and_dead_links():
 def test_maths_comes_from_the_disk():
     script = HTML / "_static" / "mathjax" / "tex-svg-full.js"
     assert script.stat().st_size > 1_000_000
+
+
+@each_chapter
+def test_marked_numbers_are_those_stored(name):
+    assert references.differences(name) == []
 
 
 @each_chapter

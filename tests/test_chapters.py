@@ -240,6 +240,12 @@ def test_reference_outputs_come_back_into_the_chapter(project):
     source = project / "notebooks" / "01_first.py"
     cells = references.comparison_notebook(source, reference).cells
     assert [c.outputs[0].text for c in cells if references.is_marked(c)] == ["smoke 7\n"]
+    assert references.differences("01_first", root=project) == []
+    stored = nbformat.read(reference, as_version=4)
+    stored.cells[0].outputs[0].text = "smoke 8\n"
+    nbformat.write(stored, reference)
+    (difference,) = references.differences("01_first", root=project)
+    assert "print(profile, seed)" in difference and "smoke 8" in difference
 
 
 def test_a_marked_cell_without_stored_output_is_refused(project):

@@ -5,6 +5,8 @@ output is kept in `tests/stored_outputs/<chapter>.ipynb`, which holds nothing el
 comes from the chapter itself. `make reference` writes these files anew after a result moved.
 """
 
+import configparser
+import re
 import shutil
 from pathlib import Path
 
@@ -74,14 +76,49 @@ def comparison_notebook(source, reference):
     return notebook
 
 
-def prepare(folder, root=ROOT):
-    """Write the comparison notebook of every chapter into an empty `folder`."""
+def prepare(folder, names=None, root=ROOT):
+    """Write the comparison notebooks of chapters, by default of all, into an empty `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in chapter_names(root):
+    for name in names or chapter_names(root):
         source = root / "notebooks" / f"{name}.py"
         notebook = comparison_notebook(source, root / "tests" / "stored_outputs" / f"{name}.ipynb")
         nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def sanitised(text, root=ROOT):
+    """Text as nbval compares it: without the digits that depend on the processor."""
+    rules = configparser.ConfigParser(interpolation=None)
+    rules.read(root / "tests" / "nbval_sanitize.cfg")
+    for rule in rules.values():
+        if "regex" in rule:
+            text = re.sub(rule["regex"], rule["replace"], text)
+    return text
+
+
+def printed(outputs):
+    """What a cell printed and returned, as one text."""
+    parts = [out.get("text") or out.get("data", {}).get("text/plain", "") for out in outputs]
+    return "".join(parts)
+
+
+def differences(name, profile="smoke", root=ROOT):
+    """Marked cells of an executed chapter whose output is not the stored one.
+
+    Returns a list of texts, one for each such cell; an empty one if all agree.
+    """
+    reference = comparison_notebook(
+        root / "notebooks" / f"{name}.py", root / "tests" / "stored_outputs" / f"{name}.ipynb"
+    )
+    executed = nbformat.read(notebook_path(name, profile, root), as_version=4)
+    found = {plain(cell.source): cell.get("outputs", []) for cell in executed.cells}
+    texts = []
+    for cell in filter(is_marked, reference.cells):
+        stored = sanitised(printed(cell.outputs), root)
+        now = sanitised(printed(found[plain(cell.source)]), root)
+        if stored != now:
+            texts.append(f"{plain(cell.source)}\nstored:\n{stored}\nnow:\n{now}")
+    return texts
 
 
 def update(name, root=ROOT):

@@ -27,7 +27,7 @@ def _plain_ticks(axis):
 
 
 def plot_errors(errors, methods, best, constant, ax):
-    """Errors of several `tables.Method`s, a row each: every training, and the mean's interval.
+    """Errors of several methods, a row each: every training, and the mean's interval.
 
     Those that read encodings have the colour and marker of their size, open if the model is not
     trained or not told the truth. The error called `best` is a black line with a band.
@@ -74,7 +74,7 @@ def plot_layers(values, references, best, ax):
 
 
 def plot_calibration(curves, ax):
-    """Mean predicted against exact committor, with a band for the spread, of `calibration_curve`s.
+    """Mean predicted against exact committor, with a band for the spread.
 
     Sizes have their colours, "best possible" is black, all others are grey.
     """

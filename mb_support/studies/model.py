@@ -140,14 +140,14 @@ def change_in_words(change, whole):
 
 def numbers(losses, cosines):
     """What the chapter says of the readings of the loss, by name."""
-    whole = losses["trajectory"].mean()
+    whole = float(losses["trajectory"].mean())
     change = losses["unbiased"] - losses["trajectory"]
     found = {
-        "ce_one": losses["one"].mean(),
-        "ce_two": losses["two"].mean(),
+        "ce_one": float(losses["one"].mean()),
+        "ce_two": float(losses["two"].mean()),
         "n_differ": int((losses["one_right"] != losses["two_right"]).sum()),
         "n_compared": len(losses),
-        "norm_ratio": (losses["trajectory"] / losses["mse"]).mean(),
+        "norm_ratio": float((losses["trajectory"] / losses["mse"]).mean()),
         "trajectory_loss": whole,
         "statistics_matter": change_in_words(change.mean(), whole),
         "cosine": float(np.mean(cosines)),

@@ -203,7 +203,7 @@ def findings(kept):
     judged = [(e["reactive"], PUBLISHED[kT]) for kT in PUBLISHED for e in kept[kT]["errors"]]
     below = sum(e["mae"] < mae and e["rmse"] < rmse for e, (mae, rmse) in judged)
     return {
-        "reactive_mae": np.mean([e["mae"] for e in errors]),
+        "reactive_mae": float(np.mean([e["mae"] for e in errors])),
         "width": settings["width"],
         "n_points": settings["n_points"],
         "below_published": f"{below} of {len(judged)}",

@@ -256,8 +256,9 @@ def pooled(ensembles):
 # ---- tables and numbers of the chapter -----------------------------------------------------------
 
 
-def table_of_estimates(parts, exact, names=(*CRITERIA, "population_b")):
+def table_of_estimates(parts, exact, names=None):
     """Estimates with their errors in words, a row for each part and one for the exact values."""
+    names = names or (*CRITERIA, "population_b")
     rows = {"exact": {name: f"{exact[name]:.4g}" for name in names if name in exact}}
     for key, part in parts.items():
         rows[key] = {
@@ -337,8 +338,9 @@ def numbers(parts, exact, record, config):
         found[f"exact_{name}"] = exact[name]
     for kind in POOLED:
         away = parts[kind]["passage_time_ab"].value - exact["passage_time_ab"]
-        found[f"{kind}_off_size"] = 100 * abs(away) / exact["passage_time_ab"]
-        found[f"{kind}_off_errors"] = abs(away) / parts[kind]["passage_time_ab"].standard_error
+        found[f"{kind}_off_size"] = float(100 * abs(away) / exact["passage_time_ab"])
+        error = parts[kind]["passage_time_ab"].standard_error
+        found[f"{kind}_off_errors"] = float(abs(away) / error)
         found[f"n_{kind}"] = len(parts[kind]["ensembles"])
     for kind, part in parts.items():
         found[f"verdict_{kind}"] = verdict(part, exact)
