@@ -60,6 +60,7 @@ fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), sharey=True)
 plots.plot_surface(energy, "free energy (kT)", kept["surface"]["minima"], highest=7, ax=axes[0])
 plots.plot_surface(error, "standard error (kT)", highest=1, ax=axes[1])
 axes[0].legend(loc="lower right")
+axes[1].set_ylabel("")
 plt.show()
 
 # %% [markdown]
@@ -102,7 +103,7 @@ study.time_table(kept)
 
 # %% [markdown]
 # From 0.4 ps on the constant does not depend on the lag within its errors; at 0.2 ps the angles still
-# have momentum. The times of the model (in picoseconds; from α-R to β, and back) agree with those
+# have momentum. The times of the model (in picoseconds) agree with those
 # counted within their errors. Passages were not used to fit $D$; the surface, however, is that of the
 # same runs, and so are their errors.
 #

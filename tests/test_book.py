@@ -56,6 +56,16 @@ def test_maths_comes_from_the_disk():
 
 
 @each_chapter
+def test_hidden_cells_without_output_are_one_bar(name):
+    def only_hides_code(tag):
+        return bool(tag.select("details.above-input")) and not tag.select(".cell_output")
+
+    for cell in filter(only_hides_code, page(f"notebooks/{name}").select("div.cell")):
+        after = cell.find_next_sibling()
+        assert not (after and "cell" in after.get("class", []) and only_hides_code(after))
+
+
+@each_chapter
 def test_marked_numbers_are_those_stored(name):
     assert references.differences(name) == []
 

@@ -210,7 +210,8 @@ def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
             for name, time in kept["torus"]["times"].items()
             if name in TIMES
         }
-    return pd.DataFrame(columns, index=list(TIMES))
+    rows = dict(zip(TIMES, ("α-R to β", "β to α-R", "slowest timescale"), strict=True))
+    return pd.DataFrame(columns, index=list(TIMES)).rename(index=rows)
 
 
 def needed_diffusion(kept):
