@@ -167,6 +167,25 @@ table = study.table_of_pools(kept, exact)
 table.rename(index=names).rename(index=plots.NAMES)
 
 # %% [markdown]
+# ## Does memory matter, or attention?
+#
+# In overdamped dynamics the last frame says all there is to say of the next. So the control is the
+# same network *without memory*, which sees one frame at a time. An *LSTM* of about the same size is the
+# habit of the field. Both, and the transformer itself, were trained once on the first
+# {glue:text}`kinetics_rival_frames:.0f` million frames of the generator's stream, and judged by ensembles
+# of {glue:text}`kinetics_n_rival_walkers:d` walkers. The last row is the generator of this chapter, which
+# saw more. The loss is the mean negative log-likelihood of a displacement, on validation windows; errors
+# are those of one ensemble, and say nothing of other trainings.
+
+# %%
+table = study.table_of_rivals(kept, exact, record)
+table.rename(index=names, columns=plots.NAMES)
+
+# %% [markdown]
+# After the same training, the rival without memory {glue:text}`kinetics_verdict_memoryless:s`, the LSTM
+# {glue:text}`kinetics_verdict_lstm:s`, and the transformer {glue:text}`kinetics_verdict_attention:s`.
+
+# %% [markdown]
 # ## Live, from a new seed
 #
 # The numbers above are kept results of `make study`. A smaller ensemble is sampled here from the

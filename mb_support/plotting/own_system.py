@@ -1,6 +1,7 @@
 """Figures of the page on systems of one's own."""
 
 import numpy as np
+import seaborn
 from matplotlib import pyplot as plt
 
 from .potential import plot_committor
@@ -45,9 +46,11 @@ def plot_model(trajectory, continued, n_prompt, weights):
     left.plot(later, continued[n_prompt - 1 :, 0], color=MODEL_COLOR, label="continued")
     left.set(xlabel="frame", ylabel="x")
     left.legend()
-    uniform = weights * len(weights)
-    image = right.imshow(uniform, cmap=ATTENTION_CMAP, vmin=0, vmax=np.quantile(uniform, 0.99))
+    bar = {"label": "weight (uniform = 1)", "shrink": 0.85}
+    seaborn.heatmap(  # robust: the colours end at the 98th percentile
+        weights * len(weights), ax=right, cmap=ATTENTION_CMAP, vmin=0, robust=True, square=True,
+        xticklabels=20, yticklabels=20, cbar_kws=bar, rasterized=True,
+    )  # fmt: skip
     right.set(xlabel="attended frame", ylabel="attending frame")
-    right.grid(False)
-    fig.colorbar(image, ax=right, label="weight (uniform = 1)", shrink=0.85)
+    right.tick_params(axis="y", rotation=0)
     return left, right
