@@ -15,7 +15,14 @@ import pandas as pd
 from ..classification import predict_states
 from ..files import paths
 from ..model.settings import SIZES
-from ..training.recipes import DATA_CURVE, LENGTHS, RECIPES, TrainingConfig, trainings
+from ..training.recipes import (
+    DATA_CURVE,
+    FIXED_SET,
+    LENGTHS,
+    RECIPES,
+    TrainingConfig,
+    trainings,
+)
 from . import model as model_study
 
 #: The author's recipe, as his script has it.
@@ -93,9 +100,10 @@ def finals(records, size, kind=""):
 
 
 def recipe_table():
-    """The author's recipe and ours for each size, one column each, as a DataFrame of text."""
+    """The author's recipe, ours for each size, and small on a fixed set; a DataFrame of text."""
     columns = {"author": AUTHOR_RECIPE}
-    for size, config in RECIPES.items():
+    for size, config in (RECIPES | {"small, fixed set": FIXED_SET["small"]}).items():
+        fixed, shown = config.n_distinct, config.trajectories_seen
         lengths = ", then ".join(
             f"{n_frames} ({n * config.batch_size:,} trajectories)" for n_frames, n in config.steps
         )
@@ -105,11 +113,11 @@ def recipe_table():
             "peak learning rate": f"{config.learning_rate:g}",
             "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay over "
             f"{config.decay_by}",
-            "trajectories": f"{config.trajectories_seen:,}, all fresh",
-            "shown": "once each",
+            "trajectories": f"{fixed}, fixed, reshuffled" if fixed else f"{shown:,}, all fresh",
+            "shown": f"{shown // fixed} times each" if fixed else "once each",
             "frames shown": lengths,
             "batch": str(config.batch_size),
-            "dropout": "none",
+            "dropout": f"{config.dropout:g} (hidden states)" if config.dropout else "none",
             "precision": "float32",
             "validation set": f"{config.n_validation} trajectories",
         }
@@ -189,6 +197,17 @@ def fixed_set_table(records):
     return pd.DataFrame(rows).T
 
 
+def fixed_ends(records):
+    """Validation accuracies at the end of the trainings on a fixed set, in words, one by one."""
+    found = [(name, r) for name, r in records.items() if "-fixed-" in name]
+    return [f"{_final_in_words(record)} ({name})" for name, record in found]
+
+
+def _final_in_words(record):
+    scored = [entry["eval_accuracy"] for entry in record["curve"] if "eval_accuracy" in entry]
+    return _in_words(scored[-1], record["config"]["n_validation"])
+
+
 def _mean_of(values):
     scatter = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
     return f"{np.mean(values):.3f}{scatter}"
@@ -265,14 +284,17 @@ def words(records):
     for name, made in ((s + w, c) for k, w in FIXED.items() for s, c in curves(records, k).items()):
         low, end = (np.mean([f(c["cross_entropy"]) for c in made]) for f in (min, lambda x: x[-1]))
         overfits.append(f"{name} {low:.2f} at its lowest, {end:.2f} at the end")
+    same_number = records.get("small-data-1000")
     return {
         "training_overfits": "; ".join(overfits) or "not made yet",
+        "training_fixed_accuracy": "; ".join(fixed_ends(records)) or "not made yet",
+        "training_same_number": _final_in_words(same_number) if same_number else "not made yet",
         "training_missing": f"Of the {len(trainings())} trainings of the list {len(missing)} have "
         f"not been made yet: {', '.join(missing)}."
         if missing
         else "All trainings of the list have been made.",
         "training_notes": notes or "None.",
-        "training_both": "one training (small-fixed-both-1) had both" if has_both else "none had",
+        "training_both": "one training has both" if has_both else "none has",
         "training_parameter_table": parameter_table(),
     }
 

@@ -68,7 +68,8 @@ def test_the_scatter_is_the_standard_deviation_over_seeds(records):
 
 def test_the_recipe_table_has_a_column_for_the_author_and_one_for_each_size():
     table = study.recipe_table()
-    assert list(table.columns) == ["author", "small", "medium", "large"]
+    assert list(table.columns) == ["author", "small", "medium", "large", "small, fixed set"]
+    assert table.loc["shown", "small, fixed set"] == "100 times each"
     assert not table.isna().any().any()
 
 

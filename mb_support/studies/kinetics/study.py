@@ -6,6 +6,7 @@ its own; a part that is there already is not made again, unless its settings or 
 """
 
 import json
+import math
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -309,7 +310,10 @@ def numbers(parts, exact, record, config):
         "frame_time": REGIME.frame_time,
         "displacement_scale": config.displacement_scale,
         "window": config.window_length,
-        "window_time": config.window_length * REGIME.frame_time,
+        "window_time": (config.window_length - 1) * REGIME.frame_time,
+        "start_left": math.exp(
+            -Ensemble().n_settle * REGIME.frame_time / exact["slowest_timescale"]
+        ),
         "parameters": record["parameters"],
         "frames_seen": record["frames_seen"] / 1e6,
         "training_minutes": record["processor_time_s"] / 60,
