@@ -92,9 +92,9 @@ plt.show()
 # that were measured, which differ in their seed ({glue:text}`attention_seeds:s`), on {glue:text}`attention_n:d` test trajectories of
 # {glue:text}`attention_n_frames:d` frames, as many as training shows. Questions about states use {glue:text}`attention_n_both:d` test
 # trajectories that spend a twentieth of their time or more in each state. `python -m
-# mb_support.studies attention` measures all of it again. In every table, *±* is half of the 95% interval over
-# trajectories (bootstrap of whole trajectories), and *the range in brackets is over trainings*, as
-# it is in the text. No rule was chosen on these trajectories.
+# mb_support.studies attention` measures all of it again. In every table, square
+# brackets hold the 95% interval over trajectories (bootstrap of whole trajectories), and round ones *the
+# range over trainings*, as in the text. No rule was chosen on these trajectories.
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT

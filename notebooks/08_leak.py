@@ -15,10 +15,11 @@
 #
 # The poster's model learns to predict the next frame with an encoder that looks both ways: every
 # next frame but the last is in its own input. Do trained models find it there, when, and
-# with which of their parts? No forecaster can have an error below a certain floor. Whether the models
-# are below it in windows of full length: {glue:text}`leak_verdicts:s`. Their error over the floor:
+# with which of their parts? No forecaster can have an error below a certain floor. Below it
+# in windows of full length: {glue:text}`leak_verdicts:s`. The error over the floor:
 # {glue:text}`leak_full_length:s`. At the last position, the only one that forecasts:
-# {glue:text}`leak_full_length_last:s`.
+# {glue:text}`leak_full_length_last:s`. (Square brackets: 95% interval over trajectories. Round ones: the
+# lowest and the highest training.)
 
 # %% tags=["remove-stderr", "hide-input"]
 from matplotlib import pyplot as plt
@@ -71,7 +72,7 @@ print(
 # one of the first five, where trajectories still slide down the walls of the potential.
 #
 # First the committed small model, live, in windows of 64 frames, on trajectories that nothing else in
-# this book has used (± two standard errors over trajectories):
+# this book has used (in square brackets the 95% interval over trajectories):
 
 # %% tags=["remove-stderr", "hide-input"]
 live = study.live(settings.n_leaked, seed)
@@ -92,7 +93,7 @@ print("last position sees noise:", abs(seen) > 5 * error)
 # take a tenth as the border, since a few percent can come through the mean and the standard deviation
 # of the window.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. In the grey region no forecaster can be. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. Small models stay at the honest value; the others begin to read the next frame in the first windows, and lose part of it each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Somewhat below the black line a model may use the window's mean and spread; far below it, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
 found = {s: [tables.floors_by_step(r, floors) for r in of.values()] for s, of in records.items()}
 plots.plot_losses(found)
 plt.show()
@@ -101,8 +102,8 @@ plt.show()
 # The table gives, by length of the windows, the trainings that find the next frame, after how many
 # thousand trajectories, and $L_\mathrm{traj}$ over the honest value, its lowest and its last. The
 # *reader* would copy the next frame wherever it is shown, and forecast at the last position alone:
-# one error in a whole window. (Mean over trainings ± two standard errors of the honest value, in
-# brackets the lowest and the highest training; each loss is a mean over 3,200 trajectories.)
+# one error in a whole window. (Intervals are those of the
+# honest value; each loss is a mean over 3,200 trajectories.)
 
 # %% tags=["hide-input"]
 tables.when_table(records, floors)
@@ -111,12 +112,13 @@ tables.when_table(records, floors)
 # ## Where it is found
 #
 # {numref}`fig-leak-sizes` measures the finished models on unseen trajectories, by the length of the
-# window. Models of one size differ in their seed only. Whether every training lies below the floor, in
-# windows of full length: {glue:text}`leak_verdicts:s` at interior positions,
-# {glue:text}`leak_verdicts_last:s` at the last one. At interior positions of windows of
-# {glue:text}`leak_shorter:d` frames: {glue:text}`leak_verdicts_shorter:s`.
+# window. Models of one size differ in their seed only. Every training below the floor, in
+# windows of full length: {glue:text}`leak_verdicts:s` at interior positions;
+# {glue:text}`leak_verdicts_last:s` at the last one, where it cannot be. At interior positions of windows
+# of {glue:text}`leak_shorter:d` frames: {glue:text}`leak_verdicts_shorter:s`. A model can see some of the
+# noise and yet err more than the floor: the left panel shows it.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The trained models by the length of the window: interior positions (filled, solid) and the last one (open, dotted), mean and range over the trainings of each size (none where there is one). Left: share of the next frame's noise in the predictions; a forecast has none (black). Right: error over exact floor; in the grey region no forecaster can be. Medium and large models read the next frame at interior positions; at the last position, where there is nothing to read, no model is below the floor. n = 1000, 800, 600, 400, 200 and 120 trajectories, from short windows to long ones; intervals over them are in the table."}, "image": {"alt": "Two panels against the number of frames in the window, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The trained models by the length of the window: interior positions (filled, solid) and the last one (open, dotted), mean and range over the trainings of each size (none where there is one). Left: share of the next frame's noise in the predictions; a forecast has none (black). Right: error over exact floor; in the grey region no forecaster can be. At the last position there is nothing to read. n = 1000, 800, 600, 400, 200 and 120 trajectories, from short windows to long ones; intervals over them are in the table."}, "image": {"alt": "Two panels against the number of frames in the window, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.6))
 for ax, quantity in zip(axes, ("noise_seen", "ratio"), strict=True):
     plots.plot_by_length(trainings, quantity, ax)
@@ -124,9 +126,9 @@ plots.legend_below(axes[0])
 plt.show()
 
 # %% [markdown]
-# Error over the floor and share of the noise seen: mean over trainings ± two standard errors over
-# trajectories, in brackets the lowest and the highest training if there are several. The tables below
-# give uncertainties in the same way.
+# Error over the floor and share of the noise seen: mean over trainings, in square brackets the
+# 95% interval over trajectories, in round ones the lowest and the highest training if there are
+# several. The tables below give uncertainties in the same way.
 
 # %% tags=["hide-input"]
 tables.length_table(trainings)
@@ -140,9 +142,9 @@ tables.length_table(trainings)
 # much of its attention goes to the next frame (errors over blocks of sixteen positions). Then the head
 # is flattened ({numref}`fig-leak-heads`): its output is replaced by its mean over the frames, which
 # says nothing of single ones.
-# The control is the head of the same layer that looks at the next frame least. Whether in windows of
-# 128 frames a single head carries what is read: {glue:text}`leak_head_verdicts:s` ("reads nothing":
-# the error is not below the floor to begin with).
+# The control is the head of the same layer that looks at the next frame least. In windows of 128 frames
+# a single head carries what is read: {glue:text}`leak_head_verdicts:s` (there must be an error below the
+# floor to begin with).
 
 # %% tags=["hide-input"]
 tables.head_table(trainings)
@@ -159,13 +161,13 @@ plt.show()
 # tell them apart, the next frame is replaced by another successor of the frame before: first in the
 # encoder's input alone, then in the statistics too. The share of the noise that a prediction loses
 # each time came from there, and what is left came from later frames. The three shares add up to all
-# that is seen.
+# that is seen. The split depends on this order; later frames still belong to the frame that was replaced.
 
 # %% tags=["hide-input"]
 tables.path_table(trainings)
 
 # %% [markdown]
-# Whether more came through the frame itself than through the other two: {glue:text}`leak_path_verdicts:s`.
+# More came through the frame itself than through the other two: {glue:text}`leak_path_verdicts:s`.
 # With the frame replaced, a model that reads is worse than a forecaster: it copies a frame that did
 # not come.
 #
@@ -179,7 +181,7 @@ tables.path_table(trainings)
 # so that even causal attention can read the last frame shown from the sum of all others.
 # {numref}`fig-leak` follows the three.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, two seeds each (mean and range), n = 1000 validation trajectories; intervals over them are in the table. Left: error over exact floor while training, at interior positions (filled, solid) and at the last one (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be: only the model that sees neither later frames nor their statistics stays out of it."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak", "caption": "Three small models on windows of 65 frames, two seeds each (mean and range), n = 1000 validation trajectories; intervals over them are in the table. Left: error over exact floor while training, at interior positions (filled, solid) and at the last one (open, dotted). Right: after training, by distance from the end of what is shown. In the grey region no forecaster can be. Only the model that sees neither later frames nor their statistics stays out of it."}, "image": {"alt": "Two panels of error over floor for three models, against the training step and against the distance from the end; the floor is a line.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.6))
 plots.plot_over_training(variants, axes[0])
 plots.plot_by_distance(variants, axes[1])
@@ -192,12 +194,12 @@ tables.variant_table(variants)
 # %% [markdown]
 # Below the floor at interior positions: {glue:text}`leak_below_floor:s`. At the last position:
 # {glue:text}`leak_below_floor_last:s`. With causal attention all that is seen ahead is seen in the
-# statistics.
+# statistics. It is not most at the very end, where {eq}`eq-leak-sum` gives most away; why, we do not know.
 #
 # ## Above the floor with the answer in view
 #
 # Even models that read do not read everywhere. At some positions, often near the end, their error is
-# above the floor although the next frame is shown. {numref}`fig-leak-position` shows why. A head finds
+# above the floor although the next frame is shown. {numref}`fig-leak-position` suggests why. A head finds
 # the next frame by the embedding of its position, and the embedding of a position is learned only from
 # windows that are long enough to have it. Early positions were in every window; late ones only in the
 # long windows that came last. Where no head finds the next frame, the prediction can be worse than a
@@ -216,8 +218,8 @@ tables.position_table(trainings)
 
 # %% [markdown]
 # The rank correlation is that of error and attention on the next frame over the interior positions,
-# with a bootstrap interval over blocks of sixteen of them. Whether the error grows where attention
-# misses the next frame, for the sizes that read it: {glue:text}`leak_miss_verdicts:s`.
+# with a bootstrap interval over blocks of sixteen of them. The error grows where attention misses the
+# next frame, among the sizes that read it: {glue:text}`leak_miss_verdicts:s`.
 
 # %% tags=["remove-cell"]
 for key, value in tables.words(trainings, variants).items():
@@ -230,15 +232,15 @@ for key, value in tables.words(trainings, variants).items():
 # forecasting. Below the floor of every forecaster in full windows: {glue:text}`leak_verdicts:s` at
 # interior positions; {glue:text}`leak_verdicts_last:s` at the last one, where there is nothing to read.
 #
-# - Training finds the answer in the input, or not, by itself. Whether one head that attends to the next
-#   frame carries it: {glue:text}`leak_head_verdicts:s`.
-# - Whether more is seen in the frame itself than in statistics and later frames:
+# - Training finds the answer in the input, or not, by itself. One head that attends to the next frame
+#   carries it: {glue:text}`leak_head_verdicts:s`.
+# - More is seen in the frame itself than in statistics and later frames:
 #   {glue:text}`leak_path_verdicts:s`. What the statistics give away is the share of one frame among
 #   all, and falls as windows grow.
 # - Reading is weaker at positions that only long windows have ({numref}`fig-leak-position`). Training
 #   shows these positions less often, which would explain it.
-# - Finding one position among hundreds may take dimensions. A head of the small model has two, of the
-#   medium one four, of the large one five.
+# - Heads of few dimensions may be unable to pick out one position among hundreds. A head of the small
+#   model has two, of the medium one four, of the large one five.
 #
 # **Not shown.** Whether longer training in long windows would win back what is lost when windows grow;
 # whether the model that reads well is the worse forecaster *because* it reads, which the next-frame

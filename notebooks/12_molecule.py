@@ -89,8 +89,9 @@ print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int
 # On the fitted surface, overdamped diffusion of the two angles with one constant $D$ is a model that
 # the grid solver of this book solves on the torus. Its rates are proportional to $D$, so that $D$ can
 # be read from the memory of ψ at any lag: it is the value for which the model's autocorrelation is the
-# counted one. Were the angles not the whole story, $D$ would depend on the lag
-# ({numref}`fig-molecule-memory`, right).
+# counted one. Were $D$ to depend on the lag, the model would fail. That it does not
+# ({numref}`fig-molecule-memory`, right) shows one slow process; it does not show that two angles are
+# enough, nor that one $D$ holds for both.
 
 # %% mystnb={"figure": {"name": "fig-molecule-memory", "caption": "Left: the two slowest implied timescales of the Markov state model against its lag; in the grey part nothing can be resolved. Right: the diffusion constant for which the model remembers ψ as the molecule does, against the lag; dashed: the one for which its passages from α-R take as long as those counted. Bars: two standard errors over 12 runs."}, "image": {"alt": "Left: a flat slow timescale and a second one below the lag. Right: a diffusion constant that does not depend on the lag from half a picosecond on.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.42))
@@ -115,7 +116,7 @@ study.time_table(kept)
 # model's committor explains a share of {glue:text}`molecule_shots_explained:s` of the variance of
 # the molecule's ({numref}`fig-molecule-committor`).
 
-# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the configurations from which shots were made; their filling is the share of 20 shots that reached β first. Right: that share against the committor of the model, with binomial standard errors."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with binomial standard errors."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 plots.plot_committor(kept["torus"], kept["shooting"], axes[0])
 plots.plot_shots(kept["shooting"], axes[1])
@@ -125,7 +126,7 @@ plt.show()
 # ## The transformer
 #
 # The small model of the book, with four features instead of two (sine and cosine of φ and ψ), trained
-# plainly on {glue:text}`molecule_n_train:d` overlapping windows of 128 frames, 0.4 ps apart, from eight
+# from random weights and with the poster's loss, in many passes over {glue:text}`molecule_n_train:d` overlapping windows of 128 frames, 0.4 ps apart, from eight
 # runs, one of which each training keeps for validation. Windows never cross runs. It is judged on
 # {glue:text}`molecule_n_test:d` windows of four other runs, in {glue:text}`molecule_n_blocks:d` blocks
 # over which errors are taken: accuracy for the state of the first frame, and the skill of the forecast
@@ -162,25 +163,25 @@ plt.show()
 #
 # ## Takeaway
 #
-# **In one sentence:** what this book says of the dynamics carries over to a molecule, and what it says of
-# the difficulty of reading a state from standardised frames does not.
+# **In one sentence:** what this book says of the dynamics carries over to this molecule, and what it says
+# of the difficulty of reading a state from standardised frames does not.
 #
 # *Carries over.* One slow process; a diffusion model on a surface, solved on a grid, whose times agree
 # with those counted and whose committor explains {glue:text}`molecule_shots_explained:s` of the variance
 # of the molecule's. Plain training works with other features and much less data: {glue:text}`molecule_accuracy:s`
-# of the first states are right (mean over {glue:text}`molecule_n_trainings:d` trainings ± its standard
-# error), against {glue:text}`molecule_majority:s` by always naming the more frequent one. The forecast of
+# of the first states are right (mean over {glue:text}`molecule_n_trainings:d` trainings ± standard error
+# over windows and trainings), against {glue:text}`molecule_majority:s` by always naming the more frequent one. The forecast of
 # the next frame ({glue:text}`molecule_skill:s`) comes close to what the present frame alone gives
 # ({glue:text}`molecule_box_skill:s`), and the generator without noise comes to rest.
 #
 # *Does not.* Sine and cosine tell the position that standardising was to hide: boosted trees
-# ({glue:text}`molecule_trees:s`) and a circle ({glue:text}`molecule_ring:s`) do better than the
+# ({glue:text}`molecule_trees:s`) and a circle ({glue:text}`molecule_ring:s`) do at least as well as the
 # transformer here, so that this accuracy says less than the same one on Müller-Brown. And nothing about
 # the molecule is exact: the reference is a model of it. Its committor is too high by
 # {glue:text}`molecule_shots_too_high:s` on average, and what it leaves unexplained is in the surface's
 # errors and in coordinates other than φ and ψ.
 #
-# **Not shown.** The medium and the large model, and more than {glue:text}`molecule_n_trainings:d`
+# **Not shown.** Whether the loss leaks here as on Müller-Brown. The medium and the large model, and more than {glue:text}`molecule_n_trainings:d`
 # trainings of the small one, were not trained on the molecule. Nor was the stochastic generator, whose
 # passages could be judged against those counted here. All is of {glue:text}`molecule_total_ns:.0f` ns
 # (`python -m mb_support.studies.molecule.simulation --chunks 40` makes ten times as much) in implicit

@@ -79,9 +79,9 @@ def together(found):
 
 
 def spread_text(values):
-    """ "mean ± over trajectories (lowest to highest training)" of (n,) values, one of a training.
+    """ "mean [95 % interval] (lowest to highest training)" of (n,) values, one of a training.
 
-    ± is half of the 95% interval, its mean over trainings; without range if there is one.
+    The interval is over trajectories, its width the mean over trainings; no range if there is one.
     """
     means, low, high = np.transpose([bootstrap_mean(v) for v in values])
     return error_text(means, (high - low).mean() / 2)
@@ -90,7 +90,8 @@ def spread_text(values):
 def error_text(means, half_width):
     """`spread_text` of means; digits are those that the error leaves, three at most."""
     digits = int(np.clip(1 - np.floor(np.log10(max(half_width, 1e-3))), 0, 3))
-    text = f"{np.mean(means):.{digits}f} ± {half_width:.{digits}f}"
+    low, high = np.mean(means) - half_width, np.mean(means) + half_width
+    text = f"{np.mean(means):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
     if len(means) == 1:
         return text
     return f"{text} ({np.min(means):.{digits}f} to {np.max(means):.{digits}f})"

@@ -43,7 +43,7 @@ def difference_table(found):
 def _in_words(found, sign=""):
     # {name: (value, low, high)} in a line
     return ", ".join(
-        f"{name} {value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+        f"{name} {value:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
         for name, (value, low, high) in found.items()
     )
 

@@ -36,12 +36,13 @@ def below_floor(ratio, floor=1.0):
 
 
 def spread_text(pairs, digits=2):
-    """ "mean ± two standard errors (lowest to highest training)" of (value, standard error).
+    """ "mean [95 % interval] (lowest to highest training)" of (value, standard error).
 
     Standard errors are over trajectories, their mean over trainings.
     """
     values, errors = np.array(pairs, float).T
-    text = f"{values.mean():.{digits}f} ± {WIDTH * errors.mean():.{digits}f}"
+    mean, width = values.mean(), WIDTH * errors.mean()
+    text = f"{mean:.{digits}f} [{mean - width:.{digits}f}, {mean + width:.{digits}f}]"
     return with_range(text, values, digits)
 
 
@@ -259,7 +260,7 @@ def _over_blocks(values):
 
 
 def head_verdicts(trainings):
-    """Whether a single head carries what is read; "reads nothing" where nothing is.
+    """Whether a single head carries what is read; "not below the floor" where nothing is.
 
     "confirmed" if the error is below the floor, comes back to it or above without the head, and
     stays below without another one.
@@ -268,7 +269,7 @@ def head_verdicts(trainings):
     def judge(content):
         whole, one, *_ = content["ablation"]["rows"]
         if below_floor(whole["finders"]) != "confirmed":
-            return "reads nothing"
+            return "not below the floor"
         if below_floor(one["finders"]) == "confirmed":  # still below
             return "refuted"
         return "confirmed" if below_floor(one["others"]) == "confirmed" else "undecided"

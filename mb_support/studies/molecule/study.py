@@ -189,9 +189,10 @@ def score_table(kept):
 
 
 def over_trainings(kept, score):
-    """Mean of a score over trainings, and its standard error over them."""
-    values = [content["judged"][score][0] for content in kept["trainings"].values()]
-    return mean_with_error(values) if len(values) > 1 else (values[0], float("nan"))
+    """Mean of a score over trainings, and its standard error: over windows, and over trainings."""
+    values, errors = zip(*(c["judged"][score] for c in kept["trainings"].values()), strict=True)
+    scatter = mean_with_error(values)[1] if len(values) > 1 else 0.0
+    return float(np.mean(values)), float(np.hypot(np.mean(errors), scatter))
 
 
 def time_table(kept, lag_times=(0.4, 3.2, 25.6)):

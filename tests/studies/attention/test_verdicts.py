@@ -105,12 +105,12 @@ def test_a_verdict_follows_from_the_interval(interval, verdict):
 def test_errors_over_trajectories_and_range_over_trainings_are_told_apart():
     rng = np.random.default_rng(0)
     values = [1.0 + 0.1 * rng.normal(size=400), 2.0 + 0.1 * rng.normal(size=400)]
-    mean, error, low, high = map(float, re.findall(r"[0-9.]+", vs.spread_text(values)))
+    mean, from_, to, low, high = map(float, re.findall(r"[0-9.]+", vs.spread_text(values)))
     agree([mean, low, high], [1.5, 1, 2], atol=0.02)
-    assert error == pytest.approx(1.96 * 0.1 / 20, rel=0.1)
-    assert vs.error_text([1.0, 2.0], 0.02) == "1.500 ± 0.020 (1.000 to 2.000)"
-    assert vs.error_text([1.0, 2.0], 2) == "1.5 ± 2.0 (1.0 to 2.0)", "digits it leaves"
-    assert vs.error_text([1.0], 0.2) == "1.00 ± 0.20"
+    assert (to - from_) / 2 == pytest.approx(1.96 * 0.1 / 20, rel=0.1)
+    assert vs.error_text([1.0, 2.0], 0.02) == "1.500 [1.480, 1.520] (1.000 to 2.000)"
+    assert vs.error_text([1.0, 2.0], 2) == "1.5 [-0.5, 3.5] (1.0 to 2.0)", "digits it leaves"
+    assert vs.error_text([1.0], 0.2) == "1.00 [0.80, 1.20]"
     assert tables.range_text([1.0, 2.0]) == "1.50 (1.00 to 2.00)"
     assert tables.range_text([1.0]) == "1.00 (1 seed)"
 
@@ -139,7 +139,7 @@ def test_tables_have_a_row_for_each_measure_training_or_section(results):
 def test_every_table_holds_for_a_size_with_one_training_and_says_so(results):
     one = {"small": {"small-3": results["small"]["small-3"]}}
     for table in (tables.measure_table(one, ["share"]), tables.layer_table(one)):
-        assert "±" in table.iloc[0, 0] and " to " not in table.iloc[0, 0]
+        assert "[" in table.iloc[0, 0] and " to " not in table.iloc[0, 0]
     few = np.min(one["small"]["small-3"]["trained"]["heads"]["head_targets"])
     words = tables.words(one)
     assert words["fewest_small"] == f"{few:.0f} (1 seed)"

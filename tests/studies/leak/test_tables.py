@@ -77,11 +77,11 @@ def test_a_size_reads_its_answer_if_all_its_trainings_do(insides, verdict):
 
 
 def test_texts_tell_trajectories_and_trainings_apart():
-    assert tables.spread_text([(0.2, 0.01), (0.4, 0.03)]) == "0.30 ± 0.04 (0.20 to 0.40)"
-    assert tables.spread_text([(0.2, 0.01)]) == "0.20 ± 0.02"
+    assert tables.spread_text([(0.2, 0.01), (0.4, 0.03)]) == "0.30 [0.26, 0.34] (0.20 to 0.40)"
+    assert tables.spread_text([(0.2, 0.01)]) == "0.20 [0.18, 0.22]"
     table = tables.length_table({"small": {0: training(0.5), 1: training(0.7)}})
     row = table.loc[("small", 201)]
-    assert row["error / floor, interior"] == "0.60 ± 0.02 (0.50 to 0.70)"
+    assert row["error / floor, interior"] == "0.60 [0.58, 0.62] (0.50 to 0.70)"
     assert row["trainings"] == 2 and row["trajectories"] == 50
 
 
@@ -115,8 +115,8 @@ def test_found_is_when_the_loss_first_lies_below_the_honest_floor():
     table = tables.when_table({"small": {0: found, 1: never}, "large": {0: never}}, FLOORS)
     row = table.loc[("small", 16)]
     assert row["that find it"] == "1 of 2" and row["reader / honest"] == "0.100"
-    assert row["lowest / honest"] == "0.70 ± 0.01 (0.20 to 1.20)"
-    assert table.loc[("small", 32), "last / honest"] == "0.85 ± 0.00 (0.20 to 1.50)"
+    assert row["lowest / honest"] == "0.70 [0.69, 0.71] (0.20 to 1.20)"
+    assert table.loc[("small", 32), "last / honest"] == "0.85 [0.85, 0.85] (0.20 to 1.50)"
     assert table.loc[("large", 16), "after (thousands)"] == "never"
     assert tables.windows_of({0: found}) == [16, 32]
 
@@ -126,7 +126,7 @@ def test_more_came_through_the_frame_than_otherwise():
     assert tables.main_path({"small": {0: training(1.1)}}) == {"small": "refuted"}
     assert tables.main_path({"small": {0: training(1.0)}}) == {"small": "undecided"}
     table = tables.path_table({"large": {0: training(0.2)}})
-    assert table.loc[("large", 201), "seen in the frame"] == "0.800 ± 0.020"
+    assert table.loc[("large", 201), "seen in the frame"] == "0.800 [0.780, 0.820]"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_more_came_through_the_frame_than_otherwise():
         (dict(inside=0.2, without=1.5, other=0.2), "confirmed"),
         (dict(inside=0.2, without=0.3, other=0.2), "refuted"),
         (dict(inside=0.2, without=1.5, other=1.5), "undecided"),
-        (dict(inside=1.0, without=1.5, other=1.0), "reads nothing"),
+        (dict(inside=1.0, without=1.5, other=1.0), "not below the floor"),
     ],
 )
 def test_one_head_does_it_if_the_error_comes_back_without_it_alone(settings, verdict):
@@ -143,7 +143,7 @@ def test_one_head_does_it_if_the_error_comes_back_without_it_alone(settings, ver
     assert tables.head_verdicts(found) == {"large": verdict}
     row = tables.head_table(found).loc["large-1"]
     assert row["head"] == "layer 1, head 2" and row["weight, 201 frames (n = 5)"].startswith(
-        "0.90 ±"
+        "0.90 ["
     )
     assert row["of the next head"] == "0.10"
 
@@ -183,21 +183,24 @@ def test_variants_are_judged_at_the_end_of_all_their_trainings():
     assert tables.variants_below_floor(found) == verdicts
     assert set(tables.variants_below_floor(found, "last").values()) == {"refuted"}
     table = tables.variant_table(found)
-    assert table.loc["bidirectional", "error / floor, interior"] == "0.850 ± 0.020 (0.800 to 0.900)"
+    assert (
+        table.loc["bidirectional", "error / floor, interior"]
+        == "0.850 [0.830, 0.870] (0.800 to 0.900)"
+    )
     assert table.loc["bidirectional", ["trainings", "trajectories"]].tolist() == [2, 50]
 
 
 def test_a_size_trained_once_says_so():
     trainings = {"large": {0: training(0.2)}}
     assert in_words(tables.reads_next_frame(trainings), trainings) == "confirmed: large (1 seed)"
-    assert tables.full_length_in_words(trainings, "last") == "large (1 seed) 1.10 ± 0.02"
+    assert tables.full_length_in_words(trainings, "last") == "large (1 seed) 1.10 [1.08, 1.12]"
     summaries = {"inside": summary(0.2) | {"exact": [1.0, 0.1]}}
     table = tables.summary_table(summaries, 50)
     assert table.loc["inside"].tolist() == [
-        "0.200 ± 0.020",
-        "1.000 ± 0.200",
-        "0.200 ± 0.020",
-        "0.800 ± 0.020",
+        "0.200 [0.180, 0.220]",
+        "1.000 [0.800, 1.200]",
+        "0.200 [0.180, 0.220]",
+        "0.800 [0.780, 0.820]",
         50,
     ]
 
@@ -241,5 +244,7 @@ def test_words_for_the_prose_are_of_all_sizes():
     trainings = {"small": {0: training(1.1)}, "large": {0: training(0.2, misses=0.8)}}
     found = tables.words(trainings, {"bidirectional": [curve(2, 0.9)]})
     assert found["verdicts"] == "refuted: small (1 seed); confirmed: large (1 seed)"
-    assert found["head_verdicts"] == "reads nothing: small (1 seed); confirmed: large (1 seed)"
+    assert (
+        found["head_verdicts"] == "not below the floor: small (1 seed); confirmed: large (1 seed)"
+    )
     assert found["below_floor"] == "confirmed: bidirectional (1 seed)"
