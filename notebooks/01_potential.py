@@ -330,8 +330,8 @@ plt.show()
 #
 # ## Takeaway
 #
-# The two-dimensional problem has exact answers to every question asked in this book, from a sparse
-# matrix, converged in the grid step, and in agreement with published values. The default regime has
+# The two-dimensional problem has exact answers to most questions of this book on overdamped dynamics,
+# from a sparse matrix, converged in the grid step, and in agreement with published values. The default regime has
 # one slow process, about as slow as a trajectory is long; the wild one has none. One frame ahead,
 # {glue:text}`potential_noise_share:.0f` per cent of the mean squared displacement is noise that no
 # forecaster can know. A slice from the middle of a trajectory cannot

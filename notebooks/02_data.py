@@ -68,18 +68,19 @@ print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 # interruption.
 #
 # The poster gives no temperature, time step or length. Those below are this book's. `metastable` is
-# the default: the field's usual temperature, and a frame about as often as a particle forgets where
-# in its valley it was. `fine` is the same dynamics with four times as many frames. `wild` has the
+# the default: a temperature that is common in papers on this potential, and frames so far apart that a
+# particle has mostly forgotten where in its valley it was. `fine` is the same dynamics with four times as many frames. `wild` has the
 # temperature and the diffusion constant of the author's data file. `underdamped` has momenta, of
-# which frames tell nothing. {numref}`fig-data-traces` shows a trajectory of three of them.
+# which frames tell nothing; its mass is one, its friction ten, and $D$ that of a free particle. {numref}`fig-data-traces` shows a trajectory of three of them.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 for name, regime in REGIMES.items():
     print(
-        f"{name:12s} kT = {1 / regime.beta:6.1f}  dt = {regime.dt:g}  frame every"
-        f" {regime.frame_time:g}  {regime.n_frames:4d} frames  length {regime.total_time:.3g}"
-        f"  {regime.integrator}"
+        f"{name:12s} kT = {1 / regime.beta:6.1f}"
+        f"  D = {1 / (regime.beta * regime.mass * regime.friction_rate):g}  dt = {regime.dt:g}"
+        f"  frame every {regime.frame_time:g}  {regime.n_frames:4d} frames"
+        f"  length {regime.total_time:.3g}  {regime.integrator}"
     )
 
 # %% mystnb={"figure": {"name": "fig-data-traces", "caption": "One trajectory of each of three regimes, its coordinate x against time, coloured by the state of each frame (blue: A, vermillion: B). The metastable one rests in a valley, the wild one knows none, the underdamped one rings."}, "image": {"alt": "Three time series. The first stays around one level for long, the second jumps wildly between both colours, the third oscillates around one level.", "classes": "dark-light"}}

@@ -107,7 +107,7 @@ plt.show()
 # last frame: the *error saved* is one minus the ratio of mean squared errors on the same
 # trajectories. Windows of several lengths end in the same frame.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; nothing can lie above it but by chance. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; it knows raw positions, which a model has to infer from its window, so that short windows may leave less. Bars and band mean different things and are not to be compared. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
 plots.plot_saved(measured.windows, tables.saved(trainings, exact), tables.exact_saved(exact))
 plt.show()
 
@@ -121,9 +121,9 @@ tables.saved_table(trainings, exact)
 # %% [markdown]
 # A negative number is a forecast worse than the frame it was given. One reason may be the loss. It
 # averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame
-# in a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do.
-# Such a model has learned to copy a frame that is missing at the last position. Another reason may be
-# the unit. The loss counts errors in standard deviations of the window; in a window that has seen both
+# in a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do;
+# they have learned to copy a frame that is missing at the last position. Models that do not read must
+# fall short for other reasons, of which none was tested. One may be the unit. The loss counts errors in standard deviations of the window; in a window that has seen both
 # valleys these are large, and an error inside one valley counts little. Long windows more often hold
 # both valleys.
 #
@@ -231,8 +231,8 @@ for key, value in tables.words(trainings, exact).items():
 # %% [markdown]
 # ## Takeaway
 #
-# - The poster's procedure works as a mechanism: models of every size continue any prompt. Nothing keeps
-#   them on the map. Shares of long continuations that leave it: {glue:text}`generation_runaways:s`.
+# - The poster's procedure works as a mechanism: models of every size continue any prompt. Shares of
+#   long continuations that leave the map: {glue:text}`generation_runaways:s`.
 # - A forecast has to be compared with the last frame and with the exact mean. The first step saves
 #   {glue:text}`generation_skills:s`, where {glue:text}`generation_exact_skill:.2f` can be had.
 # - Several frames per step buy speed with outputs that belong to the prompt: the livelier curves are

@@ -65,7 +65,7 @@ plt.show()
 # ours. Each row is the mean over the trainings of a size, with its 95% interval over both sources of chance:
 # which trajectories were drawn, and which seed a training had. The last column says "confirmed" where the
 # interval lies above the poster's figure, "refuted" where it lies below, "undecided" where it holds the figure.
-# Rows "fixed set" were trained on a fixed set with dropout, as the poster describes ({doc}`04_training`).
+# Rows "fixed set" were trained on a fixed set with dropout, much as the author's script does ({doc}`04_training`).
 
 # %% tags=["hide-input"]
 study.table()
@@ -88,7 +88,9 @@ print("accuracy grows -", verdicts_in_words(growth["larger"]))
 study.scatter_table()
 
 # %% [markdown]
-# From one size to the next, on the same trajectories:
+# From one size to the next, on the same trajectories. The sizes were shown different numbers of
+# trajectories, and longer trainings may give more ({doc}`04_training` shows it for the small model): so
+# this compares three trainings as they are, and not what size alone does.
 
 # %% tags=["hide-input"]
 difference_table(growth)
@@ -110,16 +112,16 @@ for size, n in zip(settings.sizes, settings.n_classified, strict=True):
 #
 # Boosted trees and logistic regression see hand-made features of the standardised trajectory: early
 # frames, means of ten parts, quantiles, autocorrelations
-# (`mb_support.studies.classification.baselines`). They were fitted to 100,000 trajectories, fewer than any
-# model has seen, and to a hundredth of that. Two rules need no fitting: whether the first frame, less the
+# (`mb_support.studies.classification.baselines`). They were fitted to 100,000 whole trajectories, fewer
+# than any model has seen but with as many frames or more, and to a hundredth of that. Two rules need no fitting: whether the first frame, less the
 # mean of all, lies to the upper left; and always the more frequent state. Intervals are over trajectories.
 
 # %% tags=["hide-input"]
 study.baseline_table()
 
 # %% [markdown]
-# Fitted to 100,000 trajectories, the trees are right for {glue:text}`classification_trees_value:.3f`. Is a
-# transformer better than that? {glue:text}`classification_trees:s`.
+# Fitted to 100,000 trajectories, the trees are right for {glue:text}`classification_trees_value:.3f`. A
+# transformer is better: {glue:text}`classification_trees:s`.
 
 # %% tags=["hide-input"]
 difference_table(study.over_trees())
@@ -228,8 +230,8 @@ glue("classification_compared", n_compared, display=False)
 # frame 0, and count how often the model gives the state of the slice's *own* first frame
 # ({numref}`fig-classification-causes`):
 #
-# $$ 1 - a_y(t) = \underbrace{1 - a_\mathrm{own}(0)}_{\text{slice too short}}
-# + \underbrace{a_\mathrm{own}(0) - a_\mathrm{own}(t)}_{\text{relaxation out of view}}
+# $$ 1 - a_y(t) = \underbrace{1 - a_\mathrm{own}(0)}_{\text{missed from frame 0}}
+# + \underbrace{a_\mathrm{own}(0) - a_\mathrm{own}(t)}_{\text{change at a later start}}
 # + \underbrace{a_\mathrm{own}(t) - a_y(t)}_{\text{moved on}} . $$ (eq-classification-causes)
 
 # %% mystnb={"figure": {"name": "fig-classification-causes", "caption": "Error of small models on slices of 128 frames, split into its three parts: in metastable the committed one, in wild the one trained for it; 1000 trajectories each. Horizontal marks: the whole error, the sum of the parts. Crosses: the least error that the exact dynamics allows. Standard errors of a share of 1000: at most 0.016. A part below zero makes the task easier."}, "image": {"alt": "Stacked bars of the causes of error against the first frame of the slice, with the least possible error as crosses.", "classes": "dark-light"}} tags=["hide-input"]
@@ -244,14 +246,16 @@ plt.show()
 # %%
 # NBVAL_CHECK_OUTPUT
 at_late = {r: d.causes(length).set_index("start").loc[late[r]] for r, d in declines.items()}
-parts = {"short": "slice too short", "view": "relaxation out of view", "moved": "moved on"}
+parts = {"short": "missed from frame 0", "view": "change at a later start", "moved": "moved on"}
 print(pd.DataFrame(at_late).rename(index=parts).round(2).to_string())
 
 # %% [markdown]
-# The first part is what short slices leave open, and what a model loses on them that was last trained on
-# whole trajectories. Each column is a late slice, much earlier in `wild` than in `metastable`. Where the
-# second part is below zero, a settled particle tells its state *more* readily than one that starts on a
-# hillside or near the ridge.
+# The first part is how often the model misses the state of the first frame of a slice from frame 0: what
+# so short a slice leaves open, and what a model loses on it that was last trained on whole trajectories.
+# The second is how that changes when the slice begins later. Where it is below zero, a settled particle
+# tells its own state *more* readily than one that starts on a hillside or near the ridge; the sum of both
+# is what is missed of a late slice's own state. Each column is a late slice, much earlier in `wild` than in
+# `metastable`.
 #
 # (section-classification-readings)=
 # ## What the poster's table can mean
@@ -284,8 +288,9 @@ for key, value in readings.words(possible, ours).items():
 # {glue:text}`classification_wild_small:.3f`. In `easy_starts` they reach
 # {glue:text}`classification_easy_ceiling:.3f` and {glue:text}`classification_easy_small:.3f`. So an accuracy
 # by itself says little of a classifier: the starts, the temperature and the frame that is named decide
-# more than the number of its parameters does. For the poster's largest figure the labelled frame has
-# to be in view, and the temperature has to be lower than in `wild`.
+# more than the number of its parameters does. If the poster's data are like `wild`, with starts all over
+# our box and the first frame's label, its largest figure is out of reach; then its label or its starts were
+# others.
 #
 # ## Data that a model was not trained for
 #
@@ -293,23 +298,27 @@ for key, value in readings.words(possible, ours).items():
 # the other data, and are asked for the state of the last frame. For that they are shown the frames as they
 # are, and in reverse order: in equilibrium a trajectory run backwards is as likely as forwards, and the
 # first frame of the reversed one would be told as well. But ours start out of equilibrium, and a relaxation
-# in reverse is a pattern that the model has never seen. Does it hurt? (Intervals over trajectories.)
+# in reverse is a pattern that the model has never seen. (Intervals over trajectories.)
 
 # %% tags=["hide-input"]
 readings.elsewhere(study)
 
 # %% [markdown]
+# Backwards, the state of the last frame is told nearly always in `metastable` and `easy_starts`; as they
+# are, much less often, as the model was asked for the first. In `wild` it hardly does better than chance.
+#
 # ## Takeaway
 #
-# - Training reaches {glue:text}`classification_accuracies:s`. The poster's figures:
-#   {glue:text}`classification_verdicts:s`. The ceiling is {glue:text}`classification_ceiling:.3f`; the
-#   difference to the observer's guesses is {glue:text}`classification_behind:s`.
-# - Does accuracy grow with size? {glue:text}`classification_growth:s`. Does it beat boosted trees on
-#   hand-made features? {glue:text}`classification_trees:s`.
+# - Training reaches {glue:text}`classification_accuracies:s`. As accurate as the poster's, on our data:
+#   {glue:text}`classification_verdicts:s`. The ceiling is {glue:text}`classification_ceiling:.3f`. On the
+#   trajectories that the observer has seen, the models stay behind its guesses by
+#   {glue:text}`classification_behind:s`.
+# - More accurate with size: {glue:text}`classification_growth:s`. Better than boosted trees on hand-made
+#   features: {glue:text}`classification_trees:s`.
 # - Most of what is missed are trajectories that start near the ridge, or hardly visited the state
 #   that they are named after ({numref}`fig-classification-errors`).
 # - The exact limit falls with the start of the slice, because the particle moves on
-#   ({numref}`fig-classification-causes`, small models). Do the models fall too?
+#   ({numref}`fig-classification-causes`, small models). The models fall too:
 #   {glue:text}`classification_decline:s`.
 # - Which figures are possible at all depends on starts, temperature and labelled frame
 #   ({numref}`fig-classification-readings`).

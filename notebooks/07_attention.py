@@ -146,7 +146,7 @@ glue("attention_explorer", explore_attention(path, looks, queries // 5, names, l
 # In {numref}`fig-attention-windows` layers and heads are averaged, near the start, the middle and
 # the end of the trajectory.
 
-# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over all layers and heads in windows of one hundred frames of the same trajectory, named by their frames; on the right the middle one before training. Local blocks would be orange squares on the diagonal. There are none; medium and large have a thin line beside the diagonal: heads that look at the next frame."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over all layers and heads in windows of one hundred frames of the same trajectory, named by their frames; on the right the middle one before training. Local blocks would be orange squares on the diagonal. On average there are none. A thin line beside the diagonal is from heads that look at the next frame."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 maps, names = curves.window_maps(models, x[moving], measured.section)
 figsize = figure_size(1.0, 0.06 + 0.23 * len(models))
 axes = plt.subplots(len(models), 4, figsize=figsize, squeeze=False)[1]
@@ -161,12 +161,12 @@ plt.show()
 # distance, is it larger on one side? {numref}`fig-attention-difference` is over all sub-sections,
 # {numref}`fig-attention-sections` for each of them.
 
-# %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections of one hundred frames, averaged over layers, heads and sub-sections; right, the nearest frames. One line a training, with 95% bands over 64 trajectories; black: uniform. Two things are learned: medium and large look at the next frame (difference 1), and all sizes look at the start of the trajectory, the only frame far back that counts (left edge)."}, "image": {"alt": "Two panels of curves of mean attention weight against time difference for each training and its untrained control, with the uniform value as a line.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections of one hundred frames, averaged over layers, heads and sub-sections; right, the nearest frames. One line a training, with 95% bands over 64 trajectories; black: uniform. A peak at difference 1 is from heads that look at the next frame; the rise at the left edge is the start of the trajectory, the only frame far back that counts."}, "image": {"alt": "Two panels of curves of mean attention weight against time difference for each training and its untrained control, with the uniform value as a line.", "classes": "dark-light"}} tags=["hide-input"]
 axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5), sharey=True)[1]
 plots.plot_by_difference(curves.bands(kept, "profile"), axes)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for the largest model, sub-section by sub-section (frames above each panel; one training, 95% band over 64 trajectories). The first sub-section leans most: to the past, towards the start of the trajectory. Everywhere else little is learned beyond the next frame."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for the largest model shown, sub-section by sub-section (frames above each panel; one line a training, 95% bands over 64 trajectories). The first sub-section leans most: to the past, towards the start of the trajectory. Everywhere else little is learned."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
 profiles = curves.bands({largest: kept[largest]}, "section_profiles")
 figsize = figure_size(1.0, 0.6)
 axes = plt.subplots(2, 3, figsize=figsize, sharex=True, sharey=True)[1]
@@ -399,7 +399,7 @@ tables.experiment_costs(kept)
 # ({numref}`fig-attention-ablation`). The derivative with respect to a factor on the head's output
 # {cite}`michel2019` predicts it to first order without any ablation.
 
-# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Committed small model: increase of the trajectory loss (top) and of the cross-entropy (bottom) when one head is silenced, mean over 64 trajectories. Bars are 95% intervals; hollow: not told from zero. Many heads serve the next frame; no single one is needed for the state."}, "image": {"alt": "Two panels of points with intervals, the loss increase for each head of each layer.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Committed small model: increase of the trajectory loss (top) and of the cross-entropy (bottom) when one head is silenced, mean over 64 trajectories. Bars are 95% intervals; hollow: not told from zero. Many heads serve the next frame. For the state, no single head's effect can be told from zero with so few trajectories."}, "image": {"alt": "Two panels of points with intervals, the loss increase for each head of each layer.", "classes": "dark-light"}} tags=["hide-input"]
 effects = kept[first_size][checkpoint_training(first_size)]["small_heads"]
 axes = plt.subplots(2, 1, figsize=figure_size(1.0, 0.6), sharex=True)[1]
 plots.plot_head_effects(*(np.array(effects[key]) for key in ("mean", "se")), axes)
@@ -425,8 +425,8 @@ tables.layer_table(kept)
 # - *All others attend to them*: {glue:text}`attention_verdicts_all_others_attend_to_them:s`. But so it is
 #   in random networks, where the shares of frames that do are {glue:text}`attention_readers_untrained:s`.
 # - *Future and past* are attended to alike on the whole: {glue:text}`attention_verdicts_future_and_past_alike:s`. In
-#   each sub-section: {glue:text}`attention_verdicts_alike_in_each_sub-section:s`. Training makes heads that look at the first
-#   frame ({glue:text}`attention_first_frame_heads:s`) and, in larger models, at the next ({glue:text}`attention_next_frame_heads:s`).
+#   each sub-section: {glue:text}`attention_verdicts_alike_in_each_sub-section:s`. Trainings in which a head looks at the
+#   first frame: {glue:text}`attention_first_frame_heads:s`; at the next: {glue:text}`attention_next_frame_heads:s`.
 # - *No blocks in time*: {glue:text}`attention_verdicts_no_local_blocks:s`; the second table judges norm-weighted attention. Blocks of states are
 #   absent from the mean over heads ({glue:text}`attention_verdicts_attention_does_not_follow_states:s`) but not from single heads: that heads do not follow states is
 #   {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.

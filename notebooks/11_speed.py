@@ -141,7 +141,7 @@ plt.show()
 # ## Processes, threads and generation
 #
 # Two processes that share a batch (`torchrun`, gloo) follow the same loss curve as one, and so do
-# two threads; the table says what they gain or lose. Generation slides a window over its own
+# two threads. On two cores two processes gain nothing: see the table. Generation slides a window over its own
 # predictions, one frame at a time: each frame costs a pass over a whole window, however many frames
 # have been made.
 

@@ -17,8 +17,8 @@ from .style import (
 
 #: Colour and name of the parts of `slices.causes_of_decline`: no colour means anything else.
 CAUSES = {
-    "short": ("#BDBDBD", "slice too short"),
-    "view": (PALETTE["yellow"], "relaxation out of view"),
+    "short": ("#BDBDBD", "missed from frame 0"),
+    "view": (PALETTE["yellow"], "change at a later start"),
     "moved": (PALETTE["orange"], "particle moved on"),
 }
 
