@@ -172,9 +172,12 @@
     const height = top + rows.length * (high + gap) + 36;
     const brush = prepared(canvas, width, height), n = frames.length / 2;
     const step = (width - left - 8) / n, nShown = n - nHidden;
+    const ratio = canvas.width / width; // columns end at pixels, else seams show
+    const edge = (frame) => Math.round((left + frame * step) * ratio) / ratio;
     const column = (frame, row, color) => {
+      const wide = Math.max(edge(frame + 1) - edge(frame), 1 / ratio);
       brush.fillStyle = color;
-      brush.fillRect(left + frame * step, top + row * (high + gap), step + 0.5, high);
+      brush.fillRect(edge(frame), top + row * (high + gap), wide, high);
     };
     for (let k = 0; k < n; k++) {
       brush.globalAlpha = k < nHidden ? 0.3 : 1;

@@ -56,7 +56,7 @@
     setBar("model", reading && reading.probabilities[1]);
     setBar("posterior", posterior(state.hiddenIndex, ...first));
     setBar("committor", committor(...start));
-    const cut = nHidden() ? `${nHidden()} of the first frames hidden` : "nothing hidden";
+    const cut = ["nothing hidden", "first frame hidden"][nHidden()] ?? `first ${nHidden()} frames hidden`;
     part("hidden-value").textContent = cut;
     part("hidden").setAttribute("aria-valuetext", cut);
     const place = start.map((value) => value.toFixed(2)).join(", ").replaceAll("-", "−");
