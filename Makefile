@@ -63,6 +63,10 @@ molecule: $(READY)  ## simulate the molecule and measure it anew (an hour or mor
 	@$(RUN) -m mb_support.studies molecule
 	@echo "Results: $(CURDIR)/results/molecule"
 
+explorable: $(READY)  ## what the explorable page ships, after checkpoints/small changed
+	@$(RUN) -c "import onnx, onnxscript" 2>/dev/null || $(RUN) -m pip install onnx onnxscript
+	@$(RUN) tools/explorable_files.py
+
 readme-figure: $(READY)  ## the figure of README.md, from the chapters as last executed
 	@$(RUN) tools/readme_figure.py
 
@@ -78,4 +82,4 @@ clean:  ## remove what make built; keeps .venv, interrupted trainings and notebo
 	@rm -rf mb_support/__pycache__ "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark molecule reference readme-figure notebooks-branch lock clean
+.PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark molecule explorable reference readme-figure notebooks-branch lock clean
