@@ -116,7 +116,7 @@ study.time_table(kept)
 # model's committor explains a share of {glue:text}`molecule_shots_explained:s` of the variance of
 # the molecule's ({numref}`fig-molecule-committor`).
 
-# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with binomial standard errors."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with 95% intervals (Wilson)."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 plots.plot_committor(kept["torus"], kept["shooting"], axes[0])
 plots.plot_shots(kept["shooting"], axes[1])

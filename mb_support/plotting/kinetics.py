@@ -53,13 +53,14 @@ def plot_verdicts(parts, exact, tolerance, axes=None):
         for row, name in enumerate(rows):
             _, color, marker = GENERATORS[name]
             _plot_ratio(ax, row, parts[name][quantity], exact[quantity], color, marker)
-        ax.set(xscale="log", xlim=(_LOWEST, _HIGHEST), xlabel="estimated / exact")
+        ax.set(xscale="log", xlim=(_LOWEST, _HIGHEST))
         ax.set_title(title.replace("mean passage time", "passage,"), fontsize="small")
         ax.set_xticks([0.5, 1, 2], ["½", "1", "2"])
         ax.minorticks_off()
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(rows)), [GENERATORS[name][0] for name in rows])
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    axes[0].figure.supxlabel("estimated / exact", fontsize="medium")
     return axes
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..statistics import wilson_interval
 from .style import (
     ATTENTION_CMAP,
     COMMITTOR_CMAP,
@@ -82,12 +83,13 @@ def plot_committor(torus, shots=None, ax=None):
 
 
 def plot_shots(shots, ax=None):
-    """Share of shots that reach beta first against the model's committor, with binomial errors."""
+    """Share of shots that reach beta first against the model's committor, with 95% intervals."""
     ax = axes_or_new(ax, width=0.5, aspect=0.9)
     reached = np.array(shots["reached"])
     n = np.maximum(reached.sum(axis=1), 1)
     share = reached[:, 1] / n
-    error = np.sqrt(share * (1 - share) / n)
+    intervals = np.array([wilson_interval(*pair) for pair in zip(reached[:, 1], n, strict=True)])
+    error = np.abs(intervals.T - share)
     ax.plot([0, 1], [0, 1], color=REFERENCE_COLOR, lw=1.2)
     ax.errorbar(
         shots["committor"], share, error, color=MODEL_COLOR, marker="o", ms=3, ls="", lw=0.6
