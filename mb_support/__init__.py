@@ -6,7 +6,7 @@ only from those before it. Names are loaded on first use, so importing the packa
 nothing and has no side effect.
 """
 
-from .files.faces import handed_on
+from .files.lazy_names import handed_on
 
 # Not lazy: the function `potential` must win over the submodule of the same name.
 from .potential import MINIMA, MUELLER_BROWN, SADDLES, Potential, force, potential

@@ -35,10 +35,10 @@ from mb_support.plotting.interactive import explore_attention
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.states import assign_states
 from mb_support.studies.attention import curves, study, tables
+from mb_support.studies.attention.all_measures import measure
 from mb_support.studies.attention.maps import attention_maps
 from mb_support.studies.attention.verdicts import verdicts
-from mb_support.studies.attention.weights import measure
-from mb_support.studies.measured import checkpoint_training
+from mb_support.studies.kept_results import checkpoint_training
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"

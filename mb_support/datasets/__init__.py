@@ -1,6 +1,6 @@
 """Labelled trajectories: sets, fresh streams, and stores larger than memory."""
 
-from ..files.faces import handed_on
+from ..files.lazy_names import handed_on
 
 _PUBLIC = {
     "sets": [

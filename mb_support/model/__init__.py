@@ -1,6 +1,6 @@
 """The encoder and its two heads, losses, the causal variant, checkpoints, inference."""
 
-from ..files.faces import handed_on
+from ..files.lazy_names import handed_on
 
 _PUBLIC = {
     "settings": ["SIZES", "TrajectoryConfig"],

@@ -1,8 +1,8 @@
 """Potentials: Müller and Brown's, others, and one's own."""
 
+from .base import Potential
 from .examples import double_well, four_wells, torus
 from .mueller_brown import MINIMA, MUELLER_BROWN, SADDLES, force, potential
-from .surface import Potential
 
 __all__ = [
     "MINIMA",

@@ -2,7 +2,7 @@
 
 import math
 
-from .surface import Potential
+from .base import Potential
 
 
 def double_well(barrier=5.0, stiffness=10.0):

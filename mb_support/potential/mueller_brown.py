@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from ..checks import checked_positions
-from .surface import Potential, largest_curvature
+from .base import Potential, largest_curvature
 
 #: Parameters of the four Gaussian terms, Müller and Brown (1979), Fig. 1 and its caption.
 AMPLITUDE = np.array([-200.0, -100.0, -170.0, 15.0])

@@ -1,6 +1,6 @@
 """Exact answers: the grid solver, and what it knows of passages and of the next frame."""
 
-from ..files.faces import handed_on
+from ..files.lazy_names import handed_on
 
 _PUBLIC = {
     "solver": ["GridSolver"],

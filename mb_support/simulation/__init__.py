@@ -1,6 +1,6 @@
 """Langevin dynamics: settings, starts, trajectories, passages."""
 
-from ..files.faces import handed_on
+from ..files.lazy_names import handed_on
 
 _PUBLIC = {
     "settings": ["SimulationConfig", "REGIMES"],

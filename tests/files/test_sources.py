@@ -39,7 +39,7 @@ def edit(package, name):
         ("simulation/random_numbers", "simulation.kernels"),
         ("compiled", "simulation.kernels"),
         ("potential/mueller_brown", "simulation"),
-        ("potential/surface", "simulation.langevin"),
+        ("potential/base", "simulation.langevin"),
         ("simulation/kernels", "simulation.passages"),
         ("reference/grid", "reference.solver"),
         ("reference/elimination", "reference.solver"),

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...states import assign_states
 from ...statistics import bootstrap_mean
-from ..measured import checkpoint_training
+from ..kept_results import checkpoint_training
 from .maps import attention_maps
 from .study import untrained
 from .tables import EXPERIMENTS

@@ -18,10 +18,10 @@ from ...model.inference import checkpoint_sizes
 from ...states import assign_states
 from ...training.recipes import trainings
 from ...training.run import new_model
-from ..measured import checkpoint_training, load_measured, load_training, trained_names
+from ..kept_results import checkpoint_training, load_measured, load_training, trained_names
+from .all_measures import measure
 from .importance import agreement, deletions, gradient_importance, silenced
 from .measures import kept_measures
-from .weights import measure
 
 RESULTS = paths.RESULTS / "attention"
 #: Digits to which results are kept.

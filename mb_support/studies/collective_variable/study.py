@@ -21,7 +21,7 @@ from ...simulation.langevin import simulate
 from ...states import assign_states
 from ...training.recipes import trainings
 from ...training.run import new_model
-from ..measured import load_training, trained_names
+from ..kept_results import load_training, trained_names
 from . import variational
 from .baselines import baselines
 from .frames import ExactFields, encode_frames, exact_committor, is_in_transition, pick_frames

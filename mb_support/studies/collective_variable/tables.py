@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from ...files import paths
-from ..measured import load_measured, load_part
+from ..kept_results import load_measured, load_part
 from .scores import REGIONS, Bootstrap, calibration_curve
 
 CHAPTER = "collective_variable"

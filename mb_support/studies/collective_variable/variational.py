@@ -21,7 +21,7 @@ from ...files.results import keep, rounded
 from ...potential import SADDLES, potential
 from ...reference.solver import GridSolver
 from ...states import DISK_A, DISK_B
-from ..measured import load_part
+from ..kept_results import load_part
 from .frames import is_in_transition, within
 
 CHAPTER = "collective_variable"

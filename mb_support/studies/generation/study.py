@@ -18,7 +18,7 @@ from ...model.settings import SIZES
 from ...reference.forecast import exact_forecast
 from ...reference.solver import GridSolver
 from ...simulation.settings import REGIMES
-from ..measured import load_measured, load_part, load_training, trained_names
+from ..kept_results import load_measured, load_part, load_training, trained_names
 from .continuations import echo, how_they_end, one_step_forecasts, squared_errors
 
 RESULTS = paths.RESULTS / "generation"

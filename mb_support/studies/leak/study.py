@@ -12,7 +12,7 @@ from ...files import paths
 from ...files.results import keep, rounded
 from ...model.inference import load_checkpoint
 from ...statistics import mean_with_error
-from ..measured import load_measured, load_part, load_training, trained_names
+from ..kept_results import load_measured, load_part, load_training, trained_names
 from .errors import (
     N_RELAX,
     ExactNextFrame,

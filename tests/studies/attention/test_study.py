@@ -9,9 +9,9 @@ from tiny_models import agree, make_model
 
 from mb_support.model import TrajectoryTransformer, weights_digest
 from mb_support.states import assign_states
-from mb_support.studies import measured as at_hand
+from mb_support.studies import kept_results as at_hand
 from mb_support.studies.attention import study
-from mb_support.studies.attention.weights import measure
+from mb_support.studies.attention.all_measures import measure
 
 SETTINGS = study.AttentionMeasurement(
     n_trajectories=6, n_both=3, n_frames=61, section=20, n_pieces=5, n_removed=(3, 20),

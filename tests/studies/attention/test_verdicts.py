@@ -13,7 +13,7 @@ from mb_support.studies.attention import curves, study, tables
 from mb_support.studies.attention import measures as am
 from mb_support.studies.attention import verdicts as vs
 from mb_support.studies.attention.maps import attention_maps
-from mb_support.studies.measured import checkpoint_training
+from mb_support.studies.kept_results import checkpoint_training
 
 
 def kept_of(values, untrained=None, n=24, seed=0):

@@ -7,8 +7,8 @@ from tiny_models import agree, make_model, visits
 
 from mb_support.states import assign_states
 from mb_support.studies.attention import measures as am
+from mb_support.studies.attention.all_measures import measure
 from mb_support.studies.attention.maps import attention_layers, attention_maps
-from mb_support.studies.attention.weights import measure
 
 N_FRAMES, SECTION = 53, 20
 

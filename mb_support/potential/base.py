@@ -68,7 +68,7 @@ class Potential:
         if faster is not None and _agree(faster, self._force, inside):
             self._force = faster
         if minima is None:
-            minima = _landscape().found_minima(self)
+            minima = _stationary_points().found_minima(self)
         self._name_states(checked_positions(np.atleast_2d(minima), "minima"), states)
 
     def _lay_out(self, box, periodic, bounds):
@@ -132,15 +132,15 @@ class Potential:
     @cached_property
     def highest_pass(self):
         """Energy above which one can get from each minimum to each other."""
-        return _landscape().highest_pass(self)
+        return _stationary_points().highest_pass(self)
 
     def region(self, highest):
         """Corners of a box that holds the box of starts and all points of at most an energy."""
-        return _landscape().region(self, highest)
+        return _stationary_points().region(self, highest)
 
     def basins(self, positions):
         """Number of the minimum that steepest descent from (n, 2) positions leads to, (n,)."""
-        return _landscape().basins(self, positions)
+        return _stationary_points().basins(self, positions)
 
     def _check_period(self, inside):
         for axis in np.eye(2):
@@ -166,10 +166,10 @@ class Potential:
             )
 
 
-def _landscape():
-    from . import landscape  # it needs much of SciPy, which few need
+def _stationary_points():
+    from . import stationary_points  # it needs much of SciPy, which few need
 
-    return landscape
+    return stationary_points
 
 
 def largest_curvature(force, minima, shifts):
