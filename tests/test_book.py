@@ -117,6 +117,7 @@ def test_executed_notebooks_can_be_downloaded(name):
 
 def test_the_provenance_page_lists_every_chapter():
     text = page("book/provenance").get_text()
+    assert all(f"results/{name}" in text for name in ("attention", "kinetics", "trainings"))
     assert "smoke" in text
     links = {a["href"] for a in page("book/provenance").find_all("a", href=True)}
     assert {f"../notebooks/{name}.html" for name in NAMES} <= links

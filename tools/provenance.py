@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from chapters import chapter_names, record_path
+from chapters import ROOT, chapter_names, record_path
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "numba", "scikit-learn", "deeptime")
 PACKAGES += ("matplotlib", "jupyter-book", "Sphinx", "papermill", "jupytext")
@@ -33,6 +33,32 @@ def table(header, rows):
     """Rows as a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def kept_results(folder=ROOT / "results"):
+    """Rows of a table: what is kept, how many parts, on which machines and from which commits."""
+    rows = []
+    for name in sorted({path.relative_to(folder).parts[0] for path in folder.rglob("*.json")}):
+        top = folder / name
+        contents = [
+            json.loads(p.read_text()) for p in (top.rglob("*.json") if top.is_dir() else [top])
+        ]
+        records = [content.get("record", content) for content in contents]
+        made = {
+            key: ", ".join(sorted({str(r[key]) for r in records if isinstance(r.get(key), str)}))
+            for key in ("machine", "commit")
+        }
+        hours = sum(record.get("processor_time_s") or 0 for record in records) / 3600
+        rows.append(
+            (
+                f"`results/{name}`",
+                len(contents),
+                f"{hours:.1f}" if hours >= 0.05 else "–",
+                made["machine"],
+                made["commit"],
+            )
+        )
+    return rows
 
 
 def write_provenance(profile, site):
@@ -63,6 +89,8 @@ def write_provenance(profile, site):
     text = (
         f"Profile: `{profile}`. All chapters together took {total:.0f} s.\n\n"
         + table(("chapter", "parameters", "seconds", "finished", "commit"), rows)
+        + "\nWhat takes longer was measured before, and is kept:\n\n"
+        + table(("kept", "parts", "processor hours", "machines", "commits"), kept_results())
         + "\n"
         + table(("machine and software", "value"), machine)
     )
