@@ -138,9 +138,7 @@ def family_seed(family, index=0):
     """Seed number `index` of a family; `ValueError` for an unknown family or index."""
     if family not in SEED_FAMILIES:
         raise ValueError(f"unknown seed family {family!r}: choose one of {list(SEED_FAMILIES)}")
-    if not 0 <= index < 9_000:
-        raise ValueError(f"seed index must lie in 0..8999; got {index}")
-    return SEED_FAMILIES[family] + index
+    return SEED_FAMILIES[family] + checked_count("seed index", index, 0, 8_999)
 
 
 def regime_settings(regime):

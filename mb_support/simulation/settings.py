@@ -8,6 +8,7 @@ from ..potential import MUELLER_BROWN
 
 INTEGRATORS = ("overdamped", "leimkuhler_matthews", "underdamped")
 PRECISIONS = ("float32", "float64")
+_POSITIVE = ("beta", "dt", "mass")
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,19 @@ class SimulationConfig:
             )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {list(PRECISIONS)}; got {self.precision!r}")
-        checked_positive("beta", self.beta)
-        checked_positive("dt", self.dt)
-        checked_positive("mass", self.mass)
+        plain = {name: checked_positive(name, getattr(self, name)) for name in _POSITIVE}
         if self.friction is not None:
-            checked_positive("friction", self.friction, allow_zero=True)
+            plain["friction"] = checked_positive("friction", self.friction, allow_zero=True)
         if self.diffusion is not None:
-            checked_positive("diffusion", self.diffusion)
+            plain["diffusion"] = checked_positive("diffusion", self.diffusion)
         elif self.integrator != "underdamped":
             raise ValueError(f"diffusion must be a positive number for {self.integrator!r}")
         elif self.friction is None:
             raise ValueError("friction must be given where diffusion is None; both are None")
-        checked_count("stride", self.stride, 1, 10**9)
-        checked_count("n_frames", self.n_frames, 1, 10**9)
+        plain["stride"] = checked_count("stride", self.stride, 1, 10**9)
+        plain["n_frames"] = checked_count("n_frames", self.n_frames, 1, 10**9)
+        for name, value in plain.items():  # numbers of NumPy could not be written as JSON
+            object.__setattr__(self, name, value)
 
     def largest_dt(self, potential=MUELLER_BROWN):
         """Largest time step accepted in a potential, from its stiffest minimum.
