@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, fields
 
-from ..checks import checked_count, checked_positive
+from ..checks import Named, checked_count, checked_positive
 from ..potential import MUELLER_BROWN
 
 INTEGRATORS = ("overdamped", "leimkuhler_matthews", "underdamped")
@@ -139,11 +139,11 @@ class SimulationConfig:
 #: The regimes of the book. "underdamped" has the temperature of "metastable" and so little
 #: friction that the velocity outlives a frame: there positions alone are not Markov. "fine" is
 #: "metastable" with four times as many frames.
-REGIMES = {
-    "metastable": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=512),
-    "fine": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
-    "wild": SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=400, n_frames=256),
-    "underdamped": SimulationConfig(
+REGIMES = Named(
+    metastable=SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=512),
+    fine=SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
+    wild=SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=400, n_frames=256),
+    underdamped=SimulationConfig(
         beta=1 / 15,
         diffusion=None,
         dt=1e-3,
@@ -153,4 +153,4 @@ REGIMES = {
         mass=1.0,
         friction=10.0,
     ),
-}
+)

@@ -390,19 +390,35 @@ def test_trainings_of_the_book_have_one_recipe_a_size_and_differ_in_their_seed()
     "change, message",
     [
         ({"size": "huge"}, "unknown size 'huge'"),
-        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
-        ({"save_every": 0}, "save_every must be at least 1"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive; got 0.0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1; got 0"),
+        ({"save_every": 0}, "save_every must be an integer of at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive and finite; got 0.0"),
         ({"dropout": 1.0}, "dropout must be from 0 to below 1; got 1.0"),
-        ({"n_distinct": 0}, "n_distinct must be at least 1; got 0"),
+        ({"n_distinct": 0}, "n_distinct must be an integer of at least 1; got 0"),
         ({"decay_by": "epochs"}, 'decay_by must be "frames" or "steps"'),
         ({"stages": ((16, 1),)}, "n_trajectories >= batch_size"),
+        ({"stages": (16, 64)}, "n_trajectories >= batch_size"),
+        ({"stages": (("long", 64),)}, "n_trajectories >= batch_size"),
+        ({"batch_size": 4.0}, "batch_size must be an integer"),
+        ({"warmup_steps": 0}, "warmup_steps must be an integer of at least 1"),
+        ({"seed": -1}, "seed must be an integer of at least 0"),
+        ({"learning_rate": "fast"}, "learning_rate must be one positive number"),
+        ({"learning_rate": np.inf}, "learning_rate must be positive and finite"),
+        ({"dropout": "some"}, "dropout must be from 0 to below 1; got 'some'"),
+        ({"size": ["small"]}, "unknown size"),
         ({"regime": "hot"}, "unknown regime 'hot'"),
     ],
 )
 def test_impossible_settings_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(TINY, **change)
+
+
+def test_settings_in_numbers_of_numpy_are_written_as_json():
+    config = replace(
+        TINY, seed=np.int64(3), learning_rate=np.float32(0.5), stages=np.array([[16, 64]])
+    )
+    assert TrainingConfig.from_dict(json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_an_unknown_setting_in_a_record_is_refused():
