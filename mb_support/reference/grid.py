@@ -75,7 +75,7 @@ def build_grid(beta, diffusion, grid_step=None, energy_cutoff=None, potential=MU
     width = (beta * potential.curvature) ** -0.5  # of the narrowest well
     if grid_step is None:
         is_book = potential is MUELLER_BROWN
-        grid_step = 0.01 if is_book else min(potential.extent.min() / 200, width)
+        grid_step = 0.01 if is_book else min(potential.extent.min() / 200, width / 2)
     step = checked_positive("grid_step", grid_step)
     if potential.periodic:
         return _periodic_grid(beta, diffusion, step, energy_cutoff, potential)
