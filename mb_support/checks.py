@@ -26,9 +26,38 @@ def checked_count(name, value, smallest=1, largest=None):
     return int(value)
 
 
+class Named(dict):
+    """A dictionary of {name: thing}; asking for a name that is not there is a `ValueError`."""
+
+    def __missing__(self, name):
+        raise ValueError(f"there is no {name!r}: choose one of {list(self)}")
+
+
+def checked_name(what, name, known):
+    """`name`; `ValueError` unless it is one of those `known`."""
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"unknown {what} {name!r}: choose one of {list(known)}")
+    return name
+
+
+def checked_array(name, values):
+    """`values` as an array of real numbers; `ValueError` for ragged rows, texts, masked numbers."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} must not be masked in part: leave out or replace what is masked")
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} must be a regular array; got rows of different lengths") from None
+    except (TypeError, RuntimeError) as error:  # tensors that learn, or lie elsewhere
+        raise ValueError(f"{name} cannot be read as an array: {error}") from None
+    if not (np.issubdtype(array.dtype, np.number) and np.isrealobj(array)):
+        raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}")
+    return array
+
+
 def checked_positions(positions, name="positions", finite=True):
     """`positions` as a floating-point array (..., 2); `ValueError` for other shapes or NaN."""
-    positions = np.asarray(positions)
+    positions = checked_array(name, positions)
     if positions.ndim == 0 or positions.shape[-1] != 2:
         raise ValueError(
             f"{name} must have shape (..., 2), one (x, y) per point; got {positions.shape}"

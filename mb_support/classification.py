@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
+from .checks import checked_array
 from .model.inference import as_numbers, evaluating, rows_per_batch
 from .model.inputs import checked_mask
 from .statistics import CONFIDENCE, wilson_interval
@@ -82,7 +83,7 @@ def confusion(labels, predicted, n_states=2):
 
     Raises `ValueError` if the shapes differ or are not (n,), or a value is not a state.
     """
-    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    labels, predicted = checked_array("labels", labels), checked_array("predicted", predicted)
     if labels.ndim != 1 or labels.shape != predicted.shape or len(labels) == 0:
         raise ValueError(
             "labels and predicted must be one state for each of n >= 1 trajectories; got shapes "

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .checks import checked_name
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -70,6 +72,4 @@ PROFILES = {
 
 def get_profile(name):
     """Return the `Profile` called `name`; `ValueError` if there is none."""
-    if name not in PROFILES:
-        raise ValueError(f"unknown profile {name!r}: choose one of {sorted(PROFILES)}")
-    return PROFILES[name]
+    return PROFILES[checked_name("profile", name, sorted(PROFILES))]

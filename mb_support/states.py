@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from .checks import checked_disk, checked_positions
 from .potential import MINIMA, MUELLER_BROWN, SADDLES, force
+from .potential.surface import checked_potential
 
 STATE_A, STATE_B = 0, 1
 #: Disks (centre, radius) around A and B, reduced length: those of published transition path theory,
@@ -111,6 +112,7 @@ def assign_states(positions, potential=MUELLER_BROWN):
         The state of the minimum that steepest descent from the point leads to. C belongs to B:
         its committor to B is above 0.8 at the temperatures of the book.
     """
+    checked_potential(potential)
     positions = checked_positions(positions)
     points = positions.reshape(-1, 2)
     if potential is not MUELLER_BROWN:

@@ -34,6 +34,7 @@ from mb_support import (
     make_dataset,
     predict_states,
 )
+from mb_support.checks import checked_count
 from mb_support.plotting import own_system as figures
 from mb_support.plotting.style import use_style
 from mb_support.potential import four_wells
@@ -48,7 +49,7 @@ seed = 1
 
 # %% tags=["hide-input"]
 use_style()
-small = get_profile(profile).name == "smoke"
+small, seed = get_profile(profile).name == "smoke", checked_count("seed", seed, 0)
 n_passages, n_trajectories, n_passes = (200, 120, 1) if small else (2000, 1000, 12)
 
 # %% [markdown]

@@ -29,6 +29,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import GridSolver, get_profile, potential, sample_starts, simulate
+from mb_support.checks import checked_count
 from mb_support.plotting import potential as landscape
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.reference import forecast
@@ -43,10 +44,11 @@ beta = None  # 1/energy; a number replaces the inverse temperature of the defaul
 
 # %%
 use_style()
-settings = get_profile(profile)
+settings, seed = get_profile(profile), checked_count("seed", seed, 0)
 regimes = {name: REGIMES[name] for name in ("metastable", "wild")}
 if beta is not None:
     regimes["metastable"] = replace(regimes["metastable"], beta=beta)
+    regimes["metastable"].check_dt()
 print(f"profile {settings.name}, grid step {settings.grid_step}")
 
 # %% [markdown]

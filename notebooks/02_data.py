@@ -27,6 +27,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import GridSolver, get_profile, potential
+from mb_support.checks import checked_count
 from mb_support.datasets import EASY_STARTS, SEED_FAMILIES, make_dataset
 from mb_support.plotting import data as figures
 from mb_support.plotting.interactive import animate_particle
@@ -42,7 +43,8 @@ shown_trajectory = 4  # number, below 8, of the trajectory drawn in full
 
 # %%
 use_style()
-settings = get_profile(profile)
+settings, seed = get_profile(profile), checked_count("seed", seed, 0)
+shown_trajectory = checked_count("shown_trajectory", shown_trajectory, 0, 7)
 metastable = REGIMES["metastable"]
 print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 

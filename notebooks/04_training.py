@@ -26,6 +26,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
+from mb_support.checks import checked_count
 from mb_support.datasets import make_dataset
 from mb_support.plotting import training as figures
 from mb_support.plotting.style import figure_size, use_style
@@ -38,7 +39,7 @@ seed = 100  # of the training made on this page
 
 # %% tags=["hide-input"]
 use_style()
-settings = get_profile(profile)
+settings, seed = get_profile(profile), checked_count("seed", seed, 0, 4_499)
 records = study.load_records()
 curves = study.curves(records)
 

@@ -26,6 +26,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
+from mb_support.checks import checked_count
 from mb_support.model import load_checkpoint
 from mb_support.plotting import generation as plots
 from mb_support.plotting.style import figure_size, use_style
@@ -40,6 +41,7 @@ n_shown = 50  # frames of the prompt drawn in the first figure
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings, measured = get_profile(profile), study.GenerationMeasurement()
+n_shown = checked_count("n_shown", n_shown, 1, measured.last + 1)
 trainings, exact = study.load(settings.sizes)
 models = {size: load_checkpoint(size) for size in trainings}
 committed = study.of_committed(trainings, models)

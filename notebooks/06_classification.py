@@ -44,6 +44,7 @@ late = {"metastable": 128, "wild": 8}  # and where a late one begins
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
 settings = get_profile(profile)
+slices.check_parameters(length, late)
 study = Study()
 
 # %% tags=["remove-cell"]

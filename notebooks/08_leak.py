@@ -26,6 +26,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
+from mb_support.checks import checked_count
 from mb_support.plotting import leak as plots
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.studies import training as trained
@@ -37,7 +38,7 @@ seed = 55  # number of the test set on which the kept result is repeated
 
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
-settings = get_profile(profile)
+settings, seed = get_profile(profile), checked_count("seed", seed, 0, 8_999)
 trainings = study.load_trainings(settings.sizes)
 variants, floors = study.load_variants(), study.load_floors()
 records = {size: trained.seeds_of(trained.load_records(), size) for size in trainings}

@@ -32,6 +32,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import get_profile
+from mb_support.checks import checked_count
 from mb_support.files import paths
 from mb_support.model import CausalGenerator
 from mb_support.model.checkpoints import read_record
@@ -47,7 +48,7 @@ seed = 60_080  # of the live ensemble; test family
 
 # %% tags=["remove-stderr", "hide-input", "remove-output"]
 use_style()
-settings = get_profile(profile)
+settings, seed = get_profile(profile), checked_count("seed", seed, 0)
 folder = paths.CHECKPOINTS / "causal"
 model, record = CausalGenerator.from_pretrained(folder).eval(), read_record(folder)
 print(f"profile {settings.name}")

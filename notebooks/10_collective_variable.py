@@ -30,6 +30,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from mb_support import REGIMES, GridSolver, get_profile
+from mb_support.checks import checked_count
 from mb_support.plotting import collective_variable as plots
 from mb_support.plotting.style import figure_size, use_style
 from mb_support.studies.collective_variable import past_windows, scores, tables, variational
@@ -40,7 +41,7 @@ seed = 800  # number of the seeds from which windows for the question of memory 
 
 # %% tags=["remove-stderr", "hide-input"]
 use_style()
-settings = get_profile(profile)
+settings, seed = get_profile(profile), checked_count("seed", seed, 0, 8_998)
 results = tables.load_all(settings.sizes)
 kept = variational.load()
 solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion, settings.grid_step)

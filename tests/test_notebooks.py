@@ -60,6 +60,34 @@ def test_chapters_have_one_cell_of_literal_parameters(source):
     assert isinstance(values.get("seed", 0), int)
 
 
+#: What `make try` may be given and no chapter can take, by parameter.
+OUT_OF_RANGE = {
+    "profile": ["tiny", 3],
+    "seed": [-1, 1.5, "one", None],
+    "beta": [0, -0.1, "cold", 80.0],
+    "shown_trajectory": [8, -1, 2.0],
+    "n_shown": [0, 2000, "all"],
+    "length": [300, 127, "long"],
+    "late": [{"metastable": 128}, {"metastable": 0, "wild": 8}, {"metastable": 500, "wild": 8}, 8],
+}
+
+
+@each_chapter
+def test_parameters_out_of_range_are_refused_before_anything_is_computed(source):
+    cells = [cell.source for cell in cells_of(source, "code")]
+    tags = [cell.metadata.get("tags", []) for cell in cells_of(source, "code")]
+    number = next(k for k, found in enumerate(tags) if "parameters" in found)
+    names = {}
+    exec("\n".join(cells[:number]), names)  # imports
+    for parameter in chapters.literal_parameters(jupytext.read(source)):
+        if (source.stem, parameter) == ("11_speed", "seed"):
+            continue  # which says that nothing there is random
+        for value in OUT_OF_RANGE[parameter]:
+            given = names | chapters.literal_parameters(jupytext.read(source)) | {parameter: value}
+            with pytest.raises(ValueError, match=parameter if parameter != "beta" else "beta|dt"):
+                exec(cells[number + 1], given)
+
+
 @each_chapter
 def test_chapters_install_nothing_and_hide_nothing(source):
     text = source.read_text()

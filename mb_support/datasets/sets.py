@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..checks import checked_count
+from ..checks import checked_count, checked_name, checked_positive
 from ..potential import MUELLER_BROWN, SADDLES
 from ..potential import potential as energy
 from ..simulation.langevin import sample_starts, simulate
@@ -126,6 +126,9 @@ class TrajectorySet:
 
     def split(self, share=0.1, seed=0):
         """Two sets, the second with about a share of the runs: no run is in both."""
+        if not checked_positive("share", share) < 1:
+            raise ValueError(f"share must be less than 1; got {share!r}")
+        seed = checked_count("seed", seed, 0)
         runs = np.arange(len(self)) if self.runs is None else self.runs
         names = np.random.default_rng(seed).permutation(np.unique(runs))
         if len(names) < 2:
@@ -136,20 +139,14 @@ class TrajectorySet:
 
 def family_seed(family, index=0):
     """Seed number `index` of a family; `ValueError` for an unknown family or index."""
-    if family not in SEED_FAMILIES:
-        raise ValueError(f"unknown seed family {family!r}: choose one of {list(SEED_FAMILIES)}")
-    if not 0 <= index < 9_000:
-        raise ValueError(f"seed index must lie in 0..8999; got {index}")
-    return SEED_FAMILIES[family] + index
+    checked_name("seed family", family, SEED_FAMILIES)
+    return SEED_FAMILIES[family] + checked_count("seed index", index, 0, 8_999)
 
 
 def regime_settings(regime):
     """The `SimulationConfig` of a regime, or of "easy_starts"; `ValueError` if unknown."""
-    if regime == EASY_STARTS:
-        return REGIMES["metastable"]
-    if regime not in REGIMES:
-        raise ValueError(f"unknown regime {regime!r}: choose one of {[*REGIMES, EASY_STARTS]}")
-    return REGIMES[regime]
+    checked_name("regime", regime, [*REGIMES, EASY_STARTS])
+    return REGIMES["metastable" if regime == EASY_STARTS else regime]
 
 
 def starts_of(regime, n, seed, first_trajectory=0):
@@ -190,7 +187,8 @@ def make_dataset(
     TrajectorySet
     """
     given = regime if isinstance(regime, SimulationConfig) else regime_settings(regime)
-    config, seed = replace(given, **cfg), family_seed(family, index)
+    config = SimulationConfig.from_dict(given.to_dict() | cfg)
+    seed = family_seed(family, index)
     if potential is MUELLER_BROWN:
         starts = starts_of(regime, n_trajectories, seed)
     elif isinstance(regime, str) and regime == EASY_STARTS:

@@ -18,13 +18,14 @@ from dask.diagnostics import ProgressBar
 from zarr.codecs import Crc32cCodec
 
 from ..checks import checked_count
-from ..simulation.langevin import SimulationState, sample_starts, simulate
+from ..simulation.langevin import MAX_SEED, SimulationState, sample_starts, simulate
 from ..simulation.settings import REGIMES, SimulationConfig
 from ..states import assign_states
 from .sets import Windows, as_item
 
 #: Trajectories and frames of a chunk: 2 MB, and twice what the simulator advances together.
 CHUNKS = (256, 1000)
+_CHECKSUM = 4  # bytes at the end of a chunk's file
 
 
 def write_store(
@@ -40,8 +41,17 @@ def write_store(
     "tcp://host:8786", whose workers all see `path`), or on how often the writing was interrupted.
     """
     path = Path(path).absolute()
-    for name, value in (("n_trajectories", n_trajectories), ("chunks", min(chunks))):
-        checked_count(name, value)
+    # all that may be wrong is found before a file is there
+    n_trajectories = checked_count("n_trajectories", n_trajectories)
+    seed = checked_count("seed", seed, 0, MAX_SEED)
+    if not isinstance(config, SimulationConfig):
+        raise ValueError(f"config must be a SimulationConfig; got {type(config).__name__}")
+    config.check_dt()
+    if np.shape(chunks) != (2,):
+        raise ValueError(f"chunks must be two numbers, trajectories and frames; got {chunks!r}")
+    chunks = tuple(checked_count("chunks", number) for number in chunks)
+    if n_workers is not None:
+        n_workers = checked_count("n_workers", n_workers)
     array = _create_or_check(path, config, n_trajectories, seed, chunks)
     rows = sorted({row for row, _ in _missing(array)})
     write_row = dask.delayed(_write_row, pure=False)
@@ -62,14 +72,14 @@ def write_store(
 
 
 def _create_or_check(path, config, n_trajectories, seed, chunks):
-    settings = {"config": config.to_dict(), "n_trajectories": int(n_trajectories), "seed": seed}
+    settings = {"config": config.to_dict(), "n_trajectories": n_trajectories, "seed": seed}
     if (path / "zarr.json").exists():
         array = _open(path, "r+")
         before = {key: array.attrs.get(key) for key in settings}
         if before != settings:
             raise ValueError(f"{path} holds another set: {before}; asked for {settings}")
         return array
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ValueError(f"{path} is not empty and holds no trajectories: choose another folder")
     return zarr.create_array(
         path,
@@ -93,12 +103,36 @@ def _open(path, mode="r"):
 
 
 def _missing(array, rows=None):
-    # (row, column) of each chunk without a file; zarr moves whole files into place
-    root = Path(array.store.root)
+    # (row, column) of each chunk without a file, or with one that a full disk or a copy cut short
+    whole = np.prod(array.chunks) * array.dtype.itemsize + _CHECKSUM
     for row in range(array.cdata_shape[0]) if rows is None else rows:
         for column in range(array.cdata_shape[1]):
-            if not (root / array.metadata.encode_chunk_key((row, column, 0))).exists():
+            file = _file(array, row, column)
+            if not file.exists() or file.stat().st_size != whole:
                 yield row, column
+
+
+def _file(array, row, column):
+    return Path(array.store.root) / array.metadata.encode_chunk_key((row, column, 0))
+
+
+def _read(array, first, last, begin, end):
+    """Frames `begin` to `end` of trajectories `first` to `last`; `ValueError` names a bad file."""
+    try:
+        return array[first:last, begin:end]
+    except Exception as error:  # a chunk whose checksum is wrong, or a failing disk
+        reason = error
+    bad = []
+    for row in range(first // array.chunks[0], (last - 1) // array.chunks[0] + 1):
+        for column in range(begin // array.chunks[1], (end - 1) // array.chunks[1] + 1):
+            try:
+                array.get_block_selection((row, column, 0))
+            except Exception:
+                bad.append(str(_file(array, row, column)))
+    raise ValueError(
+        f"trajectories {first} to {last - 1} cannot be read from {', '.join(bad)} ({reason}): "
+        "delete what is named and call write_store with the same arguments again"
+    ) from None
 
 
 def _write_row(path, row):
@@ -111,7 +145,8 @@ def _write_row(path, row):
     start, begin = sample_starts(last - first, seed, first_trajectory=first), 0
     if missing[0] > 0 and config.integrator == "overdamped" and config.precision == "float32":
         begin = missing[0] * n_columns  # a stored frame is all that the rest depends on
-        start = SimulationState(array[first:last, begin - 1], None, begin - 1)
+        before = _read(array, first, last, begin - 1, begin)[:, 0]
+        start = SimulationState(before, None, begin - 1)
     for column in range(begin // n_columns, missing[-1] + 1):
         at, end = column * n_columns, min((column + 1) * n_columns, array.shape[1])
         # every piece but the first begins with the frame before, which is stored already
@@ -175,14 +210,7 @@ class StoredTrajectories(Windows):
         return self.n_frames(item), item % self.n_trajectories - position
 
     def _read(self, first, last, n_frames):
-        try:
-            trajectories = self._array[first:last, :n_frames]
-        except Exception as error:  # a chunk whose checksum is wrong, or a failing disk
-            raise ValueError(
-                f"{self.path}: trajectories {first} to {last - 1} cannot be read ({error}); "
-                f"delete the files in {self.path / 'c' / str(first // self._array.chunks[0])} "
-                "and call write_store with the same arguments again"
-            ) from None
+        trajectories = _read(self._array, first, last, 0, n_frames)
         labels = assign_states(trajectories[:, 0])
         return [as_item(*pair) for pair in zip(trajectories, labels, strict=True)]
 
@@ -193,13 +221,15 @@ def main(arguments=None):
     parser.add_argument("path", type=Path)
     parser.add_argument("--n", type=int, required=True, help="number of trajectories")
     parser.add_argument("--regime", default="metastable", choices=sorted(REGIMES))
-    parser.add_argument("--n-frames", type=int, default=1000)
+    parser.add_argument("--n-frames", type=int, help="by default as many as the regime has")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, help="threads; by default all processors")
     parser.add_argument("--scheduler", help="address of a Dask scheduler to compute on")
     options = parser.parse_args(arguments)
-    config = replace(REGIMES[options.regime], n_frames=options.n_frames)
+    config = REGIMES[options.regime]
     try:
+        if options.n_frames is not None:
+            config = replace(config, n_frames=options.n_frames)
         array = write_store(
             options.path, config, options.n, options.seed, n_workers=options.workers,
             scheduler=options.scheduler, progress=True,

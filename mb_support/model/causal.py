@@ -16,7 +16,7 @@ from transformers import BertConfig, DynamicCache, PreTrainedModel
 from transformers.models.bert.modeling_bert import BertEncoder, BertSelfAttention
 from transformers.utils import ModelOutput
 
-from ..checks import checked_count, checked_positive
+from ..checks import checked_count, checked_name, checked_positive
 from ..simulation.langevin import START_BOX
 from ..simulation.settings import REGIMES
 from .inference import as_float32, evaluating
@@ -54,8 +54,8 @@ class CausalConfig(BertConfig):
         if self.displacement_scale is None:
             self.displacement_scale = free_displacement(self.regime)
         for name in ("window_length", "n_components"):
-            checked_count(name, getattr(self, name))
-        checked_positive("displacement_scale", self.displacement_scale)
+            setattr(self, name, checked_count(name, getattr(self, name)))
+        self.displacement_scale = checked_positive("displacement_scale", self.displacement_scale)
 
 
 def free_displacement(regime):
@@ -70,9 +70,7 @@ def free_displacement(regime):
 
 def known_regime(regime):
     """Settings of a key of `REGIMES`; `ValueError` for others."""
-    if regime not in REGIMES:
-        raise ValueError(f"unknown regime {regime!r}: choose one of {list(REGIMES)}")
-    return REGIMES[regime]
+    return REGIMES[checked_name("regime", regime, REGIMES)]
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..checks import checked_array
 from ..files import paths
 from ..files.cache import cached
 from .checkpoints import has_weights
@@ -95,15 +96,7 @@ def as_numbers(name, values):
     What is in double precision stays so: a large offset would not survive float32.
     """
     if not isinstance(values, torch.Tensor):
-        try:
-            values = np.asarray(values)
-        except ValueError:
-            raise ValueError(
-                f"{name} must be a regular array; got rows of different lengths. Put "
-                "trajectories of one length together"
-            ) from None
-        if not (np.issubdtype(values.dtype, np.number) and np.isrealobj(values)):
-            raise ValueError(f"{name} must hold real numbers; got dtype {values.dtype}")
+        values = checked_array(name, values)
         is_single = values.dtype in (np.float16, np.float32)
         dtype = np.float32 if is_single else np.float64
         values = torch.from_numpy(np.ascontiguousarray(values, dtype=dtype))

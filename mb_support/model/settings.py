@@ -6,23 +6,25 @@ from dataclasses import fields
 from types import MappingProxyType
 
 import numpy as np
+from huggingface_hub.errors import StrictDataclassFieldValidationError
 from transformers import BertConfig
+from transformers.activations import ACT2FN
 
-from ..checks import checked_count
+from ..checks import Named, checked_count, checked_name
 
 #: The three sizes of the poster's table. Head and layer counts are those of the author's script.
 SIZES = MappingProxyType(
-    {
-        "small": dict(
+    Named(
+        small=dict(
             hidden_size=16, num_hidden_layers=4, num_attention_heads=8, intermediate_size=128
         ),
-        "medium": dict(
+        medium=dict(
             hidden_size=64, num_hidden_layers=8, num_attention_heads=16, intermediate_size=256
         ),
-        "large": dict(
+        large=dict(
             hidden_size=120, num_hidden_layers=12, num_attention_heads=24, intermediate_size=512
         ),
-    }
+    )
 )
 #: Settings that are whole numbers, and the smallest value of each.
 COUNTS = dict(n_states=2, max_position_embeddings=2) | dict.fromkeys(
@@ -88,11 +90,19 @@ class TrajectoryConfig(BertConfig):
             kwargs["attn_implementation"] = kwargs.get("attn_implementation") or "eager"
         super().__post_init__(**kwargs)
 
+    def __setattr__(self, name, value):
+        if name in WEIGHTS and type(value) is int:  # the library wants 1.0
+            value = float(value)
+        try:
+            super().__setattr__(name, value)
+        except StrictDataclassFieldValidationError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise ValueError(f"{name} must be of another type: {reason}") from None
+
     @classmethod
     def of_size(cls, size, **overrides):
         """The configuration of a size of the poster's table; `overrides` replace settings of it."""
-        if size not in SIZES:
-            raise ValueError(f"unknown size {size!r}: choose one of {list(SIZES)}")
+        checked_name("size", size, SIZES)
         overrides = {k: v.item() if isinstance(v, np.generic) else v for k, v in overrides.items()}
         return cls(**{**SIZES[size], **overrides})
 
@@ -118,6 +128,13 @@ def check_settings(config, others):
             raise ValueError(f"{name} must be a number from 0 to less than {limit}; got {value!r}")
         if isinstance(value, np.number):
             setattr(config, name, float(value))
+    if "num_labels" in others and others["num_labels"] != config.n_states:
+        raise ValueError(
+            f"num_labels is called n_states here, which is {config.n_states}; got "
+            f"{others['num_labels']!r}"
+        )
+    if isinstance(config.hidden_act, str) and config.hidden_act not in ACT2FN:
+        raise ValueError(f"hidden_act must be one of {sorted(ACT2FN)}; got {config.hidden_act!r}")
     if not isinstance(config.causal, (bool, np.bool_)):
         raise ValueError(f"causal must be True or False; got {config.causal!r}")
     config.causal = bool(config.causal)

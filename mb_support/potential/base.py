@@ -193,6 +193,15 @@ def _checked_box(name, box):
     return corners
 
 
+def checked_potential(potential):
+    """A `Potential`; `ValueError` for anything else, such as its energy function."""
+    if not isinstance(potential, Potential):
+        raise ValueError(
+            f"potential must be a Potential, such as Potential(energy, box=...); got {potential!r}"
+        )
+    return potential
+
+
 def _points(positions):
     positions = checked_positions(positions, finite=False)
     return np.ascontiguousarray(positions.reshape(-1, 2), dtype=float), positions.shape

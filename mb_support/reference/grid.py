@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ..checks import checked_disk, checked_positions, checked_positive
 from ..potential import MUELLER_BROWN
+from ..potential.surface import checked_potential
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -68,12 +69,13 @@ def edge_rate(start, end, beta):
 
 def build_grid(beta, diffusion, grid_step=None, energy_cutoff=None, potential=MUELLER_BROWN):
     """Lay a grid over the region the particle can reach; see `reference.GridSolver`."""
+    checked_potential(potential)
     beta = checked_positive("beta", beta)
     diffusion = checked_positive("diffusion", diffusion)
     width = (beta * potential.curvature) ** -0.5  # of the narrowest well
     if grid_step is None:
         is_book = potential is MUELLER_BROWN
-        grid_step = 0.01 if is_book else min(potential.extent.min() / 200, width)
+        grid_step = 0.01 if is_book else min(potential.extent.min() / 200, width / 2)
     step = checked_positive("grid_step", grid_step)
     if potential.periodic:
         return _periodic_grid(beta, diffusion, step, energy_cutoff, potential)

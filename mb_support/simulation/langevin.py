@@ -8,8 +8,9 @@ from itertools import count
 
 import numpy as np
 
-from ..checks import checked_count
+from ..checks import checked_array, checked_count
 from ..potential import MUELLER_BROWN
+from ..potential.surface import checked_potential
 from . import kernels, random_numbers
 from .forces import field_of
 from .settings import REGIMES, SimulationConfig
@@ -92,6 +93,7 @@ def sample_starts(n, seed, *, first_trajectory=0, potential=MUELLER_BROWN):
     (n, 2) ndarray of float64
         Starts (x, y), reduced length.
     """
+    checked_potential(potential)
     n = checked_count("n", n, 1, 10**12)
     seed = checked_count("seed", seed, 0, MAX_SEED)
     first_trajectory = checked_count("first_trajectory", first_trajectory, 0, MAX_TRAJECTORY)
@@ -155,10 +157,11 @@ def _blocks(first_trajectory, n, n_threads):
 
 def check_starts(config, starts, potential):
     """Positions, velocities or None, and frame of starts, which may be a `SimulationState`."""
+    checked_potential(potential)
     velocities, frame = None, 0
     if isinstance(starts, SimulationState):
         starts, velocities, frame = starts.positions, starts.velocities, starts.frame
-    starts = np.asarray(starts)
+    starts = checked_array("starts", starts)
     if starts.ndim != 2 or starts.shape[1] != 2 or len(starts) == 0:
         raise ValueError(f"starts must have shape (n, 2) with n at least 1; got {starts.shape}")
     if not np.issubdtype(starts.dtype, np.floating):

@@ -3,11 +3,12 @@
 import math
 from dataclasses import asdict, dataclass, fields
 
-from ..checks import checked_count, checked_positive
+from ..checks import Named, checked_count, checked_positive
 from ..potential import MUELLER_BROWN
 
 INTEGRATORS = ("overdamped", "leimkuhler_matthews", "underdamped")
 PRECISIONS = ("float32", "float64")
+_POSITIVE = ("beta", "dt", "mass")
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,19 @@ class SimulationConfig:
             )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {list(PRECISIONS)}; got {self.precision!r}")
-        checked_positive("beta", self.beta)
-        checked_positive("dt", self.dt)
-        checked_positive("mass", self.mass)
+        plain = {name: checked_positive(name, getattr(self, name)) for name in _POSITIVE}
         if self.friction is not None:
-            checked_positive("friction", self.friction, allow_zero=True)
+            plain["friction"] = checked_positive("friction", self.friction, allow_zero=True)
         if self.diffusion is not None:
-            checked_positive("diffusion", self.diffusion)
+            plain["diffusion"] = checked_positive("diffusion", self.diffusion)
         elif self.integrator != "underdamped":
             raise ValueError(f"diffusion must be a positive number for {self.integrator!r}")
         elif self.friction is None:
             raise ValueError("friction must be given where diffusion is None; both are None")
-        checked_count("stride", self.stride, 1, 10**9)
-        checked_count("n_frames", self.n_frames, 1, 10**9)
+        plain["stride"] = checked_count("stride", self.stride, 1, 10**9)
+        plain["n_frames"] = checked_count("n_frames", self.n_frames, 1, 10**9)
+        for name, value in plain.items():  # numbers of NumPy could not be written as JSON
+            object.__setattr__(self, name, value)
 
     def largest_dt(self, potential=MUELLER_BROWN):
         """Largest time step accepted in a potential, from its stiffest minimum.
@@ -138,11 +139,11 @@ class SimulationConfig:
 #: The regimes of the book. "underdamped" has the temperature of "metastable" and so little
 #: friction that the velocity outlives a frame: there positions alone are not Markov. "fine" is
 #: "metastable" with four times as many frames.
-REGIMES = {
-    "metastable": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=512),
-    "fine": SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
-    "wild": SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=400, n_frames=256),
-    "underdamped": SimulationConfig(
+REGIMES = Named(
+    metastable=SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=512),
+    fine=SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),
+    wild=SimulationConfig(beta=0.0065, diffusion=100.0, dt=1e-5, stride=400, n_frames=256),
+    underdamped=SimulationConfig(
         beta=1 / 15,
         diffusion=None,
         dt=1e-3,
@@ -152,4 +153,4 @@ REGIMES = {
         mass=1.0,
         friction=10.0,
     ),
-}
+)

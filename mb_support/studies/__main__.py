@@ -5,9 +5,13 @@ restrict it: ``python -m mb_support.studies attention small-0 medium-1``.
 """
 
 import argparse
+import signal
+import sys
 from importlib import import_module
 
 import torch
+
+from ..training.run import TrainingStopped
 
 #: {chapter: modules}; `parts` of each module is {name of a part: function that makes and keeps it}.
 CHAPTERS = {
@@ -30,7 +34,7 @@ def parts_of(chapter):
 
 
 def main(arguments=None):
-    """Command line: see the module."""
+    """Command line: see the module; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m mb_support.studies",
         description=__doc__,
@@ -47,8 +51,13 @@ def main(arguments=None):
         if unknown:
             parser.error(f"{chapter} has no part {unknown[0]!r}: choose of {', '.join(known)}")
         for name in options.parts or known:
-            known[name]()
+            try:
+                known[name]()
+            except TrainingStopped as stopped:
+                print(stopped, file=sys.stderr)
+                return 128 + (stopped.number or signal.SIGTERM)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

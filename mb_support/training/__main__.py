@@ -97,6 +97,8 @@ def main(arguments=None):
     """Command line; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.threads is not None and options.threads < 1:
+        parser.error(f"--threads must be at least 1; got {options.threads}")
     if options.all:
         return make_all(options.jobs, options.minutes, options.threads)
     try:
@@ -105,8 +107,6 @@ def main(arguments=None):
         parser.exit(1, f"{error}\n")
     n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
     if options.threads is not None:
-        if options.threads < 1:
-            parser.error(f"--threads must be at least 1; got {options.threads}")
         torch.set_num_threads(options.threads)
     elif "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, os.cpu_count() // n_local))
@@ -114,13 +114,17 @@ def main(arguments=None):
     output = options.output or paths.TRAININGS / name / "model"
     try:
         model, record = train(config, work, options.data, not options.restart)
+        if int(os.environ.get("RANK", "0")) == 0:
+            save_checkpoint(model, record, output)
     except TrainingStopped as stopped:
         print(stopped, file=sys.stderr)
         return 128 + (stopped.number or signal.SIGTERM)  # what a shell reports of such an end
+    except KeyboardInterrupt:  # before the first step, or after the last
+        print(f"stopped; start again to go on from the last checkpoint in {work}", file=sys.stderr)
+        return 128 + signal.SIGINT
     except (CheckpointError, ValueError) as error:
         parser.exit(1, f"{error}\n")
     if int(os.environ.get("RANK", "0")) == 0:
-        save_checkpoint(model, record, output)
         accuracy = record["curve"][-1].get("eval_accuracy")
         print(f"{name}: validation accuracy {accuracy:.4f}; model in {output}")
     return 0

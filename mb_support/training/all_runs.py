@@ -12,6 +12,7 @@ import numpy as np
 
 from ..files import paths
 from ..files.results import write_json
+from ..files.whole_folders import replace_folder
 from ..model.checkpoints import read_record
 from ..model.settings import SIZES
 from .recipes import N_SEEDS, TrainingConfig, trainings
@@ -31,17 +32,29 @@ def make_all(n_jobs=1, minutes=None, threads=None):
     """Make every training that is not finished, keep its record, and choose the checkpoints.
 
     `n_jobs` at a time, each in a process of its own with so many `threads`; after some `minutes`
-    all are asked to stop, and the next call goes on with them. Returns the exit status: 0 if all
-    are finished, 143 if time was up, 1 if one failed.
+    all are asked to stop, and the next call goes on with them; the same at SIGTERM or Ctrl-C.
+    Returns the exit status: 0 if all are finished, 143 if time was up (130 at Ctrl-C), 1 if one
+    failed.
     """
+    asked = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {n: signal.signal(n, lambda number, frame: asked.append(number)) for n in numbers}
+    try:
+        return _make_all(n_jobs, minutes, threads, asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _make_all(n_jobs, minutes, threads, asked):
     end = time.monotonic() + 60 * minutes if minutes else np.inf
     waiting, running, failed = [n for n in trainings() if not finished(n)], {}, []
-    while (waiting or running) and time.monotonic() < end:
+    while (waiting or running) and time.monotonic() < end and not asked:
         while waiting and len(running) < n_jobs:
             name = waiting.pop(0)
             running[name] = _start(name, threads)
         for name, process in list(running.items()):
-            if process.poll() is not None:
+            if process.poll() is not None and not asked:  # Ctrl-C reaches them, too
                 del running[name]
                 print(f"{name}: {'done' if process.returncode == 0 else 'failed'}", flush=True)
                 if process.returncode:
@@ -51,12 +64,16 @@ def make_all(n_jobs=1, minutes=None, threads=None):
         process.send_signal(signal.SIGTERM)
     for process in running.values():
         process.wait()
+    if asked:
+        print(f"stopped: {', '.join(running)}; start again to go on", file=sys.stderr)
     keep_records()
     choose_checkpoints()
     if failed:
         print(f"failed: {', '.join(failed)}; see log.txt in {paths.TRAININGS}", file=sys.stderr)
         return 1
-    return 143 if waiting or running else 0
+    if waiting or running:
+        return 128 + (asked[0] if asked else signal.SIGTERM)
+    return 0
 
 
 def _start(name, threads):
@@ -97,7 +114,6 @@ def choose_checkpoints():
     for size in SIZES:
         name = median_seed(size)
         if name is not None:
-            target = paths.CHECKPOINTS / size
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(paths.TRAININGS / name / "model", target)
+            with replace_folder(paths.CHECKPOINTS / size) as fresh:
+                shutil.copytree(paths.TRAININGS / name / "model", fresh, dirs_exist_ok=True)
             print(f"checkpoints/{size}: {name}", flush=True)

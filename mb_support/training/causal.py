@@ -5,6 +5,7 @@ from where an interrupted run stopped.
 """
 
 import argparse
+import signal
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -20,10 +21,10 @@ from ..datasets.sets import family_seed
 from ..files import paths
 from ..files.results import circumstances
 from ..model.causal import CausalConfig, CausalGenerator, LSTMGenerator, known_regime
-from ..model.checkpoints import forget_run, newest_whole_checkpoint
+from ..model.checkpoints import CheckpointError, forget_run, newest_whole_checkpoint
 from ..model.transformer import fastest_attention
 from ..simulation.langevin import sample_starts, simulate
-from .run import save_checkpoint
+from .run import TrainingStopped, save_checkpoint
 from .trainer import TrajectoryTrainer, stops_when_asked
 
 KINDS = {"attention": CausalGenerator, "lstm": LSTMGenerator}
@@ -154,10 +155,16 @@ def train(config, output_dir, resume=True):
         eval_dataset=_windows(config, config.n_validation, family_seed("validation", 4000)),
     )
     last = newest_whole_checkpoint(output_dir)
-    with stops_when_asked(trainer):
+    if last is not None:
+        print(f"going on from {last.name} in {output_dir}, of {config.n_steps} steps", flush=True)
+    with stops_when_asked(trainer) as stop:
         trainer.train(resume_from_checkpoint=last)
     if trainer.state.global_step < config.n_steps:
-        raise SystemExit(f"stopped at step {trainer.state.global_step}: start again to go on")
+        raise TrainingStopped(
+            f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
+            f"{output_dir}: start again to go on from there",
+            stop.asked,
+        )
     trainer.evaluate()
     n_windows = config.n_steps * config.batch_size
     wall_time = trainer.state.log_history[-1].get("elapsed_s")
@@ -212,9 +219,17 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, default=1, help="one is as fast as two here")
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
     options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error(f"--threads must be at least 1; got {options.threads}")
     torch.set_num_threads(options.threads)
-    model, record = train(CausalTrainingConfig(), options.work, not options.restart)
-    save_checkpoint(model, record, options.output)
+    try:
+        model, record = train(CausalTrainingConfig(), options.work, not options.restart)
+        save_checkpoint(model, record, options.output)
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
+        return 128 + (stopped.number or signal.SIGTERM)
+    except (CheckpointError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
     print(f"validation loss {record['curve'][-1]['eval_loss']:.4f} nats; in {options.output}")
     return 0
 

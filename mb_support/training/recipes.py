@@ -5,8 +5,14 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from ..checks import Named, checked_count, checked_name, checked_positive
 from ..datasets.sets import regime_settings
 from ..model.settings import SIZES
+
+#: Settings that are whole numbers, and the smallest value of each.
+_COUNTS = {"seed": 0} | dict.fromkeys(
+    "batch_size warmup_steps eval_every save_every n_validation n_distinct".split(), 1
+)
 
 
 @dataclass(frozen=True)
@@ -64,27 +70,36 @@ class TrainingConfig:
     save_every: int = 250
 
     def __post_init__(self):
-        if self.size not in SIZES:
-            raise ValueError(f"unknown size {self.size!r}: choose one of {list(SIZES)}")
+        checked_name("size", self.size, SIZES)
         regime_settings(self.regime)
-        object.__setattr__(self, "stages", tuple(tuple(stage) for stage in self.stages))
-        for name in ("batch_size", "eval_every", "save_every", "n_validation", "n_distinct"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
-        if not self.stages or any(f < 2 or n < self.batch_size for f, n in self.stages):
-            raise ValueError(
-                "stages must be pairs (n_frames >= 2, n_trajectories >= batch_size); got "
-                f"{self.stages}"
-            )
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+        plain = {
+            name: checked_count(name, getattr(self, name), least)
+            for name, least in _COUNTS.items()
+            if getattr(self, name) is not None
+        }
+        plain["stages"] = self._checked_stages(plain["batch_size"])
+        plain["learning_rate"] = checked_positive("learning_rate", self.learning_rate)
+        for name, value in plain.items():  # numbers of NumPy could not be written as JSON
+            object.__setattr__(self, name, value)
         if self.decay_by not in ("frames", "steps"):
             raise ValueError(f'decay_by must be "frames" or "steps"; got {self.decay_by!r}')
         for name in ("dropout", "attention_dropout"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < 1:
-                raise ValueError(f"{name} must be from 0 to below 1; got {value}")
+            is_number = value is None or isinstance(value, int | float)
+            if not is_number or (value is not None and not 0 <= value < 1):
+                raise ValueError(f"{name} must be from 0 to below 1; got {value!r}")
+
+    def _checked_stages(self, batch_size):
+        try:
+            stages = tuple((int(f), int(n)) for f, n in self.stages)
+        except (TypeError, ValueError):
+            stages = ()
+        if not stages or any(f < 2 or n < batch_size for f, n in stages):
+            raise ValueError(
+                "stages must be pairs (n_frames >= 2, n_trajectories >= batch_size); got "
+                f"{self.stages}"
+            )
+        return stages
 
     @classmethod
     def for_data(cls, size, data, n_passes=30, **settings):
@@ -148,21 +163,21 @@ class TrainingConfig:
 
 
 #: The recipe of each size: fresh trajectories, short ones first.
-RECIPES = {
-    "small": TrainingConfig(
+RECIPES = Named(
+    small=TrainingConfig(
         "small", ((128, 64_000), (256, 32_000), (512, 24_000)), learning_rate=5e-3
     ),
-    "medium": TrainingConfig(
+    medium=TrainingConfig(
         "medium", ((128, 120_000), (256, 60_000), (512, 25_600)), learning_rate=2.5e-3
     ),
-    "large": TrainingConfig(
+    large=TrainingConfig(
         "large",
         ((128, 150_016), (256, 60_032), (512, 15_040)),
         learning_rate=1.5e-3,
         decay_by="steps",
         eval_every=500,
     ),
-}
+)
 #: How many trainings of each size the book reports; they differ in their seed.
 N_SEEDS = {"small": 5, "medium": 3, "large": 2}
 

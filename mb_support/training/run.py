@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list
+from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainingArguments
 
 from ..datasets.sets import (
@@ -21,7 +22,13 @@ from ..datasets.sets import (
 )
 from ..files import results as records
 from ..files.whole_folders import replace_folder
-from ..model.checkpoints import forget_run, newest_whole_checkpoint, read_json, write_manifest
+from ..model.checkpoints import (
+    CheckpointError,
+    forget_run,
+    newest_whole_checkpoint,
+    read_json,
+    write_manifest,
+)
 from ..model.settings import SIZES, TrajectoryConfig
 from ..model.transformer import TrajectoryTransformer, fastest_attention
 from .initial_weights import start_as_waves
@@ -244,8 +251,17 @@ def training_record(config, log_history):
 
 
 def save_checkpoint(model, record, folder):
-    """Write model, record and checksums beside `folder`, then move them into its place."""
-    with replace_folder(folder) as fresh:
-        model.save_pretrained(fresh)
-        (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
-        write_manifest(fresh)
+    """Write model, record and checksums beside `folder`, then move them into its place.
+
+    `CheckpointError` if that cannot be done; what was there before stays.
+    """
+    try:
+        with replace_folder(folder) as fresh:
+            model.save_pretrained(fresh)
+            (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+            write_manifest(fresh)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the model could not be written to {folder}: {error}. Make room and start again: the "
+            "run has its own last checkpoint, and only this step is repeated"
+        ) from None

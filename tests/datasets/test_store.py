@@ -185,15 +185,29 @@ def test_an_incomplete_store_is_not_read(tmp_path):
         StoredTrajectories(tmp_path / "set", [(10, 5)])
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-100], lambda b: b"x" * 100 + b[100:]])
-def test_a_damaged_chunk_is_named_and_not_learnt_from(tmp_path, damage):
-    write_store(tmp_path / "set", CONFIG, N, SEED, chunks=(6, 50))
-    chunk = tmp_path / "set/c/2/0/0"
-    chunk.write_bytes(damage(chunk.read_bytes()))
+def test_a_damaged_chunk_is_named_and_not_learnt_from(tmp_path):
+    write_store(tmp_path / "set", CONFIG, N, SEED, chunks=(6, 20))
+    chunk = tmp_path / "set/c/2/1/0"
+    chunk.write_bytes(b"x" * 100 + chunk.read_bytes()[100:])
     items = StoredTrajectories(tmp_path / "set", [(50, N)])
     assert len(items.__getitems__([0, 1])) == 2
-    with pytest.raises(ValueError, match="trajectories 12 to 13 cannot be read.*c/2"):
+    with pytest.raises(ValueError, match=r"trajectories 12 to 13 cannot .*set/c/2/1/0 \("):
         items.__getitems__([12, 13])
+    (tmp_path / "set/c/2/2/0").unlink()  # what is simulated next would begin in the damaged one
+    with pytest.raises(ValueError, match=r"set/c/2/1/0 \(.*delete what is named"):
+        write_store(tmp_path / "set", CONFIG, N, SEED)
+
+
+@pytest.mark.parametrize("n_left", [0, 1, -4, -1])
+def test_a_chunk_that_was_cut_short_is_written_anew(tmp_path, stored, n_left):
+    write_store(tmp_path / "set", CONFIG, N, SEED, chunks=(6, 50))
+    for name in ("c/1/0/0", "c/3/0/0"):
+        chunk = tmp_path / "set" / name
+        chunk.write_bytes(chunk.read_bytes()[:n_left])
+    with pytest.raises(ValueError, match="not complete .2 of 4 chunks"):
+        StoredTrajectories(tmp_path / "set", [(10, 5)])
+    write_store(tmp_path / "set", CONFIG, N, SEED)
+    assert chunk_files(tmp_path / "set") == chunk_files(stored)
 
 
 def test_a_store_of_another_set_is_not_overwritten(tmp_path, stored):
@@ -211,6 +225,40 @@ def test_a_store_of_another_set_is_not_overwritten(tmp_path, stored):
 def test_impossible_numbers_are_refused(tmp_path, n, chunks):
     with pytest.raises(ValueError, match="must be an integer of at least 1; got"):
         write_store(tmp_path / "set", CONFIG, n, SEED, chunks=chunks)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seed": -1},
+        {"seed": 1.5},
+        {"seed": 2**63},
+        {"config": replace(CONFIG, dt=0.01)},
+        {"config": CONFIG.to_dict()},
+        {"chunks": (5, 5, 2)},
+        {"n_workers": 0},
+    ],
+    ids=str,
+)
+def test_a_call_that_is_refused_leaves_nothing_in_the_way_of_the_next(tmp_path, given):
+    with pytest.raises(ValueError, match="must be"):
+        write_store(tmp_path / "set", **{"config": CONFIG, "n_trajectories": 4, "seed": 1} | given)
+    assert not (tmp_path / "set").exists()
+
+
+def test_numbers_of_numpy_are_as_good_as_any(tmp_path):
+    config = replace(
+        CONFIG, n_frames=np.int64(20), stride=np.int32(5), dt=np.float32(1e-4), beta=np.array(0.05)
+    )
+    write_store(tmp_path / "set", config, np.int64(4), np.int64(SEED), chunks=np.array([2, 20]))
+    again = write_store(tmp_path / "set", config, 4, SEED)
+    np.testing.assert_array_equal(again[:], simulate(config, sample_starts(4, SEED), SEED))
+
+
+def test_a_file_in_the_place_of_a_store_is_left_alone(tmp_path):
+    (tmp_path / "set").write_text("notes")
+    with pytest.raises(ValueError, match="is not empty and holds no trajectories"):
+        write_store(tmp_path / "set", CONFIG, N, SEED)
 
 
 def test_impossible_stages_and_paths_are_refused(tmp_path, stored):
@@ -231,3 +279,9 @@ def test_the_command_line_writes_a_set(tmp_path, capsys):
     assert store.main([str(path), "--n", "3", "--n-frames", "20", "--workers", "1"]) == 0
     assert "3 trajectories of 20 frames" in capsys.readouterr().out
     assert len(StoredTrajectories(path, [(20, 3)])) == 3
+
+
+def test_the_command_line_takes_the_frames_of_the_regime(tmp_path):
+    for regime in ("metastable", "wild"):
+        assert store.main([str(tmp_path / regime), "--n", "1", "--regime", regime]) == 0
+        assert store._open(tmp_path / regime).shape[1] == REGIMES[regime].n_frames

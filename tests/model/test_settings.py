@@ -73,10 +73,15 @@ def test_a_misspelt_setting_is_refused_and_the_right_one_named(name, meant):
         ("hidden_dropout_prob", 1.0),
         ("attention_probs_dropout_prob", -0.1),
         ("initializer_range", -0.02),
+        ("initializer_range", -1),
+        ("layer_norm_eps", "small"),
+        ("vocab_size", "a"),
+        ("hidden_act", "gelux"),
+        ("num_labels", 3),
     ],
 )
 def test_an_impossible_value_is_refused_with_its_name(tmp_path, name, value):
-    with pytest.raises(Exception, match=name):
+    with pytest.raises(ValueError, match=name):
         TrajectoryConfig(**{name: value})
     make_model().save_pretrained(tmp_path)
     path = tmp_path / "config.json"

@@ -9,8 +9,9 @@ from dataclasses import replace
 import mpmath
 import numpy as np
 import pytest
+from scipy.integrate import cumulative_trapezoid
 
-from mb_support.potential import MINIMA, SADDLES, force, potential
+from mb_support.potential import MINIMA, SADDLES, double_well, force, potential, torus
 from mb_support.reference import GridSolver, forecast, propagation
 from mb_support.reference.grid import DIRECTIONS, jump_rates
 from mb_support.simulation import SimulationConfig, first_passage_times
@@ -190,6 +191,54 @@ def test_rates_approach_the_formula_of_eyring_and_kramers(kT):
     prefactor = -saddle.min() * np.sqrt(well.prod() / -saddle.prod()) / (2 * np.pi * kT)
     # corrections are of the order of kT over the barrier's own scale
     assert found / (prefactor * np.exp(-barrier / kT)) == pytest.approx(1, abs=0.05 * kT)
+
+
+def integral_of_one_dimension(energy, beta, start, end, low):
+    """Mean passage time from `start` to `end` of a particle with D = 1 on a line."""
+    x = np.linspace(low, end, 20_001)
+    weight = np.exp(-beta * energy(x))
+    before = cumulative_trapezoid(weight, x, initial=0) / weight
+    return np.trapezoid(np.where(x >= start, before, 0), x)
+
+
+@pytest.mark.parametrize("kT", [0.1, 0.03])  # barriers of 50 and 170 kT
+def test_passages_of_a_double_well_are_integrals_of_one_dimension(kT):
+    solver = GridSolver(1 / kT, 1.0, potential=double_well())
+    passage = solver.mean_first_passage_time(((1.0, 0.0), 0.15))
+    expected = integral_of_one_dimension(lambda x: 5 * (x * x - 1) ** 2, 1 / kT, -1.0, 0.85, -1.6)
+    assert solver.interpolate(passage, (-1.0, 0.0)) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("kT", [0.01, 0.001])
+def test_the_step_follows_the_width_of_wells_and_barriers(kT):
+    # of an edge over a barrier of curvature 20 the rate errs by step^2 20 / (12 kT)
+    solver = GridSolver(1 / kT, 1.0, potential=double_well())
+    assert solver.grid_step**2 * 20 / (12 * kT) < 0.0105
+
+
+@pytest.mark.parametrize("kT", [1.0, 0.1, 0.02])
+def test_a_torus_has_the_rates_of_its_separate_angles(kT):
+    # V = f(x) - cos y: the slowest time is that of x alone
+    solver = GridSolver(1 / kT, 1.0, 2 * np.pi / 160, potential=torus())
+    there, back = (
+        solver.transition_path_theory(*ends)
+        for ends in ((((0, 0), 0.3), ((np.pi, 0), 0.3)), (((np.pi, 0), 0.3), ((0, 0), 0.3)))
+    )
+    assert there.flux == pytest.approx(back.flux, rel=1e-6)
+    passage = solver.mean_first_passage_time(((np.pi, 0), 0.3))
+    assert solver.interpolate(passage, (0.0, 0.0)) * there.rate == pytest.approx(1, rel=0.03)
+    x = solver.x
+    energy = -2 * np.cos(2 * x) - np.cos(x) / 2
+    rise = np.stack([np.roll(energy, -1) - energy, np.roll(energy, 1) - energy]) / kT
+    rate = np.where(np.abs(rise) < 1e-9, 1, rise / np.expm1(rise)) / solver.grid_step**2
+    if kT == 1:  # colder ones are lost in sums that cancel
+        line = np.roll(np.diag(rate[0]), 1, axis=1) + np.roll(np.diag(rate[1]), -1, axis=1)
+        values = np.sort(np.linalg.eigvals(np.diag(line.sum(axis=1)) - line).real)
+        assert solver.implied_timescales(1)[0] == pytest.approx(1 / values[1], rel=1e-6)
+    else:
+        assert solver.implied_timescales(1)[0] * (there.rate + back.rate) == pytest.approx(
+            1, rel=1e-3
+        )
 
 
 def test_results_do_not_depend_on_the_grid_step():

@@ -350,8 +350,16 @@ def test_the_checkpoint_is_the_median_of_the_trainings_that_are_finished(tmp_pat
     (tmp_path / "trainings" / "small-1" / "model" / "training.json").write_text(json.dumps(record))
     chosen = [all_runs.median_seed(size) for size in ("small", "medium", "large")]
     assert chosen == ["small-2", None, "large-0"]
-    all_runs.choose_checkpoints()
-    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["large", "small"]
+    elsewhere = tmp_path / "disk" / "large"  # where a checkpoint is a link, it stays one
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "left.txt").write_text("of an earlier edition")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "large").symlink_to(elsewhere)
+    for _ in range(2):
+        all_runs.choose_checkpoints()
+        assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["large", "small"]
+        assert (tmp_path / "checkpoints" / "large").is_symlink()
+        assert [p.name for p in elsewhere.iterdir()] == ["training.json"]
 
 
 def test_a_fixed_set_is_gone_through_in_a_new_order_on_each_pass(tmp_path):
@@ -390,19 +398,35 @@ def test_trainings_of_the_book_have_one_recipe_a_size_and_differ_in_their_seed()
     "change, message",
     [
         ({"size": "huge"}, "unknown size 'huge'"),
-        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
-        ({"save_every": 0}, "save_every must be at least 1"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive; got 0.0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1; got 0"),
+        ({"save_every": 0}, "save_every must be an integer of at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive and finite; got 0.0"),
         ({"dropout": 1.0}, "dropout must be from 0 to below 1; got 1.0"),
-        ({"n_distinct": 0}, "n_distinct must be at least 1; got 0"),
+        ({"n_distinct": 0}, "n_distinct must be an integer of at least 1; got 0"),
         ({"decay_by": "epochs"}, 'decay_by must be "frames" or "steps"'),
         ({"stages": ((16, 1),)}, "n_trajectories >= batch_size"),
+        ({"stages": (16, 64)}, "n_trajectories >= batch_size"),
+        ({"stages": (("long", 64),)}, "n_trajectories >= batch_size"),
+        ({"batch_size": 4.0}, "batch_size must be an integer"),
+        ({"warmup_steps": 0}, "warmup_steps must be an integer of at least 1"),
+        ({"seed": -1}, "seed must be an integer of at least 0"),
+        ({"learning_rate": "fast"}, "learning_rate must be one positive number"),
+        ({"learning_rate": np.inf}, "learning_rate must be positive and finite"),
+        ({"dropout": "some"}, "dropout must be from 0 to below 1; got 'some'"),
+        ({"size": ["small"]}, "unknown size"),
         ({"regime": "hot"}, "unknown regime 'hot'"),
     ],
 )
 def test_impossible_settings_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(TINY, **change)
+
+
+def test_settings_in_numbers_of_numpy_are_written_as_json():
+    config = replace(
+        TINY, seed=np.int64(3), learning_rate=np.float32(0.5), stages=np.array([[16, 64]])
+    )
+    assert TrainingConfig.from_dict(json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_an_unknown_setting_in_a_record_is_refused():
@@ -414,12 +438,6 @@ def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="batch_size 4 cannot be shared by 3 processes"):
         training.arguments_of_run(TINY, tmp_path)
-
-
-def test_the_command_line_refuses_an_unknown_size(capsys):
-    with pytest.raises(SystemExit):
-        command_line.main(["--size", "huge"])
-    assert "unknown size 'huge'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(

@@ -8,13 +8,26 @@ probability comes from `forecast.label_posterior`, and with it the accuracy that
 import numpy as np
 import pandas as pd
 
-from ...datasets.sets import FINAL_TEST, make_dataset
+from ...datasets.sets import FINAL_TEST, make_dataset, regime_settings
 from ...reference.forecast import label_posterior, state_share
 from ...reference.solver import GridSolver
 from ...states import assign_states
 from ...statistics import verdict
 from .ceiling import load_ceilings
 from .kept_predictions import N_SLICED, SLICE_LENGTHS, SLICE_STARTS, Predictions
+
+
+def check_parameters(length, late):
+    """Refuse slices that nothing is kept of: their length, and {regime: start of a late one}."""
+    lengths = sorted(set.intersection(*map(set, SLICE_LENGTHS.values())))
+    if length not in lengths:
+        raise ValueError(f"length must be one of {lengths}; got {length!r}")
+    for regime, starts in SLICE_STARTS.items():
+        last = regime_settings(regime).n_frames - length
+        known = [start for start in starts if 0 < start <= last]
+        given = late.get(regime) if isinstance(late, dict) else late
+        if given not in known:
+            raise ValueError(f"late[{regime!r}] must be one of {known}; got {given!r}")
 
 
 def copying_accuracy(solver, posterior):
