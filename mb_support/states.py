@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 
 from .checks import checked_disk, checked_positions
 from .potential import MINIMA, MUELLER_BROWN, SADDLES, force
-from .potential.surface import checked_potential
+from .potential.base import checked_potential
 
 STATE_A, STATE_B = 0, 1
 #: Disks (centre, radius) around A and B, reduced length: those of published transition path theory,

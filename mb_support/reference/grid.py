@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from ..checks import checked_disk, checked_positions, checked_positive
 from ..potential import MUELLER_BROWN
-from ..potential.surface import checked_potential
+from ..potential.base import checked_potential
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))

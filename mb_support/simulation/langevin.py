@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks import checked_array, checked_count
 from ..potential import MUELLER_BROWN
-from ..potential.surface import checked_potential
+from ..potential.base import checked_potential
 from . import kernels, random_numbers
 from .forces import field_of
 from .settings import REGIMES, SimulationConfig
