@@ -34,10 +34,10 @@ profile = "smoke"
 
 # %% tags=["hide-input", "remove-output"]
 use_style()
-kept = study.load_results()
+settings, kept = get_profile(profile), study.load_results()
 for name, value in study.numbers(kept).items():
     glue(f"molecule_{name}", value, display=False)
-print(f"profile {get_profile(profile).name}; kept: {', '.join(kept)}")
+print(f"profile {settings.name}; kept: {', '.join(kept)}")
 
 # %% [markdown]
 # ## The runs

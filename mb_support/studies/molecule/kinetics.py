@@ -6,7 +6,7 @@ from deeptime.markov.msm import MaximumLikelihoodMSM
 
 from ...reference.solver import GridSolver
 from ...statistics import bootstrap, resamples
-from .base import FULL_TURN, minima_of, potential_of
+from .surface import FULL_TURN, minima_of, potential_of
 from .runs import RADIUS, boxes, count_passages
 
 #: Lag times (ps) of Markov state models and of the diffusion constant.
