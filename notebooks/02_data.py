@@ -116,6 +116,7 @@ fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5))
 for ax, name in zip(axes, names[:2], strict=True):
     figures.plot_starts(sets[name].trajectories[:, 0], sets[name].labels, ridge, START_BOX, ax=ax)
     ax.set_title(name)
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
 # %%

@@ -40,9 +40,7 @@ def _log_ticks(axis, *subs):
 
 def _bar_of_weights(image, axes, limit, **place):
     bar = image.axes.figure.colorbar(image, ax=axes, label=_BAR_LABEL, extend="both", **place)
-    powers = 2.0 ** np.arange(-np.log2(limit), np.log2(limit) + 1)
-    names = [f"1/{1 / p:.0f}" if p < 1 else f"{p:.0f}" for p in powers]
-    bar.set_ticks(powers, labels=names)
+    bar.set_ticks([1 / limit, 1, limit], labels=[f"1/{limit:.0f}", "1", f"{limit:.0f}"])
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
 
@@ -67,7 +65,7 @@ def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
             _state_strips(ax, states[k])
     for ax, name in zip(np.atleast_2d(axes)[:, 0], rows, strict=False):
         ax.set_ylabel(name, labelpad=4 if states is None else 12)
-    _bar_of_weights(image, axes, limit, shrink=0.7, aspect=30, pad=0.01)
+    _bar_of_weights(image, axes, limit, shrink=0.9, aspect=30, pad=0.01)
     figure = image.axes.figure
     figure.supxlabel("frame attended to", fontsize="medium")
     figure.supylabel("frame that attends", fontsize="medium")

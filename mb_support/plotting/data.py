@@ -38,7 +38,6 @@ def plot_starts(starts, labels, ridge=None, box=None, ax=None):
     if ridge is not None:
         ax.plot(*np.transpose(ridge), color=REFERENCE_COLOR, lw=1.2, label="basin boundary")
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=3)
     return ax
 
 
