@@ -22,6 +22,8 @@
 # {glue:text}`generation_skills:s`.
 
 # %% tags=["hide-input"]
+from dataclasses import replace
+
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
@@ -88,7 +90,8 @@ print(
 # continued live by the committed model of each size.
 
 # %% tags=["remove-stderr", "hide-input"]
-n_steps, solver = settings.n_long_frames, measured.solver()
+n_steps = settings.n_long_frames
+solver = replace(measured, grid_step=settings.grid_step).solver()
 actual = data[0, last + 1 - n_shown : last + 1 + n_steps]
 runs = study.continuations(models, data[0], measured, n_steps, n_shown)
 horizons = study.forecast_horizons(n_steps, 20)

@@ -6,8 +6,8 @@ from deeptime.markov.msm import MaximumLikelihoodMSM
 
 from ...reference.solver import GridSolver
 from ...statistics import bootstrap, resamples
-from .surface import FULL_TURN, minima_of, potential_of
 from .runs import RADIUS, boxes, count_passages
+from .surface import FULL_TURN, minima_of, potential_of
 
 #: Lag times (ps) of Markov state models and of the diffusion constant.
 MARKOV_LAGS = (0.4, 1.0, 2.0, 4.0, 8.0, 16.0)
