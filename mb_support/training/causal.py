@@ -204,14 +204,31 @@ def _arguments(config, output_dir):
     )
 
 
-def main(arguments=None):
-    """Command line: train the generator and put the result under ``checkpoints``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=paths.CHECKPOINTS / "causal")
-    parser.add_argument("--work", type=Path, default=paths.TRAININGS / "causal" / "run")
+def command_parser():
+    """Parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mb_support.training.causal", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=paths.CHECKPOINTS / "causal",
+        help="folder of the trained model (default: checkpoints/causal)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=paths.TRAININGS / "causal" / "run",
+        help="folder of the run's own checkpoints",
+    )
     parser.add_argument("--threads", type=int, default=1, help="one is as fast as two here")
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments=None):
+    """Command line: train the generator and put the result under ``checkpoints``."""
+    options = command_parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     model, record = train(CausalTrainingConfig(), options.work, not options.restart)
     save_checkpoint(model, record, options.output)
