@@ -21,6 +21,7 @@
 import tempfile
 
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
@@ -35,12 +36,14 @@ from mb_support import (
     predict_states,
 )
 from mb_support.checks import checked_count
+from mb_support.model import export_classifier, export_collective_variable
 from mb_support.plotting import own_system as figures
 from mb_support.plotting.style import use_style
 from mb_support.potential import four_wells
 from mb_support.simulation import first_passage_times
 from mb_support.statistics import mean_with_error
 from mb_support.studies.attention.maps import attention_maps
+from mb_support.studies.collective_variable.variational import VariationalSettings, learn_committor
 from mb_support.training import TrainingConfig, train
 
 # %% tags=["parameters", "hide-input"]
@@ -161,8 +164,61 @@ plt.show()
 # `TrajectoryTransformer.from_pretrained(folder)`.
 
 # %% [markdown]
+# ## Take it away
+#
+# A trained model becomes one file that needs nothing but PyTorch. Raw coordinates go in, in any unit:
+# standardisation is inside.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+export_classifier(model, f"{folder}/classifier.pt")
+alone = torch.jit.load(f"{folder}/classifier.pt")
+difference = np.abs(alone(torch.from_numpy(new.trajectories)).numpy() - probabilities).max()
+print(f"the same probabilities: {difference < 1e-5}")
+
+# %% [markdown]
+# An ending of `.pt2` gives the newer format of `torch.export`. `export_committor` does the same with a
+# read-out of the committor from encodings ({doc}`10_collective_variable`). Both need a trajectory, so
+# they serve to analyse one that exists.
+#
+# To bias a simulation takes more. PLUMED passes to a collective variable the values of the present
+# step only, so it has to be a function of one frame. The committor of the energy above is one: a small
+# network learns it from the formula, without a single trajectory ({doc}`10_collective_variable`).
+
+# %%
+settings = VariationalSettings(n_points=2**12, n_steps=150, width=16)
+barrier = own.highest_pass
+network = learn_committor(own, own.box, (deep, shallow), solver.beta, barrier, settings, seed)
+export_collective_variable(network, 2, f"{folder}/committor.ptc")
+
+variable = torch.jit.load(f"{folder}/committor.ptc")
+learned = variable(torch.from_numpy(solver.positions))[..., 0].numpy()
+error = solver.average(np.abs(learned - committor))
+
+# %% tags=["hide-input", "remove-output"]
+glue("own_system_committor_error", float(error), display=False)
+
+# %% [markdown]
+# In equilibrium it is {glue:text}`own_system_committor_error:.4f` away from the exact committor, on
+# average. These lines make it a collective variable in PLUMED, built with its module `pytorch` and a
+# LibTorch of the version that wrote the file. They were not run here. The two coordinates are those of
+# the first atom; for a molecule, they would be two of its dihedrals.
+#
+# ```text
+# p: POSITION ATOM=1
+# q: PYTORCH_MODEL FILE=committor.ptc ARG=p.x,p.y
+# RESTRAINT ARG=q.node-0 AT=0.5 KAPPA=100
+# PRINT ARG=p.x,p.y,q.node-0 FILE=COLVAR STRIDE=100
+# ```
+#
+# A committor is flat within the states. There a bias along it has nothing to push: it acts between
+# them.
+
+# %% [markdown]
 # ## Takeaway
 #
 # - A potential is a function of two numbers and a box; everything else is derived from it.
 # - A set of trajectories is an array and a list of labels; a file will do.
 # - Model, solver and simulation treat them as they treat the poster's system.
+# - What was trained leaves as one file. What PLUMED is to bias must be a function of one frame.
+# - Not shown: a biased simulation.

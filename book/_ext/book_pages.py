@@ -1,12 +1,16 @@
 """What the theme and its helpers do not do by themselves, on every page."""
 
+import ast
 import itertools
 import re
 import subprocess
 from pathlib import Path
 
 import plotly
+from numpydoc.xref import DEFAULT_LINKS
 from sphinx.util.fileutil import copy_asset
+
+import mb_support
 
 #: Branch with executed notebooks, which `make notebooks-branch` writes.
 NOTEBOOKS_BRANCH = "notebooks"
@@ -42,6 +46,26 @@ def launch_buttons(app, config):
                 "notebook_interface": "jupyterlab",
             },
         }
+
+
+def linked_types(app, config):
+    """Link types of parameters to the classes of this package.
+
+    Those of others, of Python itself too, are plain words: their addresses would have to be fetched
+    from the network.
+    """
+    config.numpydoc_xref_aliases = {name: name for name in DEFAULT_LINKS} | classes()
+
+
+def classes():
+    """{name: dotted name} of the classes of the package that have an entry and a name for them."""
+    package, found = Path(mb_support.__file__).parent, {}
+    for path in sorted(package.rglob("*.py")):
+        module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and ast.get_docstring(node) and node.name[0] != "_":
+                found.setdefault(node.name, []).append(f"{module}.{node.name}")
+    return {name: places[0] for name, places in found.items() if len(places) == 1}
 
 
 def without_thebe(app, pagename, templatename, context, doctree):
@@ -135,6 +159,7 @@ def setup(app):
     """Register with Sphinx; pages are repaired after everything that adds to them."""
     app.connect("autodoc-process-docstring", plain_formulas, priority=1)  # before numpydoc
     app.connect("config-inited", launch_buttons, priority=1)
+    app.connect("config-inited", linked_types, priority=1)  # before numpydoc reads them
     app.connect("html-page-context", interactive_figures)
     app.connect("html-page-context", search_from_disk)
     app.connect("build-finished", copy_plotly)

@@ -215,16 +215,32 @@ class StoredTrajectories(Windows):
         return [as_item(*pair) for pair in zip(trajectories, labels, strict=True)]
 
 
-def main(arguments=None):
-    """Command line: write a set of trajectories, or what is missing of it."""
-    parser = argparse.ArgumentParser(description="Simulate trajectories into a zarr store.")
-    parser.add_argument("path", type=Path)
+def command_parser():
+    """Parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mb_support.datasets.store",
+        description="Simulate trajectories into a zarr store, or what is missing of it.",
+    )
+    parser.add_argument("path", type=Path, help="the store, a folder")
     parser.add_argument("--n", type=int, required=True, help="number of trajectories")
-    parser.add_argument("--regime", default="metastable", choices=sorted(REGIMES))
-    parser.add_argument("--n-frames", type=int, help="by default as many as the regime has")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--regime",
+        default="metastable",
+        choices=sorted(REGIMES),
+        help="what the trajectories are of (default: metastable)",
+    )
+    parser.add_argument(
+        "--n-frames", type=int, help="of each; by default as many as the regime has"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of starts and noise (default: 1)")
     parser.add_argument("--workers", type=int, help="threads; by default all processors")
     parser.add_argument("--scheduler", help="address of a Dask scheduler to compute on")
+    return parser
+
+
+def main(arguments=None):
+    """Command line: write a set of trajectories, or what is missing of it."""
+    parser = command_parser()
     options = parser.parse_args(arguments)
     config = REGIMES[options.regime]
     try:

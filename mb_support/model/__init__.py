@@ -7,6 +7,7 @@ _PUBLIC = {
     "transformer": ["TrajectoryTransformer"],
     "losses": ["trajectory_loss", "total_loss"],
     "causal": ["CausalConfig", "CausalGenerator"],
+    "export": ["export_classifier", "export_committor", "export_collective_variable"],
     "inference": ["checkpoint_sizes", "load_checkpoint", "weights_digest"],
 }
 __getattr__, __dir__, __all__ = handed_on(__name__, _PUBLIC)

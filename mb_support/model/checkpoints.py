@@ -313,14 +313,22 @@ def forget_run(run_folder):
         shutil.rmtree(folder)
 
 
+def command_parser():
+    """Parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mb_support.model.checkpoints",
+        description="Check checkpoints of finished trainings.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, help="such as checkpoints/small")
+    parser.add_argument("--seal", action="store_true", help=f"write {MANIFEST} for whole ones")
+    return parser
+
+
 def main(arguments=None):
     """Command line: say of each folder whether it is a whole checkpoint."""
     from .transformer import TrajectoryTransformer
 
-    parser = argparse.ArgumentParser(description="Check checkpoints of finished trainings.")
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--seal", action="store_true", help=f"write {MANIFEST} for whole ones")
-    options = parser.parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     n_bad = 0
     for folder in options.folders:
         try:

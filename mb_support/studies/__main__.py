@@ -33,16 +33,22 @@ def parts_of(chapter):
     return found
 
 
-def main(arguments=None):
-    """Command line: see the module; returns the exit status."""
+def command_parser():
+    """Parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m mb_support.studies",
-        description=__doc__,
+        description=__doc__.replace("``", ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("chapter", nargs="?", choices=list(CHAPTERS), help="all of them if none")
     parser.add_argument("parts", nargs="*", help="all parts of the chapter if none")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
+    return parser
+
+
+def main(arguments=None):
+    """Command line: see the module; returns the exit status."""
+    parser = command_parser()
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     for chapter in [options.chapter] if options.chapter else CHAPTERS:

@@ -62,10 +62,11 @@ def shortened(config, n_steps):
     )
 
 
-def _parser():
+def command_parser():
+    """Parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m mb_support.training",
-        description=__doc__,
+        description=__doc__.replace("``", ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="A trial of a minute: --size small --steps 500.",
     )
@@ -73,29 +74,37 @@ def _parser():
     what.add_argument("--size", help=f"one of {', '.join(RECIPES)}")
     what.add_argument("--name", help="a training of the book, such as small-fixed-0")
     what.add_argument("--all", action="store_true", help="every training of the book")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and trajectories")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weights and trajectories (default: 0)"
+    )
     parser.add_argument("--steps", type=int, help="shorten the recipe to so many steps")
-    parser.add_argument("--regime", default="metastable", help="what the trajectories are of")
+    parser.add_argument(
+        "--regime", default="metastable", help="what the trajectories are of (default: metastable)"
+    )
     parser.add_argument(
         "--data",
         type=Path,
         help="train on this file: .npz with trajectories and labels, or a store",
     )
-    parser.add_argument("--passes", type=int, default=30, help="with --data: over the set")
+    parser.add_argument(
+        "--passes", type=int, default=30, help="with --data: over the set (default: 30)"
+    )
     parser.add_argument("--output", type=Path, help="folder of the trained model")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
     parser.add_argument(
         "--threads", type=int, help="of each process; by default OMP_NUM_THREADS, or all there are"
     )
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
-    parser.add_argument("--jobs", type=int, default=1, help="with --all: trainings at a time")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="with --all: trainings at a time (default: 1)"
+    )
     parser.add_argument("--minutes", type=float, help="with --all: stop (resumably) after these")
     return parser
 
 
 def main(arguments=None):
     """Command line; returns the exit status."""
-    parser = _parser()
+    parser = command_parser()
     options = parser.parse_args(arguments)
     if options.threads is not None and options.threads < 1:
         parser.error(f"--threads must be at least 1; got {options.threads}")

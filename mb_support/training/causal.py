@@ -211,13 +211,31 @@ def _arguments(config, output_dir):
     )
 
 
-def main(arguments=None):
-    """Command line: train the generator and put the result under ``checkpoints``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=paths.CHECKPOINTS / "causal")
-    parser.add_argument("--work", type=Path, default=paths.TRAININGS / "causal" / "run")
+def command_parser():
+    """Parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mb_support.training.causal", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=paths.CHECKPOINTS / "causal",
+        help="folder of the trained model (default: checkpoints/causal)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=paths.TRAININGS / "causal" / "run",
+        help="folder of the run's own checkpoints",
+    )
     parser.add_argument("--threads", type=int, default=1, help="one is as fast as two here")
     parser.add_argument("--restart", action="store_true", help="ignore an interrupted run")
+    return parser
+
+
+def main(arguments=None):
+    """Command line: train the generator and put the result under ``checkpoints``."""
+    parser = command_parser()
     options = parser.parse_args(arguments)
     if options.threads < 1:
         parser.error(f"--threads must be at least 1; got {options.threads}")

@@ -9,13 +9,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 #: The book under test: `make test-browser` says which; both profiles have the same pages.
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "smoke" / "_build" / "html"))
+LEFT_OUT = ("_static", "_modules")
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 
 
 def pages():
-    """Pages of the book, relative to its folder; those without content of their own left out."""
+    """Pages of the book, relative to its folder; those without content of their own left out.
+
+    So are those with sources, which are all alike.
+    """
     found = sorted(path.relative_to(HTML) for path in HTML.rglob("*.html"))
-    return [str(path) for path in found if path.parts[0] != "_static" and path.name != "index.html"]
+    return [
+        str(path) for path in found if path.parts[0] not in LEFT_OUT and path.name != "index.html"
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,13 @@ class LinearProbe:
         """Log-odds, (n,)."""
         return self._fitted.decision_function(self._scaled(features))
 
+    @property
+    def coefficients(self):
+        """Weights of the features as they are given, (n_features,), and the intercept."""
+        zero = np.zeros((1, self._fitted.n_features_in_))
+        intercept = self.logit(zero)
+        return self.logit(np.eye(zero.shape[1])) - intercept, float(intercept[0])
+
 
 def fit_probe(features, targets, weights=None, ridge=1.0):
     """Fit a linear probe with a logistic link by penalised maximum likelihood.

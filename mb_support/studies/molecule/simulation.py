@@ -209,11 +209,24 @@ def collect(settings, folder=FOLDER, results=RESULTS):
     write_json(results / "record.json", rounded(record))
 
 
+def command_parser():
+    """Parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mb_support.studies.molecule.simulation",
+        description=__doc__.splitlines()[0].replace("``", ""),
+    )
+    parser.add_argument(
+        "--chunks",
+        type=int,
+        default=Simulation.n_chunks,
+        help="parts of each run; each is written when it is done (default: %(default)s)",
+    )
+    return parser
+
+
 def main(arguments=None):
     """Command line: see the module."""
-    parser = argparse.ArgumentParser(prog="python -m mb_support.studies.molecule.simulation")
-    parser.add_argument("--chunks", type=int, default=Simulation.n_chunks, help="of each run")
-    settings = Simulation(n_chunks=parser.parse_args(arguments).chunks)
+    settings = Simulation(n_chunks=command_parser().parse_args(arguments).chunks)
     simulate_runs(settings)
     collect(settings)
 
