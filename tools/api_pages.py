@@ -47,10 +47,11 @@ def entry_of(package, folder, name):
 
     The line is the summary of its docstring, or the first sentence of the comment on a constant.
     """
+    found = getattr(import_module(f"{package.name}.{folder}"), name)
     for module in modules_of(package, folder):
         text = package.parent.joinpath(*module.split(".")).with_suffix(".py").read_text("utf-8")
         for node in ast.parse(text).body:
-            if getattr(node, "name", None) == name:
+            if getattr(node, "name", None) == name and found.__module__ == module:
                 return f"{module}.{name}", ast.get_docstring(node).splitlines()[0]
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
                 said = " ".join(_comment_above(text, node.lineno))
