@@ -39,9 +39,10 @@ def stage(profile):
         elif source.exists():
             shutil.copy2(source, target)
     config = (site / "_config.yml").read_text()
-    (site / "_config.yml").write_text(
-        config.replace('announcement: ""', f'announcement: "{WARNING}"')
-    )
+    config = config.replace('announcement: ""', f'announcement: "{WARNING}"')
+    # pages of sources take as long as all others together
+    config = re.sub(r"\n *- sphinx.ext.viewcode.*", "", config)
+    (site / "_config.yml").write_text(config)
     for stale in set(site.glob("notebooks/*.ipynb")) - {
         notebook_path(name, profile) for name in chapter_names()
     }:

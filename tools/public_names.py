@@ -28,7 +28,9 @@ EXAMPLES = {
         "simulate": "shown = simulate(short, starts, seed=2, potential=wells)",
         "SimulationState": "_, state = simulate(settings, starts, seed=2, return_state=True)",
         "TrajectoryEscaped": "issubclass(TrajectoryEscaped, Exception)",
-        "first_passage_times": ("first_passage_times(settings, starts, 3, *DISK_A, max_time=200.0)"),
+        "first_passage_times": (
+            "first_passage_times(settings, starts, 3, *DISK_A, max_time=200.0)"
+        ),
     },
     "reference": {
         "GridSolver": "coarse = GridSolver(settings.beta, settings.diffusion, grid_step=0.1)",

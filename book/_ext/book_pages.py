@@ -54,6 +54,7 @@ def linked_types(app, config):
     Those of others, of Python itself too, are plain words: their addresses would have to be fetched
     from the network.
     """
+    config.numpydoc_xref_ignore = "all"  # that has no alias
     config.numpydoc_xref_aliases = {name: name for name in DEFAULT_LINKS} | classes()
 
 
@@ -155,12 +156,19 @@ def copy_plotly(app, error):
         copy_asset(str(script), str(Path(app.outdir) / "_static"))
 
 
+def plain_sources(app, pagename, templatename, context, doctree):
+    """Take the links back out of pages of sources: some lead to names that are only imported."""
+    if pagename.startswith("_modules/"):
+        context["body"] = re.sub(r'<a class="viewcode-back".*?</a>', "", context["body"])
+
+
 def setup(app):
     """Register with Sphinx; pages are repaired after everything that adds to them."""
     app.connect("autodoc-process-docstring", plain_formulas, priority=1)  # before numpydoc
     app.connect("config-inited", launch_buttons, priority=1)
     app.connect("config-inited", linked_types, priority=1)  # before numpydoc reads them
     app.connect("html-page-context", interactive_figures)
+    app.connect("html-page-context", plain_sources)
     app.connect("html-page-context", search_from_disk)
     app.connect("build-finished", copy_plotly)
     app.connect("html-page-context", without_thebe, priority=900)
