@@ -139,7 +139,8 @@ plt.show()
 # The recipe of the small model again, on training sets of a given size ({numref}`fig-training-data`). Each
 # training shows equally many; what differs is how often each of them comes back. Short trajectories are here
 # the beginnings of the whole ones. There is one training for each point, so that differences as small as
-# the scatter over seeds mean nothing. A thousand trajectories come close to fresh ones.
+# the scatter over seeds mean nothing. A thousand trajectories come close to fresh ones. More of them bring
+# nothing that could be seen here, and all stay a little above: why, we did not test.
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(study.data_curve(records))

@@ -34,7 +34,7 @@ SHARED_INPUTS = ("checkpoints", "results", "requirements.lock", "tools/chapters.
 #: Chapters executed at the same time; they share the cores evenly.
 AT_A_TIME = min(2, os.cpu_count() or 1)
 #: Chapters that take longest: they begin first, so that none is left alone at the end.
-LONGEST = ("06_classification", "07_attention", "05_generation", "03_model", "04_training")
+LONGEST = ("01_potential", "07_attention", "05_generation", "06_classification", "02_data")
 #: How often a kernel is started that does not come up.
 N_STARTS = 3
 
