@@ -28,6 +28,9 @@ test: $(READY)  ## prove it: lint, unit tests, all chapters with small numbers, 
 try: $(READY)  ## one chapter, other parameters: CHAPTER=01_potential SET="beta=0.05"
 	@$(RUN) tools/try_chapter.py $(CHAPTER) $(SET)
 
+test-slow: $(READY)  ## the tests that take longest: killed, forked, shared processes, other users
+	@$(RUN) -m pytest -q -m slow
+
 test-browser: $(READY)  ## open every page in Chromium without network; PROFILE=poster for the book
 	@$(RUN) tools/run_browser_tests.py --profile $(PROFILE)
 
@@ -82,4 +85,4 @@ clean:  ## remove what make built; keeps .venv, interrupted trainings and notebo
 	@rm -rf mb_support/__pycache__ "$${TMPDIR:-/tmp}/mb_support-$$(id -u)"
 	@[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name 'training*' -exec rm -rf {} +
 
-.PHONY: help setup book smoke test try test-browser compare poster pdf train study benchmark molecule explorable reference readme-figure notebooks-branch lock clean
+.PHONY: help setup book smoke test test-slow try test-browser compare poster pdf train study benchmark molecule explorable reference readme-figure notebooks-branch lock clean

@@ -99,10 +99,13 @@ def as_nobody(tree, temporary, *command, **variables):
     )
 
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0 or sys.platform != "linux",
-    reason="only the superuser can run something as another user",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() != 0 or sys.platform != "linux",
+        reason="only the superuser can run something as another user",
+    ),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-q"]
 STEPS = {
     "style": [BIN / "ruff", "check", "."],
     "format": [BIN / "ruff", "format", "--check", "."],
-    "unit tests": [*PYTEST, "-n", "2", "-m", "not book and not browser"],
+    "unit tests": [*PYTEST, "-n", "2", "-m", "not book and not browser and not slow"],
     "chapters and book with small numbers": [
         *(sys.executable, "tools/build_book.py", "--profile", "smoke")
     ],

@@ -260,6 +260,7 @@ def test_an_interrupted_run_over_a_set_ends_in_the_same_bits(tmp_path):
         assert torch.equal(a, b), name
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_file(tmp_path, monkeypatch, capsys):
     trajectories, labels = oscillations(40, 16)
     np.savez(tmp_path / "mine.npz", trajectories=trajectories, labels=labels)

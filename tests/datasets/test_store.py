@@ -83,6 +83,7 @@ def test_a_cluster_writes_the_same_bytes(tmp_path, stored):
 LONG = replace(CONFIG, n_frames=400, stride=50)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_is_gone_on_from_to_the_same_bytes(tmp_path):
     write_store(tmp_path / "whole", LONG, 300, SEED, chunks=(20, 100))
     context = multiprocessing.get_context("forkserver")
@@ -142,6 +143,7 @@ print(json.dumps(peaks))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_memory_is_bounded_whatever_the_size_of_the_store(tmp_path):
     spare, n_small, n_large = 64 * 2**20, 2048, 24576

@@ -140,6 +140,7 @@ def run(script, layer="default", n_threads=2):
         assert code == 0, said.read()[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.parametrize(
     ("script", "layer"),

@@ -67,6 +67,7 @@ def final(folder):
     return torch.load(Path(folder) / "final.pt")
 
 
+@pytest.mark.slow
 def test_kills_do_not_change_a_single_bit(uninterrupted, tmp_path):
     chance = random.Random(4)
     n_kills = 0
@@ -85,6 +86,7 @@ def test_kills_do_not_change_a_single_bit(uninterrupted, tmp_path):
         assert torch.equal(resumed["weights"][name], weight), name
 
 
+@pytest.mark.slow
 def test_two_processes_with_the_same_global_batch_optimise_the_same(uninterrupted, tmp_path):
     script = Path(training_runs.__file__)
     done = subprocess.run(
