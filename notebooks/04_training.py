@@ -202,9 +202,9 @@ for key, value in study.live_words(model, held_out).items():
 #
 # ## Takeaway
 #
-# The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics
-# card. Trained on a fixed set, much as on the poster, they overfit: validation accuracy at the end is
-# {glue:text}`training_fixed_accuracy:s`. With our recipe the small model reaches
+# The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics card.
+# Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy at the
+# end is {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches
 # {glue:text}`training_same_number:s` from a thousand trajectories too. So the recipe matters here, and not
 # only the number of trajectories; which part of it, we did not test.
 #

@@ -198,9 +198,12 @@ def fixed_set_table(records):
 
 
 def fixed_ends(records):
-    """Validation accuracies at the end of the trainings on a fixed set, in words, one by one."""
-    found = [(name, r) for name, r in records.items() if "-fixed-" in name]
-    return [f"{_final_in_words(record)} ({name})" for name, record in found]
+    """Validation accuracies at the end of the small trainings on a fixed set, in words."""
+    found = np.concatenate([finals(records, "small", kind)[0] for kind in FIXED])
+    if not len(found):
+        return "not made yet"
+    ends = " to ".join(dict.fromkeys(f"{end:.3f}" for end in (found.min(), found.max())))
+    return f"{ends} ({len(found)} training{'s' * (len(found) > 1)})"
 
 
 def _final_in_words(record):
@@ -287,7 +290,7 @@ def words(records):
     same_number = records.get("small-data-1000")
     return {
         "training_overfits": "; ".join(overfits) or "not made yet",
-        "training_fixed_accuracy": "; ".join(fixed_ends(records)) or "not made yet",
+        "training_fixed_accuracy": fixed_ends(records),
         "training_same_number": _final_in_words(same_number) if same_number else "not made yet",
         "training_missing": f"Of the {len(trainings())} trainings of the list {len(missing)} have "
         f"not been made yet: {', '.join(missing)}."
