@@ -52,7 +52,7 @@ def test_page_opens_complete_at_every_width_and_theme(visit, name):
             if (theme, width) in PICTURED:
                 shot = SCREENSHOTS / f"{width}-{theme}" / name.replace("/", "_")
                 path = shot.with_suffix(".png")
-                page.screenshot(path=path, full_page=True, animations="disabled")
+                page.screenshot(path=path, full_page=True, animations="disabled", timeout=180_000)
     assert visit.problems == []
 
 
