@@ -61,13 +61,11 @@ n_passages, n_trajectories, n_passes = (200, 120, 1) if small else (2000, 1000, 
 # Write the energy as a function of two numbers. numba compiles it, the force is derived from it, and
 # minima are searched in the box that you name.
 
-
 # %%
-def energy(x, y):
-    return 4 * (x * x - 1) ** 2 + 6 * (y - 0.4 * x * x) ** 2 + 0.5 * x
-
-
-own = Potential(energy, box=((-1.8, -1.0), (1.8, 1.8)))
+own = Potential(
+    lambda x, y: 4 * (x * x - 1) ** 2 + 6 * (y - 0.4 * x * x) ** 2 + 0.5 * x,
+    box=((-1.8, -1.0), (1.8, 1.8)),
+)
 own.minima.round(3)
 
 # %% [markdown]

@@ -1,6 +1,9 @@
-"""Fetch ONNX Runtime Web from npm into book/_explore/onnxruntime-web, pinned by its checksum.
+"""Unpack ONNX Runtime Web into book/_explore/onnxruntime-web, pinned by its checksum.
 
-python tools/vendor_onnxruntime.py     # needs a network; run it only to take another version
+Only to take another version, with npm and a network:
+
+    npm pack onnxruntime-web@1.30.0
+    .venv/bin/python tools/vendor_onnxruntime.py onnxruntime-web-1.30.0.tgz
 
 Of the package two files are kept: the WebAssembly build for one processor thread, compressed, and
 the script that starts it. The book's build turns them into a script that a page can read from disk
@@ -11,14 +14,14 @@ import base64
 import hashlib
 import io
 import lzma
+import sys
 import tarfile
-import urllib.request
+from pathlib import Path
 
 from chapters import ROOT
 
 VERSION = "1.30.0"
-ADDRESS = f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
-#: As the registry publishes it (`npm view onnxruntime-web dist.integrity`).
+#: As it is published (`npm view onnxruntime-web dist.integrity`).
 INTEGRITY = (
     "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8p"
     "ZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
@@ -47,6 +50,7 @@ def write(archive, folder=FOLDER):
 
 
 if __name__ == "__main__":
-    with urllib.request.urlopen(ADDRESS) as answer:
-        write(answer.read())
-    print(f"{FOLDER}: version {VERSION}")
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write(Path(sys.argv[1]).read_bytes())
+    print(FOLDER)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import agree, make_model, visits
+from tiny_models import agree, make_model
 
 from mb_support.states import assign_states
 from mb_support.studies.attention import measures as am
@@ -11,16 +11,6 @@ from mb_support.studies.attention.all_measures import measure
 from mb_support.studies.attention.maps import attention_layers, attention_maps
 
 N_FRAMES, SECTION = 53, 20
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_model()
-
-
-@pytest.fixture(scope="module")
-def trajectories():
-    return visits(N_FRAMES)
 
 
 @pytest.fixture(scope="module")

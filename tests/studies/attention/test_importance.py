@@ -1,24 +1,13 @@
 """What the answer depends on, against the same network computed otherwise."""
 
 import numpy as np
-import pytest
 import torch
-from tiny_models import agree, make_model, visits
+from tiny_models import agree, make_model
 
 from mb_support.studies.attention import importance as im
 from mb_support.studies.attention.maps import attention_layers
 
 N_FRAMES = 53
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_model()
-
-
-@pytest.fixture(scope="module")
-def trajectories():
-    return visits(N_FRAMES)
 
 
 def test_removing_frames_equals_hiding_them(model, trajectories):
