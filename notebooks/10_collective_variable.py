@@ -306,7 +306,7 @@ past_windows.gain_table(learned)
 # errors over the scored windows. "Helps" means that the gain is so far above zero
 # that chance alone would bring it there once in two thousand; nine gains are looked at.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-memory", "caption": "Held-out loss against the number of frames in the window, for points of the transition region, with 95 % intervals over the scored windows (numbers printed above). Left: log-loss of which state is reached first. Right: mean squared error of the next frame. Black: exact limits by shooting, given the position (solid) and position and velocity (dashed), with 95 % bands over the points; overdamped dynamics has only the first. Dotted: what windows tell of a free particle with the same friction, in closed form; positions at frames never tell the velocity exactly."}, "image": {"alt": "Two panels of held-out loss against the number of frames in the window, for overdamped and underdamped dynamics, with exact limits as lines.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-memory", "caption": "Held-out loss against the number of frames in the window, for points of the transition region, with 95 % intervals over the scored windows (numbers printed above); orange circles: overdamped, brown squares: underdamped. Left: log-loss of which state is reached first. Right: mean squared error of the next frame, on a logarithmic axis. Black: exact limits by shooting, given the position (solid) and position and velocity (dashed), with 95 % bands over the points; overdamped dynamics has only the first. Dotted: what windows tell of a free particle with the same friction, in closed form; positions at frames never tell the velocity exactly."}, "image": {"alt": "Two panels of held-out loss against the number of frames in the window, for overdamped and underdamped dynamics, with exact limits as lines.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.52))
 free = {
     length: past_windows.free_flight_error(dynamics["underdamped"], length) for length in lengths
@@ -315,7 +315,6 @@ plots.plot_memory(learned, limits, "outcome", axes[0])
 plots.plot_memory(learned, limits, "next_frame", axes[1], free)
 axes[0].set_ylabel("log-loss (nats)")
 axes[1].set_ylabel("squared error of the next frame")
-axes[1].set_yscale("log")
 fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 

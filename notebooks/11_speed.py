@@ -109,12 +109,12 @@ speed.implementation_table(training)
 #
 # $$ t_\mathrm{frame}(N) = a + b N . $$ (eq-length-law)
 #
-# The fit gives every length the same relative weight. At $N^\ast = a / b$ attention costs as much
-# as everything else.
+# The fit gives each of the four lengths the same relative weight; errors are standard errors from its
+# residuals. At $N^\ast = a / b$ attention costs as much as everything else.
 
 # %%
 points, laws = speed.length_laws(training, SIZES)
-speed.law_table(laws)
+speed.law_table(points)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-speed-length", "caption": "Our frames per second against the length of the trajectories, training (left) and inference (right), on two threads: medians over rounds (symbols) and the fitted law (lines)."}, "image": {"alt": "Two panels, speed against trajectory length for each model size, falling as the fitted law does.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), sharey=True)

@@ -14,8 +14,8 @@ from .style import (
     map_axes,
 )
 
-#: Markers and lines of the two kinds of dynamics.
-DYNAMICS = {"overdamped": "o-", "underdamped": "s--"}
+#: Markers, lines and colours of the two kinds of dynamics.
+DYNAMICS = {"overdamped": ("o-", MODEL_COLOR), "underdamped": ("s--", "#7A4A00")}
 
 
 def _plain_ticks(axis):
@@ -139,10 +139,10 @@ def plot_memory(curves, limits, quantity, ax, free_flight=None):
     `free_flight` holds exact errors without a force, by window length.
     """
     for name, table in curves.items():
-        rows = table[table.window_length > 0]
+        rows, (line, color) = table[table.window_length > 0], DYNAMICS[name]
         ax.errorbar(
             rows.window_length, rows[quantity], yerr=1.96 * rows[f"{quantity}_error"],
-            fmt=DYNAMICS[name], color=MODEL_COLOR, capsize=2, label=name,
+            fmt=line, color=color, capsize=2, label=name,
         )  # fmt: skip
         for style, (known, limit) in zip(("-", "--"), limits[name].items(), strict=False):
             (value, error), label = limit[quantity], f"limit given {known}"
@@ -157,6 +157,9 @@ def plot_memory(curves, limits, quantity, ax, free_flight=None):
             list(free_flight), list(free_flight.values()), color=REFERENCE_COLOR, ls=":", lw=1.3,
             zorder=3, label="free flight, exact",
         )  # fmt: skip
+    if quantity == "next_frame":
+        ax.set_yscale("log")
+        _plain_ticks(ax.yaxis)
     ax.set_xscale("log", base=2)
     lengths = np.concatenate([table.window_length for table in curves.values()])
     ticks = [int(length) for length in np.unique(lengths[lengths > 0])]

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 
 from ..files import paths
 from ..model.settings import SIZES
+from ..statistics import with_error
 
 #: Bytes of a stored frame: two coordinates in float32.
 FRAME_BYTES = 8
@@ -84,6 +85,16 @@ def fit_length_law(n_frames, frames_per_s):
     return nnls(np.stack([speed, n_frames * speed], axis=1), np.ones(len(speed)))[0]
 
 
+def length_law_errors(n_frames, frames_per_s):
+    """Standard errors of a, of b and of a / b, from the residuals of `fit_length_law`."""
+    n_frames, speed = np.asarray(n_frames, dtype=float), np.asarray(frames_per_s, dtype=float)
+    design, (a, b) = np.stack([speed, n_frames * speed], axis=1), fit_length_law(n_frames, speed)
+    residuals = design @ (a, b) - 1
+    covariance = np.linalg.inv(design.T @ design) * (residuals @ residuals) / (len(speed) - 2)
+    slope = np.array([1 / b, -a / b**2])  # of a / b
+    return *np.sqrt(np.diag(covariance)), np.sqrt(slope @ covariance @ slope)
+
+
 def by_length(result, kind, size):
     """Lengths and frames per second of our "training" or "inference", sorted by length.
 
@@ -106,15 +117,18 @@ def length_laws(result, sizes):
     return points, laws
 
 
-def law_table(laws):
-    """Constants of {kind: {size: (a, b)}}, a row for each; at N* both terms are equal."""
-    rows = {
-        (kind, size): (law[0] * 1e6, law[1] * 1e9, law[0] / law[1])
-        for kind, by_size in laws.items()
-        for size, law in by_size.items()
-    }
-    columns = ["a (µs)", "b (ns)", "N* (frames)"]
-    return pd.DataFrame(rows, index=columns).T.round(1)
+def law_table(points):
+    """Constants of the laws of {kind: {size: (lengths, speeds)}}; at N* both terms are equal.
+
+    A row for each, with one standard error.
+    """
+    rows = {}
+    for kind, by_size in points.items():
+        for size, measured in by_size.items():
+            a, b = fit_length_law(*measured)
+            values = zip((a, b, a / b), length_law_errors(*measured), (1e6, 1e9, 1), strict=True)
+            rows[kind, size] = [with_error(v * unit, e * unit) for v, e, unit in values]
+    return pd.DataFrame(rows, index=["a (µs)", "b (ns)", "N* (frames)"]).T
 
 
 def simulation_growth(result, field):

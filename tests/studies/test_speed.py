@@ -47,6 +47,17 @@ def result():
     return {"rows": rows}
 
 
+def test_errors_of_the_law_are_the_scatter_of_noisy_measurements():
+    random, found = np.random.default_rng(0), []
+    for _ in range(400):
+        speeds = law(LENGTHS) * (1 + 0.02 * random.standard_normal(len(LENGTHS)))
+        a, b = scale.fit_length_law(LENGTHS, speeds)
+        found.append([a, b, a / b, *np.square(scale.length_law_errors(LENGTHS, speeds))])
+    found = np.array(found)
+    scatter, claimed = found[:, :3].std(axis=0), np.sqrt(found[:, 3:].mean(axis=0))
+    np.testing.assert_allclose(claimed, scatter, rtol=0.15)
+
+
 def test_the_law_of_made_up_speeds_is_found_again():
     np.testing.assert_allclose(scale.fit_length_law(LENGTHS, law(LENGTHS)), [2e-5, 1e-7])
     np.testing.assert_allclose(
