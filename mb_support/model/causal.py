@@ -44,6 +44,7 @@ class CausalConfig(BertConfig):
     frame_std: list | None = None
     displacement_scale: float | None = None
     regime: str = "metastable"  # key of `REGIMES`: which simulations the model continues
+    periodic: bool = False  # coordinates are angles in radians, seen as sines and cosines
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
@@ -107,7 +108,7 @@ class CausalGenerator(PreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
         hidden, n_outputs = config.hidden_size, 6 * config.n_components
-        self.inputs_to_hidden_dim = nn.Linear(2, hidden)
+        self.inputs_to_hidden_dim = nn.Linear(4 if config.periodic else 2, hidden)
         self.position_embeddings = nn.Embedding(config.window_length, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.encoder = BertEncoder(config)
@@ -132,8 +133,15 @@ class CausalGenerator(PreTrainedModel):
     def project(self, frames):
         """Raw frames, standardised and projected, (batch, n_frames, hidden_size)."""
         mean, std = (frames.new_tensor(c) for c in (self.config.frame_mean, self.config.frame_std))
-        dtype = self.inputs_to_hidden_dim.weight.dtype
-        return self.inputs_to_hidden_dim(((frames - mean) / std).to(dtype))
+        seen = (frames - mean) / std
+        if self.config.periodic:
+            seen = torch.cat([frames.sin(), frames.cos()], dim=-1)
+        return self.inputs_to_hidden_dim(seen.to(self.inputs_to_hidden_dim.weight.dtype))
+
+    def wrapped(self, values):
+        """Coordinates or displacements as they are, or angles moved into -pi to pi."""
+        turns = torch.round(values / (2 * math.pi)) if self.config.periodic else 0
+        return values - 2 * math.pi * turns
 
     def new_memory(self):
         """What `encode` keeps of the frames of a window that is still filling."""
@@ -175,7 +183,7 @@ class CausalGenerator(PreTrainedModel):
         encodings = self.encode(trajectories[:, : self.config.window_length])
         output = CausalOutput(None, *self.mixture(encodings))
         if trajectories.shape[1] > 1:
-            moved = trajectories.diff(dim=1) / self.config.displacement_scale
+            moved = self.wrapped(trajectories.diff(dim=1)) / self.config.displacement_scale
             n = moved.shape[1]
             output.loss = -log_likelihood(
                 moved, output.log_weights[:, :n], output.means[:, :n], output.cholesky[:, :n]
@@ -288,7 +296,7 @@ def sample(model, prompt, n_steps, seed, slide=None, progress=True):
             for _ in range(min(window - n_seen + 1, n_frames - now)):
                 encoding = model.encode(fresh, memory)[:, -1]
                 step = draw_displacement(*model.mixture(encoding), random)
-                frames[now] = frames[now - 1] + scale * step
+                frames[now] = model.wrapped(frames[now - 1] + scale * step)
                 fresh = frames[now][:, None]
                 now += 1
                 bar.update()

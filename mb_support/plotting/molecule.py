@@ -11,6 +11,8 @@ from .style import (
     PALETTE,
     REFERENCE_COLOR,
     SIZE_COLORS,
+    SIZE_LINES,
+    SIZE_MARKERS,
     STATE_COLORS,
     STATE_MARKERS,
     axes_or_new,
@@ -114,14 +116,17 @@ def plot_attention(attention, frame_time, axes):
 
 
 def plot_own_state(trainings, ax=None):
-    """Weight on frames of the own state over chance, by layer; one line for each training."""
+    """Weight on frames of the own state over chance, by depth; one line for each training."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     ax.axhline(1, color=REFERENCE_COLOR, lw=1)
-    for content in trainings.values():
-        kept = content["attention"]
-        layers = 1 + np.arange(len(kept["own_state"]))
-        errors = 2 * np.array(kept["own_state_error"])
-        style = dict(color=SIZE_COLORS["small"], marker="o", capsize=2)
-        ax.errorbar(layers, kept["own_state"], errors, **style)
-    ax.set(xlabel="layer", ylabel="weight on own state / chance", xticks=layers)
+    for name, content in trainings.items():
+        size, kept = name.partition("-")[0], content["attention"]
+        depth = (1 + np.arange(len(kept["own_state"]))) / len(kept["own_state"])
+        errors, is_first = 2 * np.array(kept["own_state_error"]), name.endswith("-0")
+        ax.errorbar(
+            depth, kept["own_state"], errors, color=SIZE_COLORS[size], marker=SIZE_MARKERS[size],
+            ls=SIZE_LINES[size], capsize=2, label=size if is_first else None,
+        )  # fmt: skip
+    ax.set(xlabel="depth (1: last layer)", ylabel="weight on own state / chance")
+    ax.legend()
     return ax

@@ -128,31 +128,62 @@ def _windows(config, n_windows, seed):
     return FreshWindows(n_windows, n_frames, config.n_relax, seed, config.regime)
 
 
-def new_generator(config):
-    """A generator with the random weights that a run of a `CausalTrainingConfig` begins with."""
+def new_generator(config, **settings):
+    """A generator with the random weights that a run of a `CausalTrainingConfig` begins with.
+
+    `settings` are more of those of `CausalConfig`.
+    """
     transformers.set_seed(config.seed)
-    settings = ("n_components", "hidden_size", "num_hidden_layers", "regime")
-    settings = {name: getattr(config, name) for name in settings}
+    names = ("n_components", "hidden_size", "num_hidden_layers", "regime")
+    settings |= {name: getattr(config, name) for name in names}
     return KINDS[config.kind](CausalConfig(window_length=config.context, **settings))
 
 
-def train(config, output_dir, resume=True):
+class OwnWindows(torch.utils.data.Dataset):
+    """Passes over (n, n_frames, 2) windows of one's own, each in a new order that the seed gives."""
+
+    def __init__(self, windows, n_items, seed):
+        self.windows, self.n_items, self.seed = windows, n_items, seed
+        self._pass = (None, None)
+
+    def __len__(self):
+        return self.n_items
+
+    def __getitem__(self, item):
+        number, place = divmod(item, len(self.windows))
+        if self._pass[0] != number:
+            order = np.random.default_rng((self.seed, number)).permutation(len(self.windows))
+            self._pass = number, order
+        return {"trajectories": torch.from_numpy(self.windows[self._pass[1][place]])}
+
+
+def train(config, output_dir, resume=True, data=None, **settings):
     """Train a generator; goes on from the newest whole checkpoint in `output_dir` if `resume`.
 
-    Returns the model and its record: configuration, versions, machine, cost and the curves.
+    `data` are windows of one's own in place of fresh ones, two (n, window_length + 1, 2) float32
+    ndarrays: those to train on, again and again, and those to score while training; `settings`
+    are more of those of `CausalConfig`. Returns the model and its record: configuration, versions,
+    machine, cost and the curves.
     """
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     if not resume:
         forget_run(output_dir)
-    model, began = new_generator(config), time.process_time()
+    model, began = new_generator(config, **settings), time.process_time()
     if config.kind == "attention":
         model.set_attn_implementation(fastest_attention())
+    n_windows = config.n_steps * config.batch_size
+    if data is None:
+        shown = training_windows(config)
+        scored = _windows(config, config.n_validation, family_seed("validation", 4000))
+    else:
+        shown = OwnWindows(data[0], n_windows, config.seed)
+        scored = OwnWindows(data[1], min(config.n_validation, len(data[1])), config.seed)
     trainer = _LikelihoodTrainer(
         model=model,
         args=_arguments(config, output_dir),
-        train_dataset=training_windows(config),
-        eval_dataset=_windows(config, config.n_validation, family_seed("validation", 4000)),
+        train_dataset=shown,
+        eval_dataset=scored,
     )
     last = newest_whole_checkpoint(output_dir)
     if last is not None:
@@ -166,7 +197,6 @@ def train(config, output_dir, resume=True):
             stop.asked,
         )
     trainer.evaluate()
-    n_windows = config.n_steps * config.batch_size
     wall_time = trainer.state.log_history[-1].get("elapsed_s")
     n_made = config.n_steps - (0 if last is None else int(last.name.rpartition("-")[2]))
     # of a run that went on, steps before are taken to have cost as much as those since

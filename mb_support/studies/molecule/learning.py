@@ -16,8 +16,8 @@ from .runs import N_WINDOW, SPLIT, STRIDE, boxes, count_passages, features, wind
 TRAININGS = paths.TRAININGS
 #: Frames between the starts of windows that are shown, and of those that are scored.
 STEP_TRAIN, STEP_TEST = 2, 8
-#: Passes over the windows, and how many trainings there are of each size.
-N_PASSES, SEEDS = 5, {"small": 2}
+#: Passes over the windows, and how many trainings there are, of each size.
+N_PASSES, SEEDS = {"small": 5, "medium": 5, "large": 2}, {"small": 3, "medium": 1, "large": 1}
 #: Continuations, and frames of each, in which passages of the generator are looked for.
 N_CONTINUED, N_MADE = 64, 250
 
@@ -25,7 +25,7 @@ N_CONTINUED, N_MADE = 64, 250
 def recipe(size, data, seed):
     """The package's settings for data of one's own, with few passes: windows overlap much."""
     settings = dict(batch_size=32, seed=seed, eval_every=400, save_every=400)
-    return TrainingConfig.for_data(size, data, n_passes=N_PASSES, **settings)
+    return TrainingConfig.for_data(size, data, n_passes=N_PASSES[size], **settings)
 
 
 def training_set(runs, potential):

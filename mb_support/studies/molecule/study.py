@@ -14,9 +14,9 @@ import pandas as pd
 from ...files.results import keep
 from ...model.inference import weights_digest
 from ...model.transformer import TrajectoryTransformer
-from ...statistics import mean_with_error, with_error
+from ...statistics import Estimate, mean_with_error, with_error
 from ...training.run import save_checkpoint, train
-from . import kinetics, learning, shooting, surface
+from . import generator, kinetics, learning, shooting, surface
 from .runs import SPLIT, load_runs
 from .simulation import RESULTS
 
@@ -71,8 +71,21 @@ def make_kinetics(results):
     }
 
 
+def make_counted(results):
+    """What the generators are judged by: the runs in frames as far apart as theirs."""
+    found = generator.counted(load_runs(results), surface.minima_of(_coefficients(results)))
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def make_generator(kind, seed, results):
+    """Train a stochastic generator, and count in what it makes."""
+    minima = surface.minima_of(_coefficients(results))
+    found = generator.judged(kind, seed, load_runs(results), minima)
+    return {name: _plain(value) for name, value in found.items()}
+
+
 def _plain(value):
-    return value if isinstance(value, list) else [value.value, value.standard_error]
+    return [value.value, value.standard_error] if isinstance(value, Estimate) else value
 
 
 def make_torus(results):
@@ -148,10 +161,16 @@ MAKE = {
     "torus": make_torus,
     "shooting": make_shooting,
     "baselines": make_baselines,
+    "counted": make_counted,
 } | {
     f"{size}-{seed}": partial(make_training, size, seed)
     for size, n in learning.SEEDS.items()
     for seed in range(n)
+}
+MAKE |= {
+    f"{kind}-{seed}": partial(make_generator, kind, seed)
+    for kind in generator.CONTEXTS
+    for seed in range(generator.N_SEEDS)
 }
 
 
@@ -188,9 +207,10 @@ def score_table(kept):
     return table.map(lambda pair: with_error(*pair) if isinstance(pair, list) else "")
 
 
-def over_trainings(kept, score):
+def over_trainings(kept, score, size="small"):
     """Mean of a score over trainings, and its standard error: over windows, and over trainings."""
-    values, errors = zip(*(c["judged"][score] for c in kept["trainings"].values()), strict=True)
+    trainings = [c for name, c in kept["trainings"].items() if name.startswith(f"{size}-")]
+    values, errors = zip(*(c["judged"][score] for c in trainings), strict=True)
     scatter = mean_with_error(values)[1] if len(values) > 1 else 0.0
     return float(np.mean(values)), float(np.hypot(np.mean(errors), scatter))
 

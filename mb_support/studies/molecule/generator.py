@@ -1,0 +1,120 @@
+"""The stochastic generator on the two angles, judged on passages, populations and memory."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...model.causal import sample
+from ...statistics import bootstrap, jensen_shannon_divergence
+from ...training.causal import CausalTrainingConfig, train
+from ...training.run import save_checkpoint
+from . import kinetics
+from .learning import TRAININGS
+from .runs import SPLIT, STRIDE, boxes
+
+#: Frames that generators see at once: with memory, and without.
+CONTEXTS = {"memory": 4, "memoryless": 1}
+N_SEEDS = 3
+#: Boxes along each angle in which densities are compared, and lag (ps) of Markov state models.
+N_BOXES, LAG_TIME = 36, 4.0
+N_WALKERS, N_FRAMES = 400, 1000
+#: Unit of displacements (radians), about their standard deviation over a frame.
+SCALE = 0.5
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trajectories of angles, (n, n_frames, 2) radians, with frames `frame_time` ps apart."""
+
+    dihedrals: np.ndarray
+    frame_time: float
+
+    @property
+    def settings(self):
+        """The ensemble itself: where `runs.Runs` have their frame time, too."""
+        return self
+
+
+def real(runs):
+    """The runs as an `Ensemble` in frames as far apart as those of the generators."""
+    return Ensemble(runs.dihedrals[:, ::STRIDE], STRIDE * runs.settings.frame_time)
+
+
+def recipe(kind, seed):
+    """Settings of a training: those of Müller-Brown, with fewer steps for fewer windows.
+
+    In twice as many steps the loss of the validation run rises again.
+    """
+    return CausalTrainingConfig(n_steps=1500, context=CONTEXTS[kind], seed=seed, eval_every=250)
+
+
+def training_windows(runs, n_frames):
+    """Windows of the training runs, (n, n_frames, 2): of all runs but the last, and of the last."""
+    frames = runs.dihedrals[list(SPLIT["train"])].astype(np.float32)
+    n = frames.shape[1] - (n_frames - 1) * STRIDE
+    cut = frames[:, np.arange(n)[:, None] + STRIDE * np.arange(n_frames)]
+    return cut[:-1].reshape(-1, n_frames, 2), cut[-1]
+
+
+def trained(kind, seed, runs):
+    """A generator of a kind of `CONTEXTS`, trained unless it is at hand, and its record."""
+    folder, config = TRAININGS / f"molecule-{kind}-{seed}", recipe(kind, seed)
+    data = training_windows(runs, config.window_length + 1)
+    model, record = train(
+        config, folder / "run", data=data, periodic=True, displacement_scale=SCALE
+    )
+    save_checkpoint(model, record, folder / "model")
+    return model, record
+
+
+def make_ensemble(model, runs, seed):
+    """Walkers from frames of the training runs, as an `Ensemble`."""
+    frames = runs.dihedrals[list(SPLIT["train"])].reshape(-1, 2)
+    starts = frames[np.random.default_rng(seed).choice(len(frames), N_WALKERS)]
+    made = sample(model, starts[:, None], N_FRAMES - 1, seed)
+    return Ensemble(made, STRIDE * runs.settings.frame_time)
+
+
+def describe(ensemble, minima, tested):
+    """What an `Ensemble` says, by name: an `Estimate` each, and numbers of passages.
+
+    Mean passage times and slowest timescale (ps), the share of time with beta visited last, and
+    "divergence" (nats) of the density from that of the `tested` angles, (n_runs, n_frames, 2).
+    """
+    by_walker, target = density(ensemble.dihedrals), density(tested).sum(axis=0)
+    lag, n = round(LAG_TIME / ensemble.frame_time), len(by_walker)
+    counts = kinetics.transition_counts(ensemble, lag)
+    return kinetics.passages(ensemble, minima) | {
+        "slowest_timescale": bootstrap(
+            lambda w: kinetics.timescales(counts, LAG_TIME, w, k=1)[0], n, n_samples=40
+        ),
+        "divergence": bootstrap(lambda w: jensen_shannon_divergence(w @ by_walker, target), n),
+    }
+
+
+def density(dihedrals):
+    """Frames of each trajectory in each box, (n, N_BOXES**2)."""
+    rows = [np.bincount(b.ravel(), minlength=N_BOXES**2) for b in boxes(dihedrals, N_BOXES)]
+    return np.stack(rows)
+
+
+def judged(kind, seed, runs, minima):
+    """`describe` of a generator of a kind of `CONTEXTS`, and "training": what it cost and reached.
+
+    Its density is compared with that of the test runs.
+    """
+    model, record = trained(kind, seed, runs)
+    ensemble, tested = make_ensemble(model, runs, seed), runs.dihedrals[list(SPLIT["test"])]
+    losses = [entry["eval_loss"] for entry in record["curve"] if "eval_loss" in entry]
+    training = {"loss": losses[-1], "lowest_loss": min(losses)}
+    training |= {name: record[name] for name in ("parameters", "processor_time_s")}
+    return describe(ensemble, minima, tested) | {"training": training}
+
+
+def counted(runs, minima):
+    """`describe` of the runs themselves; the divergence is that of the training runs."""
+    tested = runs.dihedrals[list(SPLIT["test"])]
+    ensemble = real(runs)
+    trained_on = replace(ensemble, dihedrals=ensemble.dihedrals[list(SPLIT["train"])])
+    divergence = describe(trained_on, minima, tested)["divergence"]
+    return describe(ensemble, minima, tested) | {"divergence": divergence}
