@@ -140,7 +140,7 @@ def new_generator(config, **settings):
 
 
 class OwnWindows(torch.utils.data.Dataset):
-    """Passes over (n, n_frames, 2) windows of one's own, each in a new order that the seed gives."""
+    """Passes over (n, n_frames, 2) windows of one's own, each in an order that the seed gives."""
 
     def __init__(self, windows, n_items, seed):
         self.windows, self.n_items, self.seed = windows, n_items, seed

@@ -19,17 +19,18 @@ from mb_support.model.causal import (
 from mb_support.training.causal import (
     CausalTrainingConfig,
     FreshWindows,
+    OwnWindows,
     new_generator,
     train,
     training_windows,
 )
 
 
-def generator(kind=CausalGenerator, window_length=8):
+def generator(kind=CausalGenerator, window_length=8, **settings):
     torch.manual_seed(3)
     config = CausalConfig(
         hidden_size=16, num_attention_heads=2, intermediate_size=32, window_length=window_length,
-        n_components=3,
+        n_components=3, **settings,
     )  # fmt: skip
     return kind(config).eval()
 
@@ -181,6 +182,19 @@ def test_rivals_have_as_many_parameters_and_see_the_same_windows():
     np.testing.assert_array_equal(first[0], first[2])
 
 
+def test_angles_have_no_edge():
+    # a whole turn more or less changes neither the forecast nor the likelihood of what follows
+    model, shown = generator(periodic=True, displacement_scale=0.5), 5 * frames()
+    turned = shown + 2 * np.pi * torch.randint(-1, 2, shown.shape)
+    first, second = model(shown), model(turned)
+    assert_same(first, second, atol=1e-4)
+    torch.testing.assert_close(first.loss, second.loss, rtol=1e-4, atol=0)
+    made = sample(model, shown, 40, seed=1, progress=False)[:, shown.shape[1] :]
+    assert np.abs(made).max() <= np.pi + 1e-5 and np.ptp(made) > 5
+    crosses = np.abs(np.diff(made, axis=1)) > np.pi
+    assert crosses.any(), "no walker came to the edge"
+
+
 def test_same_seed_same_trajectory_other_seed_another(model):
     x = frames(n_frames=1)
     first = sample(model, x, 12, seed=7)
@@ -243,6 +257,33 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
     assert record["frames_seen"] == 6 * 16 * config.window_length
     assert record["processor_time_s"] > 0
     assert len(training_windows(config)) == 6 * 16
+
+
+def test_windows_of_ones_own_are_gone_through_in_ever_new_orders():
+    windows = np.arange(7, dtype=np.float32)[:, None, None] + np.zeros((7, 3, 2), np.float32)
+    items = OwnWindows(windows, 21, seed=4)
+    seen = np.array([float(items[i]["trajectories"][0, 0]) for i in range(21)]).reshape(3, 7)
+    assert (np.sort(seen) == np.arange(7)).all() and len(np.unique(seen, axis=0)) == 3
+    assert float(items[9]["trajectories"][0, 0]) == seen[1, 2], "an item depends on its number only"
+
+
+def test_a_walk_on_a_circle_is_learned_from_windows_of_ones_own(tmp_path):
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.normal([0.3, 0], [0.1, 0.4], (600, 5, 2)), axis=1)
+    walk += random.uniform(-np.pi, np.pi, (600, 1, 2))
+    windows = np.angle(np.exp(1j * walk)).astype(np.float32)
+    config = CausalTrainingConfig(
+        n_steps=150, batch_size=64, warmup_steps=10, eval_every=150, save_every=150, n_components=2,
+        hidden_size=32, num_hidden_layers=1, learning_rate=5e-3,
+    )  # fmt: skip
+    data, scale = (windows[:500], windows[500:]), 0.4
+    model, record = train(config, tmp_path, data=data, periodic=True, displacement_scale=scale)
+    entropy = np.log(2 * np.pi * np.e * 0.1 * 0.4 / scale**2)
+    assert record["curve"][-1]["eval_loss"] == pytest.approx(entropy, abs=0.1)
+    made = sample(model, np.zeros((200, 1, 2)), 50, seed=0, progress=False)
+    step = np.angle(np.exp(1j * np.diff(made, axis=1)))
+    np.testing.assert_allclose(step.mean(axis=(0, 1)), [0.3, 0], atol=0.05)
+    np.testing.assert_allclose(step.std(axis=(0, 1)), [0.1, 0.4], rtol=0.15)
 
 
 @pytest.mark.parametrize("change", [{}, {"context": 1}, {"kind": "lstm", "learning_rate": 4e-3}])

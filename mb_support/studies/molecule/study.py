@@ -22,6 +22,14 @@ from .simulation import RESULTS
 
 PACKAGES = ("torch", "numpy", "deeptime")
 TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
+#: What generators are judged on, and how tables call it.
+JUDGED = {
+    "passage_time_ab": "α-R to β (ps)",
+    "passage_time_ba": "β to α-R (ps)",
+    "slowest_timescale": "slowest timescale (ps)",
+    "population_b": "share of β",
+    "divergence": "divergence (nats)",
+}
 
 
 def _digest(results):
@@ -186,12 +194,13 @@ def parts():
 
 
 def load_results(results=RESULTS):
-    """All parts that were kept, by name; trainings together as "trainings"."""
+    """All parts that were kept, by name; "trainings" and "generators" hold these by their names."""
     found = {part: load(part, results) for part in MAKE}
     found = {part: content for part, content in found.items() if content is not None}
-    sizes = tuple(f"{size}-" for size in learning.SEEDS)
-    trainings = {name: found.pop(name) for name in [*found] if name.startswith(sizes)}
-    return found | {"trainings": trainings}
+    for group, kinds in (("trainings", learning.SEEDS), ("generators", generator.CONTEXTS)):
+        named = [name for name in found if name.partition("-")[0] in kinds]
+        found[group] = {name: found.pop(name) for name in named}
+    return found
 
 
 # ---- tables and words ----------------------------------------------------------------------------
@@ -211,8 +220,7 @@ def over_trainings(kept, score, size="small"):
     """Mean of a score over trainings, and its standard error: over windows, and over trainings."""
     trainings = [c for name, c in kept["trainings"].items() if name.startswith(f"{size}-")]
     values, errors = zip(*(c["judged"][score] for c in trainings), strict=True)
-    scatter = mean_with_error(values)[1] if len(values) > 1 else 0.0
-    return float(np.mean(values)), float(np.hypot(np.mean(errors), scatter))
+    return float(np.mean(values)), float(np.hypot(np.mean(errors), _scatter(values)))
 
 
 def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
@@ -233,6 +241,42 @@ def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
         }
     rows = dict(zip(TIMES, ("α-R to β", "β to α-R", "slowest timescale"), strict=True))
     return pd.DataFrame(columns, index=list(TIMES)).rename(index=rows)
+
+
+def pooled_generators(kept):
+    """{kind: {name: (mean, standard error)}} over trainings: of sampling, and of their scatter."""
+    found = {}
+    for kind in generator.CONTEXTS:
+        seeds = [c for name, c in kept["generators"].items() if name.partition("-")[0] == kind]
+        values = {name: np.array([c[name] for c in seeds]).T for name in JUDGED}
+        found[kind] = {
+            name: (value.mean(), np.hypot(np.mean(error) / len(value) ** 0.5, _scatter(value)))
+            for name, (value, error) in values.items()
+        }
+    return found
+
+
+def _scatter(values):
+    return mean_with_error(values)[1] if len(values) > 1 else 0.0
+
+
+def generator_table(kept):
+    """What generators say, and what was counted, with standard errors; a row for each."""
+    rows = {"counted": kept["counted"]} | pooled_generators(kept)
+    table = {
+        kind: [with_error(*content[name]) for name in JUDGED] for kind, content in rows.items()
+    }
+    names = {"memory": "4 frames seen", "memoryless": "1 frame seen"}
+    return pd.DataFrame(table, index=list(JUDGED.values())).T.rename(index=names)
+
+
+def apart(kept, kind, name):
+    """By how many standard errors of both a generator is off what was counted, with its sign."""
+    (value, error), (counted, of_counted) = (
+        pooled_generators(kept)[kind][name],
+        kept["counted"][name],
+    )
+    return (value - counted) / np.hypot(error, of_counted)
 
 
 def needed_diffusion(kept):

@@ -1,0 +1,43 @@
+"""How the stochastic generator is trained on the molecule's angles, and judged."""
+
+import numpy as np
+import pytest
+from molecules import MINIMA, fake_runs
+
+from mb_support.studies.molecule import generator
+from mb_support.studies.molecule.runs import SPLIT, STRIDE
+
+
+def test_training_windows_stay_within_training_runs_and_the_last_is_for_validation():
+    shown, scored = generator.training_windows(fake_runs(60), n_frames=5)
+    run = np.round(shown[..., 0] / 0.01)
+    assert (run == run[:, :1]).all() and set(run[:, 0]) == set(list(SPLIT["train"])[:-1])
+    assert set(np.round(scored[..., 0] / 0.01).ravel()) == {list(SPLIT["train"])[-1]}
+    np.testing.assert_allclose(np.diff(shown[..., 1]), STRIDE * 1e-4, atol=1e-7)
+    assert len(scored) == 60 - 4 * STRIDE
+
+
+def jumps(rate_a, rate_b, n=200, n_frames=2000, seed=0):
+    """Angles that jump between the two minima with given chances in each frame."""
+    random = np.random.default_rng(seed)
+    state = np.zeros((n, n_frames), int)
+    for t in range(1, n_frames):
+        leaves = random.random(n) < np.where(state[:, t - 1] == 0, rate_a, rate_b)
+        state[:, t] = np.where(leaves, 1 - state[:, t - 1], state[:, t - 1])
+    return MINIMA[state] + random.normal(0, 0.05, (n, n_frames, 2))
+
+
+def test_rates_of_jumps_between_the_minima_are_found():
+    frame_time, rate_a, rate_b = 0.4, 0.02, 0.01
+    ensemble = generator.Ensemble(jumps(rate_a, rate_b), frame_time)
+    found = generator.describe(ensemble, MINIMA, jumps(rate_a, rate_b, n=20, seed=1))
+    exact = {
+        "passage_time_ab": frame_time / rate_a,
+        "passage_time_ba": frame_time / rate_b,
+        "population_b": rate_a / (rate_a + rate_b),
+        "slowest_timescale": -frame_time / np.log(1 - rate_a - rate_b),
+    }
+    for name, value in exact.items():
+        tolerance = 4 * found[name].standard_error + 0.01 * value
+        assert found[name].value == pytest.approx(value, abs=tolerance), name
+    assert found["divergence"].value < 0.01
