@@ -85,3 +85,8 @@ def count_passages(dihedrals, minima, frame_time):
     time_after = np.stack([(before == k).sum(axis=1) for k in (0, 1)], axis=-1) * frame_time
     arrivals = [((before == k) & (after == 1 - k)).sum(axis=1) for k in (0, 1)]
     return time_after, np.stack(arrivals, axis=-1)
+
+
+def is_left_handed(dihedrals):
+    """Whether phi of (..., 2) lies in the left-handed valley, between 0 and 120 degrees."""
+    return (dihedrals[..., 0] > 0) & (dihedrals[..., 0] < 2 * np.pi / 3)

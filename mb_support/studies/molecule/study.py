@@ -9,27 +9,17 @@ import json
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from ...files.results import keep
 from ...model.inference import weights_digest
 from ...model.transformer import TrajectoryTransformer
-from ...statistics import Estimate, mean_with_error, with_error
+from ...statistics import Estimate
 from ...training.run import save_checkpoint, train
 from . import generator, kinetics, learning, shooting, surface
-from .runs import SPLIT, load_runs
+from .runs import is_left_handed, load_runs
 from .simulation import RESULTS
 
 PACKAGES = ("torch", "numpy", "deeptime")
-TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
-#: What generators are judged on, and how tables call it.
-JUDGED = {
-    "passage_time_ab": "α-R to β (ps)",
-    "passage_time_ba": "β to α-R (ps)",
-    "slowest_timescale": "slowest timescale (ps)",
-    "population_b": "share of β",
-    "divergence": "divergence (nats)",
-}
 
 
 def _digest(results):
@@ -63,11 +53,6 @@ def make_surface(results):
         "left_ps": left * runs.settings.frame_time,
         "left_stayed": bool(is_left.all()),
     }
-
-
-def is_left_handed(dihedrals):
-    """Whether phi of (..., 2) lies in the left-handed valley, between 0 and 120 degrees."""
-    return (dihedrals[..., 0] > 0) & (dihedrals[..., 0] < 2 * np.pi / 3)
 
 
 def make_kinetics(results):
@@ -200,135 +185,4 @@ def load_results(results=RESULTS):
     for group, kinds in (("trainings", learning.SEEDS), ("generators", generator.CONTEXTS)):
         named = [name for name in found if name.partition("-")[0] in kinds]
         found[group] = {name: found.pop(name) for name in named}
-    return found
-
-
-# ---- tables and words ----------------------------------------------------------------------------
-
-
-def score_table(kept):
-    """Accuracy and skill of baselines and of each training, with errors over blocks of windows."""
-    rows = {name: {"accuracy": pair} for name, pair in kept["baselines"]["accuracy"].items()}
-    rows |= {name: {"skill": pair} for name, pair in kept["baselines"]["skill"].items()}
-    for name, content in kept["trainings"].items():
-        rows[name] = {score: content["judged"][score] for score in ("accuracy", "skill")}
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "skill"])
-    return table.map(lambda pair: with_error(*pair) if isinstance(pair, list) else "")
-
-
-def over_trainings(kept, score, size="small"):
-    """Mean of a score over trainings, and its standard error: over windows, and over trainings."""
-    trainings = [c for name, c in kept["trainings"].items() if name.startswith(f"{size}-")]
-    values, errors = zip(*(c["judged"][score] for c in trainings), strict=True)
-    return float(np.mean(values)), float(np.hypot(np.mean(errors), _scatter(values)))
-
-
-def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
-    """Times (ps) as counted, and of the diffusion model with D from the memory at some lags."""
-    counted, scales = kept["kinetics"], kept["kinetics"]["timescales"]
-    columns = {"counted": {name: with_error(*counted[name]) for name in TIMES[:2]}}
-    columns["counted"]["slowest_timescale"] = with_error(
-        scales["values"][-1][0], scales["errors"][-1][0]
-    )
-    diffusion = kept["torus"]["diffusion"]
-    for lag in lag_times:
-        k = diffusion["lag_times"].index(lag)
-        value, error = diffusion["values"][k], diffusion["errors"][k]
-        columns[f"model, D at {lag:g} ps"] = {
-            name: with_error(time / value, time * error / value**2)
-            for name, time in kept["torus"]["times"].items()
-            if name in TIMES
-        }
-    rows = dict(zip(TIMES, ("α-R to β", "β to α-R", "slowest timescale"), strict=True))
-    return pd.DataFrame(columns, index=list(TIMES)).rename(index=rows)
-
-
-def pooled_generators(kept):
-    """{kind: {name: (mean, standard error)}} over trainings: of sampling, and of their scatter."""
-    found = {}
-    for kind in generator.CONTEXTS:
-        seeds = [c for name, c in kept["generators"].items() if name.partition("-")[0] == kind]
-        values = {name: np.array([c[name] for c in seeds]).T for name in JUDGED}
-        found[kind] = {
-            name: (value.mean(), np.hypot(np.mean(error) / len(value) ** 0.5, _scatter(value)))
-            for name, (value, error) in values.items()
-        }
-    return found
-
-
-def _scatter(values):
-    return mean_with_error(values)[1] if len(values) > 1 else 0.0
-
-
-def generator_table(kept):
-    """What generators say, and what was counted, with standard errors; a row for each."""
-    rows = {"counted": kept["counted"]} | pooled_generators(kept)
-    table = {
-        kind: [with_error(*content[name]) for name in JUDGED] for kind, content in rows.items()
-    }
-    names = {"memory": "4 frames seen", "memoryless": "1 frame seen"}
-    return pd.DataFrame(table, index=list(JUDGED.values())).T.rename(index=names)
-
-
-def apart(kept, kind, name):
-    """By how many standard errors of both a generator is off what was counted, with its sign."""
-    (value, error), (counted, of_counted) = (
-        pooled_generators(kept)[kind][name],
-        kept["counted"][name],
-    )
-    return (value - counted) / np.hypot(error, of_counted)
-
-
-def needed_diffusion(kept):
-    """D for which the model's passages from alpha-R take as long as those counted."""
-    return kept["torus"]["times"]["passage_time_ab"] / kept["kinetics"]["passage_time_ab"][0]
-
-
-def first_training(kept):
-    """What was kept of the training that comes first."""
-    return next(iter(kept["trainings"].values()))
-
-
-def numbers(kept):
-    """What the chapter's text cites, by the name of its key."""
-    counted, shots, torus = kept["kinetics"], kept.get("shooting"), kept["torus"]
-    surface_, base = kept["surface"], kept["baselines"]
-    found = {
-        "total_ns": surface_["total_ns"],
-        "run_ns": surface_["run_ns"],
-        "left_ps": surface_["left_ps"],
-        "frames_left": int(is_left_handed(load_runs().dihedrals).sum()),
-        "n_runs": sum(map(len, SPLIT.values())),
-        "n_passages": sum(counted["n_passages"]),
-        "time_ab": with_error(*counted["passage_time_ab"]),
-        "time_ba": with_error(*counted["passage_time_ba"]),
-        "share_beta": with_error(*counted["population_b"]),
-        "model_share_beta": torus["times"]["population_b"],
-        "n_train": base["n_train"],
-        "n_test": base["n_test"],
-        "n_blocks": base["n_blocks"],
-        "ring": with_error(*base["accuracy"]["the ring"]),
-        "trees": with_error(*base["accuracy"]["boosted trees"]),
-        "majority": with_error(*base["accuracy"]["majority"]),
-        "box_skill": with_error(*base["skill"]["mean of its box"]),
-        "n_trainings": len(kept["trainings"]),
-    }
-    if shots:
-        found |= {f"shots_{name}": value for name, value in shots["agreement"].items()}
-        found["shots_too_high"] = with_error(
-            -found.pop("shots_bias"), found.pop("shots_bias_error")
-        )
-        found["shots_explained"] = with_error(
-            shots["agreement"]["explained"], found.pop("shots_explained_error")
-        )
-    if kept["trainings"]:
-        found["accuracy"] = with_error(*over_trainings(kept, "accuracy"))
-        found["skill"] = with_error(*over_trainings(kept, "skill"))
-        judged = [content["judged"] for content in kept["trainings"].values()]
-        found["made_passages"] = sum(sum(one["passages"]) for one in judged)
-        found["made_ps"] = sum(one["continued_ps"] for one in judged)
-        for which in ("last_spread", "real_spread"):
-            found[which] = float(np.mean([one[which] for one in judged]))
-        found["real_passages"] = found["made_ps"] / (1000 * surface_["total_ns"])
-        found["real_passages"] *= found["n_passages"]
     return found
