@@ -38,7 +38,7 @@ from mb_support.model import CausalGenerator
 from mb_support.model.checkpoints import read_record
 from mb_support.plotting import kinetics as plots
 from mb_support.plotting.style import use_style
-from mb_support.studies.kinetics import study
+from mb_support.studies.kinetics import study, tables
 from mb_support.studies.kinetics.counts import box_edges, count_passages
 from mb_support.studies.kinetics.ensembles import Ensemble, sample_ensemble
 
@@ -56,7 +56,7 @@ print(f"profile {settings.name}")
 # %% tags=["remove-cell"]
 kept = study.load_results()
 exact = kept.pop("exact")
-for key, value in study.numbers(kept, exact, record, model.config).items():
+for key, value in tables.numbers(kept, exact, record, model.config).items():
     glue(f"kinetics_{key}", value, display=False)
 
 # %% [markdown]
@@ -119,12 +119,12 @@ for key, value in study.numbers(kept, exact, record, model.config).items():
 # from the one Gaussian that has the exact mean and covariance.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Times and populations over their exact values, with intervals of 95 %, on a logarithmic scale; ten percent either way is shaded. Numbers with an arrow lie beyond the axis (none: no passage was made). Simulation and causal transformer: all ensembles of 4000 walkers pooled (10 and 3); exact Gaussian: 4000 walkers, 2000 in frames four times as close; poster's: 48. Intervals of the Markov state model are over 48 groups of its windows."}, "image": {"alt": "Rows of generators, a panel for each quantity, marks with error bars around a vertical line at one.", "classes": "dark-light"}}
-plots.plot_verdicts(kept, exact, study.TOLERANCE)
+plots.plot_verdicts(kept, exact, tables.TOLERANCE)
 plt.show()
 
 # %%
 names = {key: name for key, (name, *_) in plots.GENERATORS.items() if key in kept}
-table = study.table_of_estimates({key: kept[key] for key in names}, exact)
+table = tables.table_of_estimates({key: kept[key] for key in names}, exact)
 table.rename(index=names, columns=plots.NAMES)
 
 # %% [markdown]
@@ -170,7 +170,7 @@ plots.plot_ensembles({kind: kept[kind] for kind in study.POOLED}, exact)
 plt.show()
 
 # %%
-table = study.table_of_pools(kept, exact)
+table = tables.table_of_pools(kept, exact)
 table.rename(index=names).rename(index=plots.NAMES)
 
 # %% [markdown]
@@ -178,14 +178,15 @@ table.rename(index=names).rename(index=plots.NAMES)
 #
 # In overdamped dynamics the last frame says all there is to say of the next. So the control is the
 # same network *without memory*, which sees one frame at a time. An *LSTM* of about the same size is the
-# habit of the field. Both, and the transformer itself, were trained once on the first
-# {glue:text}`kinetics_rival_frames:.0f` million frames of the generator's stream, and judged by ensembles
-# of {glue:text}`kinetics_n_rival_walkers:d` walkers. The last row is the generator of this chapter, which
-# saw more. The loss is the mean negative log-likelihood of a displacement, on validation windows; errors
-# are those of one ensemble, and say nothing of other trainings.
+# habit of the field. Both, and the transformer itself, were trained
+# {glue:text}`kinetics_n_rivals:d` times, from other seeds, on {glue:text}`kinetics_rival_frames:.0f` million
+# frames each, and judged by ensembles of {glue:text}`kinetics_n_rival_walkers:d` walkers. The last row is
+# the generator of this chapter, which saw more. The loss is the mean negative log-likelihood of a
+# displacement, on validation windows. Errors are standard errors of the mean over trainings, sampling
+# included.
 
 # %%
-table = study.table_of_rivals(kept, exact, record)
+table = tables.table_of_rivals(kept, exact, record)
 table.rename(index=names, columns=plots.NAMES)
 
 # %% [markdown]
@@ -194,6 +195,12 @@ table.rename(index=names, columns=plots.NAMES)
 # The transformer and its rival without memory have nearly the same loss, as they must where
 # the last frame says it all. So what is learned here is the distribution of one step, and attention has
 # no part in it.
+#
+# **What more training data bring.** The same transformer, trained on fewer windows and on more, each time
+# with a schedule that ends:
+
+# %%
+tables.table_of_data(kept, exact, record).rename(columns=plots.NAMES)
 
 # %% [markdown]
 # ## Live, from a new seed
@@ -215,7 +222,7 @@ print("passes from B to A:", bool(passages.count[:, 1].sum() > 0))
 print("exact passage time B to A:", round(exact["passage_time_ba"], 1))
 
 # %%
-table = study.table_of_estimates({"live": live}, exact, study.TIMES)
+table = tables.table_of_estimates({"live": live}, exact, study.TIMES)
 table.drop(columns="criteria met").rename(columns=plots.NAMES)
 
 # %% [markdown]
@@ -240,6 +247,6 @@ table.drop(columns="criteria met").rename(columns=plots.NAMES)
 # {glue:text}`kinetics_verdict_markov:s`.
 #
 # **Not shown.** Whether this holds at other temperatures, for which the model would be trained anew,
-# or in more dimensions, where a mixture of few Gaussians may not do; and how much trainings from
-# other seeds would differ: each generator was trained once. All saw many more frames than an
+# or in more dimensions, where a mixture of few Gaussians may not do; and how much the generator of
+# full training would differ from other seeds: it was trained once. All saw many more frames than an
 # experiment would have.

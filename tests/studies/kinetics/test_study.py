@@ -7,7 +7,7 @@ import pytest
 
 from mb_support.datasets import SEED_FAMILIES
 from mb_support.statistics import Estimate
-from mb_support.studies.kinetics import ensembles, study
+from mb_support.studies.kinetics import ensembles, study, tables
 from mb_support.training.causal import CausalTrainingConfig, training_windows
 
 
@@ -34,23 +34,23 @@ def test_a_description_of_real_simulation_agrees_with_the_exact_values():
 
 
 def test_a_generator_is_accepted_if_all_criteria_are_met():
-    assert study.verdict(*judged()) == "meets all four criteria"
+    assert tables.verdict(*judged()) == "meets all four criteria"
     slow = judged(passage_time_ab=estimate(112.0, 3.0))
-    assert study.verdict(*slow) == "meets 3 of the four criteria (missed: A to B)"
+    assert tables.verdict(*slow) == "meets 3 of the four criteria (missed: A to B)"
     # ten percent or two standard errors, but not with large errors
-    near = study.acceptance(*judged(passage_time_ab=estimate(109.0, 3.0)))
-    vague = study.acceptance(*judged(passage_time_ab=estimate(100.0, 6.0)))
+    near = tables.acceptance(*judged(passage_time_ab=estimate(109.0, 3.0)))
+    vague = tables.acceptance(*judged(passage_time_ab=estimate(100.0, 6.0)))
     assert near.loc["passage_time_ab", "met"] and not vague.loc["passage_time_ab", "met"]
-    spread = study.acceptance(*judged(divergence=estimate(0.02, 0.0))).loc["divergence"]
+    spread = tables.acceptance(*judged(divergence=estimate(0.02, 0.0))).loc["divergence"]
     assert (spread["exact"], spread["allowed"], bool(spread["met"])) == (0.0, 0.01, False)
 
 
 def test_a_generator_that_never_passes_is_not_accepted():
     part, exact = judged(**dict.fromkeys(study.TIMES, estimate(np.nan, np.nan)))
     missed = "A to B, B to A, slowest timescale"
-    assert study.verdict(part, exact) == f"meets 1 of the four criteria (missed: {missed})"
+    assert tables.verdict(part, exact) == f"meets 1 of the four criteria (missed: {missed})"
     part["divergence"] = estimate(0.5, 0.0)
-    assert study.verdict(part, exact).startswith("meets none of the four")
+    assert tables.verdict(part, exact).startswith("meets none of the four")
 
 
 def test_ensembles_are_pooled_with_the_error_of_their_mean():
@@ -72,17 +72,35 @@ def test_ensembles_are_pooled_with_the_error_of_their_mean():
 
 def test_tables_have_the_exact_values_beside_the_estimates():
     part, exact = judged()
-    table = study.table_of_estimates({"made": part}, exact, study.CRITERIA)
+    table = tables.table_of_estimates({"made": part}, exact, study.CRITERIA)
     assert table.loc["made", "passage_time_ab"] == "100.0 ± 3.0"
     assert table.loc["made", "criteria met"] == "4 of 4"
     assert table.loc["exact"].tolist() == ["", "100", "10", "8", ""]
 
 
 def test_rivals_differ_in_what_they_see_of_the_same_windows():
-    configs = {part: study.made_for(part)["training"] for part in study.RIVALS}
-    for part, config in configs.items():
-        other = {key for key in config if config[key] != configs["attention"][key]}
-        assert other == set(study.RIVALS[part])
+    usual = study.made_for("attention_0")["training"]
+    for kind in study.RIVALS:
+        for seed in range(study.N_RIVALS):
+            config = study.made_for(f"{kind}_{seed}")["training"]
+            other = {key for key in config if config[key] != usual[key]}
+            assert other == set(study.RIVALS[kind]) | ({"seed"} if seed else set())
+
+
+def test_further_trainings_differ_in_the_number_of_windows_only():
+    usual = study.made_for("attention_0")["training"]
+    for steps in study.DATA_CURVE:
+        assert study.made_for(f"data_{steps}")["training"] == usual | {"n_steps": steps}
+
+
+def test_errors_over_trainings_hold_their_scatter():
+    kept = [judged(passage_time_ab=estimate(value, 1.0))[0] for value in (90.0, 100.0, 110.0)]
+    kept = [part | {"population_b": estimate(0.5, 0.1), "density": [1.0], "total_time": 1.0}
+            | {"autocorrelation": {"lags": [0], "values": [1.0], "errors": [0.0]}}
+            for part in kept]  # fmt: skip
+    of_sampling, of_both = study.pooled(kept), study.pooled(kept, over_trainings=True)
+    assert of_sampling["passage_time_ab"].standard_error == pytest.approx(1 / 3**0.5)
+    assert of_both["passage_time_ab"].standard_error == pytest.approx((1 / 3 + 100 / 3) ** 0.5)
 
 
 def test_the_markov_model_gets_as_many_windows_as_the_generator():
@@ -115,7 +133,7 @@ def test_kept_results_are_of_the_present_settings_and_weights(part):
 
 def test_the_committed_generator_meets_the_criteria_over_all_seeds():
     kept = study.load_results()
-    assert study.verdict(kept["stochastic"], kept["exact"]) == "meets all four criteria"
+    assert tables.verdict(kept["stochastic"], kept["exact"]) == "meets all four criteria"
 
 
 def test_results_come_back_as_estimates(tmp_path):
