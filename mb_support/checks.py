@@ -2,6 +2,9 @@
 
 import numpy as np
 
+#: Most states of a classifier: a larger label is an identifier, or a mistake.
+MOST_STATES = 10_000
+
 
 def checked_positive(name, value, allow_zero=False):
     """`value` as a float; `ValueError` unless it is one positive (or zero) finite number."""

@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
 from .checks import checked_array
-from .model.inference import as_numbers, evaluating, rows_per_batch
+from .model.inference import as_numbers, checked_model, evaluating, rows_per_batch
 from .model.inputs import checked_mask
 from .statistics import CONFIDENCE, wilson_interval
 
@@ -54,8 +54,8 @@ def predict_states(model, trajectories, attention_mask=None, progress=True):
     --------
     >>> labels, probabilities = predict_states(model, trajectories)
     """
+    n_features = checked_model(model).config.n_features
     frames = as_numbers("trajectories", trajectories)
-    n_features = model.config.n_features
     if frames.ndim != 3 or frames.shape[-1] != n_features:
         raise ValueError(
             f"trajectories must have shape (batch, n_frames, {n_features}), as the model has "

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from .checks import checked_count
-from .model.inference import as_numbers, evaluating, rows_per_batch
+from .model.inference import as_numbers, checked_model, evaluating, rows_per_batch
 from .model.inputs import check_values
 
 #: What a window may be standardised by.
@@ -81,7 +81,7 @@ def generate(
     >>> generate(model, trajectories[:, :100], n_steps=200).shape
     (8, 300, 2)
     """
-    frames = _checked_prompt(prompt, model.config.n_features)
+    frames = _checked_prompt(prompt, checked_model(model).config.n_features)
     batch, n_prompt, n_features = frames.shape
     n_positions = model.config.max_position_embeddings
     n_steps = checked_count("n_steps", n_steps, 1)

@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from mb_support.classification import confusion, scores
+from mb_support.classification import confusion, predict_states, scores
 from mb_support.datasets import TrajectorySet, make_dataset
+from mb_support.generation import generate
 from mb_support.model import SIZES
-from mb_support.model.inference import as_numbers
+from mb_support.model.causal import sample
+from mb_support.model.inference import as_numbers, weights_digest
 from mb_support.potential import double_well, potential
 from mb_support.profiles import get_profile
 from mb_support.reference import GridSolver
 from mb_support.simulation import REGIMES, SimulationConfig, sample_starts, simulate
 from mb_support.states import assign_states
+from mb_support.studies.attention.importance import log_odds
+from mb_support.studies.attention.maps import attention_maps
+from mb_support.studies.collective_variable.frames import encode_frames
 from mb_support.training import RECIPES
 
 CONFIG = SimulationConfig(beta=0.1, diffusion=1.0, dt=1e-4, stride=1, n_frames=3)
@@ -96,6 +101,27 @@ def test_labels_to_be_scored_are_numbers(labels):
 def test_what_is_no_potential_is_refused(use, wrong):
     with pytest.raises(ValueError, match=r"must be a Potential, such as Potential\(energy, box"):
         use(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["checkpoints/small", "small", None, {"weights": 1}])
+@pytest.mark.parametrize(
+    "use",
+    [
+        predict_states,
+        lambda model, x: generate(model, x, 2),
+        lambda model, x: sample(model, x, 2, seed=0),
+        lambda model, x: encode_frames(model, x, np.array([0]), np.array([0])),
+        attention_maps,
+        log_odds,
+        lambda model, x: weights_digest(model),
+    ],
+    ids=["states", "generate", "sample", "encodings", "maps", "log odds", "digest"],
+)
+def test_what_is_no_model_is_refused(use, wrong):
+    with pytest.raises(
+        ValueError, match=r"model must be a trained model.*load_checkpoint\('small'"
+    ):
+        use(wrong, np.random.default_rng(0).normal(size=(2, 10, 2)))
 
 
 @pytest.mark.parametrize("name", ["nframes", "n_frame", "Beta", "temperature"])

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks import MOST_STATES
+
 _MOLECULAR = (".xtc", ".trr", ".dcd", ".nc", ".netcdf", ".h5", ".pdb")
 
 
@@ -53,6 +55,11 @@ def _checked_labels(labels, runs):
                 "labels must be integers from 0, one a trajectory or one a frame; those of "
                 f"trajectory {number}, of {len(run)} frames, have shape {label.shape} and type "
                 f"{label.dtype}"
+            )
+        if label.max() >= MOST_STATES:
+            raise ValueError(
+                f"labels must be numbers of states, less than {MOST_STATES}; trajectory {number} "
+                f"has {label.max()}: number the states from 0"
             )
     return found
 

@@ -19,7 +19,7 @@ from transformers.utils import ModelOutput
 from ..checks import checked_count, checked_name, checked_positive
 from ..simulation.langevin import START_BOX
 from ..simulation.settings import REGIMES
-from .inference import as_float32, evaluating
+from .inference import as_float32, checked_model, evaluating
 
 
 class CausalConfig(BertConfig):
@@ -275,7 +275,7 @@ def sample(model, prompt, n_steps, seed, slide=None, progress=True):
         The prompt and its continuation.
     """
     prompt = as_float32("prompt", prompt)
-    window, scale = model.config.window_length, model.config.displacement_scale
+    window, scale = checked_model(model).config.window_length, model.config.displacement_scale
     model._check(prompt[:, -window:])
     n_steps = checked_count("n_steps", n_steps, 1)
     seed = checked_count("seed", seed, 0, 2**63 - 1)

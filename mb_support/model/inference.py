@@ -34,6 +34,7 @@ def evaluating(model, fastest=True):
     several threads use the model, as before the first of them came, once the last has left. With
     `fastest` False the attention implementation stays as it is.
     """
+    checked_model(model)
     thread = threading.get_ident()
     with _users_lock:
         if model not in _users:
@@ -88,6 +89,16 @@ def _after_fork_in_child():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def checked_model(model):
+    """A model; `ValueError` for anything else, such as the folder of one."""
+    if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
+        raise ValueError(
+            "model must be a trained model, such as load_checkpoint('small') or "
+            f"TrajectoryTransformer.from_pretrained(folder) gives; got {model!r}"
+        )
+    return model
 
 
 def as_numbers(name, values):
@@ -146,7 +157,7 @@ def load_checkpoint(size, folder=paths.CHECKPOINTS):
 
 def weights_digest(model):
     """SHA-256 over a model's settings and weights, 16 hexadecimal digits."""
-    digest = hashlib.sha256(model.config.to_json_string(use_diff=True).encode())
+    digest = hashlib.sha256(checked_model(model).config.to_json_string(use_diff=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)

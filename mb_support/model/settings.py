@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassFieldValidationError
 from transformers import BertConfig
 from transformers.activations import ACT2FN
 
-from ..checks import Named, checked_count, checked_name
+from ..checks import MOST_STATES, Named, checked_count, checked_name
 
 #: The three sizes of the poster's table. Head and layer counts are those of the author's script.
 SIZES = MappingProxyType(
@@ -120,7 +120,8 @@ def check_settings(config, others):
         meant = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"there is no setting {', '.join(map(repr, unknown))}{meant}")
     for name, least in COUNTS.items():
-        setattr(config, name, checked_count(name, getattr(config, name), least))
+        largest = MOST_STATES if name == "n_states" else None
+        setattr(config, name, checked_count(name, getattr(config, name), least, largest))
     for name in (*WEIGHTS, *DROPOUTS):
         value, limit = getattr(config, name), 1 if name in DROPOUTS else math.inf
         is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

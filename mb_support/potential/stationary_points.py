@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.optimize import minimize
 
-_N = 361  # points along each side, for a look at the whole
+LATTICE = 361  # points along each side, for a look at the whole
 _N_TABLE = 161  # and for a table of basins
 _MOST_WIDENING = 16
 
@@ -52,6 +52,11 @@ def _refined(potential, start):
 def highest_pass(potential):
     """Energy above which all minima of a potential lie in one piece; that of the only one."""
     energy, sides = _look(potential, _surroundings(potential))
+    return lattice_pass(potential, energy, sides)
+
+
+def lattice_pass(potential, energy, sides):
+    """Energy above which all minima lie in one piece of a lattice of energies, given by sides."""
     return _pass(potential, energy, _places(potential.minima, sides))
 
 
@@ -75,7 +80,7 @@ def region(potential, highest):
     widening = 1
     while widening <= _MOST_WIDENING:
         corners = potential.box + widening * potential.extent * np.array([[-1], [1]])
-        energy, (x, y) = _look(potential, corners, _N * min(widening, 4))
+        energy, (x, y) = _look(potential, corners, LATTICE * min(widening, 4))
         below = energy <= highest
         if not (below[[0, -1]].any() or below[:, [0, -1]].any()):
             in_x, in_y = x[below.any(axis=1)], y[below.any(axis=0)]
@@ -178,7 +183,7 @@ def _descent():
     return descend
 
 
-def _look(potential, corners, n=_N):
+def _look(potential, corners, n=LATTICE):
     # energies on a lattice, (n, n), and its x and y
     sides = [
         np.linspace(*ends, n, endpoint=not potential.periodic) for ends in np.transpose(corners)

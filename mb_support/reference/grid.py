@@ -16,6 +16,7 @@ from scipy import ndimage
 from ..checks import checked_disk, checked_positions, checked_positive
 from ..potential import MUELLER_BROWN
 from ..potential.base import checked_potential
+from ..potential.stationary_points import LATTICE, lattice_pass
 
 #: Steps to the four neighbours, in the order in which `Grid.rates` holds them.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -24,6 +25,7 @@ _KEPT_ABOVE_MINIMUM = 30.0  # energy cut-off, in kT above the global minimum
 _KEPT_ABOVE_SADDLE = 15.0  # and at least this many kT above the higher saddle
 _MARGIN = 0.05  # kept around the box of starts, reduced length
 _MAX_CELLS = 3_000_000
+_MOST_MISSED = 1.0  # kT, of the pass between the states: rates would be three times too large
 _WIDEST_STEP = 2.5  # in widths of the narrowest well, at which rates err by one per cent
 
 
@@ -104,6 +106,8 @@ def build_grid(beta, diffusion, grid_step=None, energy_cutoff=None, potential=MU
     active = _largest_component(active & within, energy)
     energy = np.where(active, energy, np.inf)
     _warn_of_wide_step(step, width, beta)
+    clipped = np.minimum(energy, max(highest, potential.highest_pass))
+    _refuse_missed_barrier(potential, clipped, (x, y), beta)
     rates = jump_rates(energy, active, beta, diffusion, step)
     return Grid(x, y, energy, active, rates, beta, diffusion, step, potential)
 
@@ -128,6 +132,7 @@ def _periodic_grid(beta, diffusion, step, energy_cutoff, potential):
     energy = potential(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1))
     active = np.ones(energy.shape, dtype=bool)
     _warn_of_wide_step(step, (beta * potential.curvature) ** -0.5, beta)
+    _refuse_missed_barrier(potential, energy, (x, y), beta)
     rates = jump_rates(energy, active, beta, diffusion, step)
     return Grid(x, y, energy, active, rates, beta, diffusion, step, potential)
 
@@ -148,6 +153,25 @@ def _warn_of_wide_step(step, width, beta):
             "timescales may err by more than one per cent. Choose a grid_step up to "
             f"{_WIDEST_STEP * width:.2g}",
             stacklevel=4,
+        )
+
+
+def _refuse_missed_barrier(potential, energy, sides, beta):
+    # nodes on both sides of a narrow barrier and none on it: rates would be large, and all agree
+    if len(potential.minima) < 2 or energy.size > LATTICE**2:
+        return
+    between = [np.linspace(side[0], side[-1], 2 * len(side) - 1) for side in sides]
+    with np.errstate(over="ignore"):
+        finer = potential(np.stack(np.meshgrid(*between, indexing="ij"), axis=-1))
+    finer = np.minimum(finer, energy.max())
+    highest = max(potential.highest_pass, lattice_pass(potential, finer, between))
+    missed = beta * (highest - lattice_pass(potential, energy, sides))
+    if missed > _MOST_MISSED:
+        step = sides[0][1] - sides[0][0]
+        raise ValueError(
+            f"grid_step = {step:g} is too wide: between the states the highest pass lies "
+            f"{missed:.1f} kT lower on the grid than it is, as no node stands on the barrier. "
+            "Choose a smaller grid_step"
         )
 
 

@@ -7,6 +7,7 @@ share a run with ``torchrun --nproc_per_node 2 -m mb_support.training --size sma
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -62,13 +63,40 @@ def shortened(config, n_steps):
     )
 
 
+def durations():
+    """A line for each size: steps of its recipe, and how long they take by what is kept."""
+    try:
+        rows = json.loads((paths.RESULTS / "benchmark_training.json").read_text())["rows"]
+    except OSError:  # a package without the project around it
+        rows = []
+    ours = ("training", "ours", 2, 1)
+    speeds = {
+        (row["size"], row["n_frames"]): row["median_frames_per_s"]
+        for row in rows
+        if (row["kind"], row["label"], row["threads"], row["processes"]) == ours
+    }
+    lines = []
+    for size, config in RECIPES.items():
+        line = f"  {size:8s}{config.n_steps:6d} steps"
+        lengths = [n_frames for of_size, n_frames in speeds if of_size == size]
+        if lengths:
+            seconds = sum(
+                n * config.batch_size * n_frames
+                / speeds[size, min(lengths, key=lambda m: abs(m - n_frames))]
+                for n_frames, n in config.steps
+            )  # fmt: skip
+            line += f", about {seconds / 60:.0f} minutes on two cores"
+        lines.append(line)
+    return "\n".join(lines)
+
+
 def command_parser():
     """Parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m mb_support.training",
         description=__doc__.replace("``", ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="A trial of a minute: --size small --steps 500.",
+        epilog=f"The recipes:\n{durations()}\nA trial of a minute: --size small --steps 500.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--size", help=f"one of {', '.join(RECIPES)}")

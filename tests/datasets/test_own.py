@@ -80,6 +80,9 @@ def test_a_split_puts_no_run_on_both_sides():
         ("real labels", (np.ones((2, 5, 1)), [0.5, 1.0]), "integers from 0"),
         ("negative", (np.ones((2, 5, 1)), [0, -1]), "integers from 0"),
         ("labels of frames", (np.ones((2, 5, 1)), np.zeros((2, 4), int)), "of 5 frames"),
+        ("identifiers", (np.ones((2, 5, 1)), [0, 10**12]), "less than 10000; trajectory 1 has 10"),
+        ("too long for any type", (np.ones((2, 5, 1)), [0, 10**30]), "integers from 0"),
+        ("unsigned", (np.ones((2, 5, 1)), np.array([0, 2**63], np.uint64)), "less than 10000"),
         ("short", (np.ones((2, 1, 1)), [0, 1]), "at least 2 frames"),
     ],
 )

@@ -336,6 +336,8 @@ def test_labels_may_be_whole_numbers_of_any_kind(small, labels):
         (np.array([0, 1, 2, 0]), r"0\.\.1; got \[0, 1, 2\]"),
         (1, r"shape \(4,\)"),
         ([None] * 4, "int64"),
+        ([10**12, 0, 1, 0], r"0\.\.1; got \[0, 1, 10"),
+        ([10**30, 0, 1, 0], "int64"),
     ],
 )
 def test_labels_that_are_none_are_refused_in_words(small, labels, message):

@@ -61,6 +61,7 @@ def test_a_misspelt_setting_is_refused_and_the_right_one_named(name, meant):
         ("lambda_", True),
         ("n_states", 1),
         ("n_states", 2.0),
+        ("n_states", 10**12),
         ("n_features", 0),
         ("n_features", "2"),
         ("causal", "yes"),

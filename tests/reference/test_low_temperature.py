@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy.integrate import cumulative_trapezoid
 
-from mb_support.potential import MINIMA, SADDLES, double_well, force, potential, torus
+from mb_support.potential import MINIMA, SADDLES, Potential, double_well, force, potential, torus
 from mb_support.reference import GridSolver, forecast, propagation
-from mb_support.reference.grid import DIRECTIONS, jump_rates
+from mb_support.reference.grid import DIRECTIONS, build_grid, jump_rates
 from mb_support.simulation import SimulationConfig, first_passage_times
 from mb_support.states import DISK_A, DISK_B
 from mb_support.studies import potential as exact
@@ -281,6 +281,29 @@ def test_a_grid_too_wide_for_the_wells_is_announced():
         warnings.simplefilter("error")
         GridSolver(0.5, 1.0, 0.05)
         GridSolver(1 / 15, 1.0, 0.1)
+
+
+def needle(x, y):
+    """Two wide wells, and between them a barrier of width 0.02 at x = 0.05."""
+    return (x * x - 1) ** 2 + 2 * y * y + 8 * np.exp(-(((x - 0.05) / 0.02) ** 2))
+
+
+@pytest.mark.parametrize("step", [0.02, 0.1, 0.2])
+def test_a_barrier_that_slips_between_nodes_is_refused(step):
+    wells = Potential(needle, box=((-1.8, -1.0), (1.8, 1.0)))
+    with pytest.raises(ValueError, match=r"grid_step = 0\.\d+ is too wide.*kT lower on the grid"):
+        GridSolver(1.0, 1.0, step, potential=wells)
+    build_grid(1.0, 1.0, 0.01, potential=wells)
+
+
+def test_a_barrier_of_a_torus_that_slips_between_nodes_is_refused():
+    def energy(x, y):  # two wells in x, narrow barriers in between
+        return np.cos(x) ** 2 - np.cos(y) + 8 * np.exp(-((np.sin(x - 0.02) / 0.015) ** 2))
+
+    ring = Potential(energy, box=((-np.pi, -np.pi), (np.pi, np.pi)), periodic=True)
+    with pytest.raises(ValueError, match="is too wide"):
+        GridSolver(1.0, 1.0, 2 * np.pi / 100, potential=ring)
+    build_grid(1.0, 1.0, 2 * np.pi / 400, potential=ring)
 
 
 @pytest.mark.parametrize("kT", [8.0, 2.0, 1.0])

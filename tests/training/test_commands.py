@@ -1,6 +1,7 @@
 """The commands that train: how they end at a signal, on a full disk, at a wrong argument."""
 
 import os
+import re
 import resource
 import signal
 import time
@@ -10,8 +11,8 @@ from training_runs import TINY
 
 from mb_support.files import paths
 from mb_support.model.checkpoints import CheckpointError
+from mb_support.training import RECIPES, all_runs
 from mb_support.training import __main__ as command_line
-from mb_support.training import all_runs
 from mb_support.training import run as training
 
 
@@ -84,3 +85,13 @@ def test_the_command_line_refuses_an_unknown_size(capsys):
     with pytest.raises(SystemExit):
         command_line.main(["--size", "huge"])
     assert "unknown size 'huge'" in capsys.readouterr().err
+
+
+def test_help_tells_steps_and_duration_of_each_size(capsys, monkeypatch, tmp_path):
+    with pytest.raises(SystemExit):
+        command_line.main(["--help"])
+    said = capsys.readouterr().out
+    for size, config in RECIPES.items():
+        assert re.search(rf"{size} +{config.n_steps} steps, about \d+ minutes on two cores", said)
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)  # as in a package by itself
+    assert command_line.durations().count(" steps") == len(RECIPES)

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from transformers.models.bert.modeling_bert import BertSelfAttention
 
-from ...model.inference import as_trajectories
+from ...model.inference import as_trajectories, checked_model
 
 
 @contextmanager
@@ -54,7 +54,8 @@ def attention_maps(model, trajectories, layers=None, average=None):
     "all" for heads and layers: those axes are then missing, and there is never more than one
     layer's weights in memory.
     """
-    layers, maps = range(model.config.num_hidden_layers) if layers is None else layers, {}
+    n_layers = checked_model(model).config.num_hidden_layers
+    layers, maps = range(n_layers) if layers is None else layers, {}
 
     def keep(layer, module, inputs, output):
         weights = output[1] if average is None else output[1].mean(dim=1)

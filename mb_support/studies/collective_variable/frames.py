@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...files.cache import cached
-from ...model.inference import as_trajectories, evaluating, rows_per_batch
+from ...model.inference import as_trajectories, checked_model, evaluating, rows_per_batch
 from ...reference.forecast import mean_frame_density, start_density
 from ...states import DISKS
 
@@ -131,7 +131,7 @@ def encode_frames(model, trajectories, trajectory, frame):
     `trajectories` are wanted. First comes the embedding, then the output of each layer.
     """
     trajectories = as_trajectories(
-        "trajectories", trajectories, model.config.max_position_embeddings
+        "trajectories", trajectories, checked_model(model).config.max_position_embeddings
     )
     n_layers = model.config.num_hidden_layers + 1
     result = np.empty((len(trajectory), n_layers, model.config.hidden_size), np.float32)
