@@ -44,7 +44,6 @@ class CausalConfig(BertConfig):
     frame_std: list | None = None
     displacement_scale: float | None = None
     regime: str = "metastable"  # key of `REGIMES`: which simulations the model continues
-    periodic: bool = False  # coordinates are angles in radians, seen as sines and cosines
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
@@ -101,6 +100,7 @@ class CausalGenerator(PreTrainedModel):
     config_class = CausalConfig
     base_model_prefix = ""
     main_input_name = "trajectories"
+    n_inputs = 2  # numbers that are seen of a frame
     accepts_loss_kwargs = False
     _supports_sdpa = True
     _supports_attention_backend = True
@@ -108,7 +108,7 @@ class CausalGenerator(PreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
         hidden, n_outputs = config.hidden_size, 6 * config.n_components
-        self.inputs_to_hidden_dim = nn.Linear(4 if config.periodic else 2, hidden)
+        self.inputs_to_hidden_dim = nn.Linear(self.n_inputs, hidden)
         self.position_embeddings = nn.Embedding(config.window_length, hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.encoder = BertEncoder(config)
@@ -133,15 +133,12 @@ class CausalGenerator(PreTrainedModel):
     def project(self, frames):
         """Raw frames, standardised and projected, (batch, n_frames, hidden_size)."""
         mean, std = (frames.new_tensor(c) for c in (self.config.frame_mean, self.config.frame_std))
-        seen = (frames - mean) / std
-        if self.config.periodic:
-            seen = torch.cat([frames.sin(), frames.cos()], dim=-1)
-        return self.inputs_to_hidden_dim(seen.to(self.inputs_to_hidden_dim.weight.dtype))
+        dtype = self.inputs_to_hidden_dim.weight.dtype
+        return self.inputs_to_hidden_dim(((frames - mean) / std).to(dtype))
 
     def wrapped(self, values):
-        """Coordinates or displacements as they are, or angles moved into -pi to pi."""
-        turns = torch.round(values / (2 * math.pi)) if self.config.periodic else 0
-        return values - 2 * math.pi * turns
+        """Coordinates or displacements as the model takes them: these, as they are."""
+        return values
 
     def new_memory(self):
         """What `encode` keeps of the frames of a window that is still filling."""
@@ -199,6 +196,20 @@ class CausalGenerator(PreTrainedModel):
             )
         if not torch.isfinite(trajectories).all():
             raise ValueError("trajectories hold NaN or infinite coordinates")
+
+
+class AngleGenerator(CausalGenerator):
+    """For angles in radians: it sees their sines and cosines, and steps go around the circle."""
+
+    n_inputs = 4
+
+    def project(self, frames):
+        seen = torch.cat([frames.sin(), frames.cos()], dim=-1)
+        return self.inputs_to_hidden_dim(seen.to(self.inputs_to_hidden_dim.weight.dtype))
+
+    def wrapped(self, values):
+        """Angles or displacements moved into -pi to pi."""
+        return values - 2 * math.pi * torch.round(values / (2 * math.pi))
 
 
 class LSTMGenerator(CausalGenerator):

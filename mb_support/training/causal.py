@@ -20,14 +20,20 @@ from ..checks import checked_count, checked_positive
 from ..datasets.sets import family_seed
 from ..files import paths
 from ..files.results import circumstances
-from ..model.causal import CausalConfig, CausalGenerator, LSTMGenerator, known_regime
+from ..model.causal import (
+    AngleGenerator,
+    CausalConfig,
+    CausalGenerator,
+    LSTMGenerator,
+    known_regime,
+)
 from ..model.checkpoints import CheckpointError, forget_run, newest_whole_checkpoint
 from ..model.transformer import fastest_attention
 from ..simulation.langevin import sample_starts, simulate
 from .run import TrainingStopped, save_checkpoint
 from .trainer import TrajectoryTrainer, stops_when_asked
 
-KINDS = {"attention": CausalGenerator, "lstm": LSTMGenerator}
+KINDS = {"attention": CausalGenerator, "lstm": LSTMGenerator, "angles": AngleGenerator}
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class CausalTrainingConfig:
     warmup_steps: int = 100
     window_length: int = 4  # frames of a window that are forecast from; it has one more
     context: int = 4  # frames of these that the model sees at once; 1: no memory
-    kind: str = "attention"  # or "lstm"
+    kind: str = "attention"  # or "lstm"; "angles" for coordinates on a circle
     n_components: int = 8
     hidden_size: int = 64
     num_hidden_layers: int = 2
@@ -170,7 +176,7 @@ def train(config, output_dir, resume=True, data=None, **settings):
     if not resume:
         forget_run(output_dir)
     model, began = new_generator(config, **settings), time.process_time()
-    if config.kind == "attention":
+    if config.kind != "lstm":
         model.set_attn_implementation(fastest_attention())
     n_windows = config.n_steps * config.batch_size
     if data is None:

@@ -10,6 +10,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from mb_support import sample_starts
 from mb_support.model import CausalConfig, CausalGenerator
 from mb_support.model.causal import (
+    AngleGenerator,
     LSTMGenerator,
     draw_displacement,
     free_displacement,
@@ -184,7 +185,7 @@ def test_rivals_have_as_many_parameters_and_see_the_same_windows():
 
 def test_angles_have_no_edge():
     # a whole turn more or less changes neither the forecast nor the likelihood of what follows
-    model, shown = generator(periodic=True, displacement_scale=0.5), 5 * frames()
+    model, shown = generator(AngleGenerator, displacement_scale=0.5), 5 * frames()
     turned = shown + 2 * np.pi * torch.randint(-1, 2, shown.shape)
     first, second = model(shown), model(turned)
     assert_same(first, second, atol=1e-4)
@@ -274,10 +275,10 @@ def test_a_walk_on_a_circle_is_learned_from_windows_of_ones_own(tmp_path):
     windows = np.angle(np.exp(1j * walk)).astype(np.float32)
     config = CausalTrainingConfig(
         n_steps=150, batch_size=64, warmup_steps=10, eval_every=150, save_every=150, n_components=2,
-        hidden_size=32, num_hidden_layers=1, learning_rate=5e-3,
+        hidden_size=32, num_hidden_layers=1, learning_rate=5e-3, kind="angles",
     )  # fmt: skip
     data, scale = (windows[:500], windows[500:]), 0.4
-    model, record = train(config, tmp_path, data=data, periodic=True, displacement_scale=scale)
+    model, record = train(config, tmp_path, data=data, displacement_scale=scale)
     entropy = np.log(2 * np.pi * np.e * 0.1 * 0.4 / scale**2)
     assert record["curve"][-1]["eval_loss"] == pytest.approx(entropy, abs=0.1)
     made = sample(model, np.zeros((200, 1, 2)), 50, seed=0, progress=False)

@@ -45,7 +45,8 @@ def recipe(kind, seed):
 
     In twice as many steps the loss of the validation run rises again.
     """
-    return CausalTrainingConfig(n_steps=1500, context=CONTEXTS[kind], seed=seed, eval_every=250)
+    settings = {"kind": "angles", "context": CONTEXTS[kind], "seed": seed}
+    return CausalTrainingConfig(n_steps=1500, eval_every=250, **settings)
 
 
 def training_windows(runs, n_frames):
@@ -60,9 +61,7 @@ def trained(kind, seed, runs):
     """A generator of a kind of `CONTEXTS`, trained unless it is at hand, and its record."""
     folder, config = TRAININGS / f"molecule-{kind}-{seed}", recipe(kind, seed)
     data = training_windows(runs, config.window_length + 1)
-    model, record = train(
-        config, folder / "run", data=data, periodic=True, displacement_scale=SCALE
-    )
+    model, record = train(config, folder / "run", data=data, displacement_scale=SCALE)
     save_checkpoint(model, record, folder / "model")
     return model, record
 
