@@ -45,10 +45,8 @@ def _uphill_path(direction, x_end):
 
 @lru_cache(maxsize=1)
 def separatrix():
-    """Curve between the basin of A (above) and that of B and C (below).
-
-    Returns x, y and dy/dx, (n,) each, at equal steps of x; y is exact to about 1e-9.
-    """
+    """Curve between the basin of A (above) and that of B and C: x, y (to about 1e-9) and dy/dx,
+    (n,) each, at equal steps of x."""
     saddle = SADDLES[0]
     h = 1e-5
     hessian = np.stack([force(saddle - s) - force(saddle + s) for s in h * np.eye(2)]) / (2 * h)

@@ -49,10 +49,8 @@ def bootstrap(statistic, n_units, n_samples=200, seed=0):
 
 
 def bootstrap_mean(values, n_samples=1000, seed=0):
-    """Mean over the first axis with its bootstrap interval, as (mean, low, high).
-
-    `values` (n_trajectories, ...); NaN where a trajectory says nothing.
-    """
+    """Mean over the first axis of (n_trajectories, ...) values, NaN where one says nothing, with
+    its bootstrap interval: (mean, low, high)."""
     values = np.asarray(values, float)
     known = ~np.isnan(values)
     filled = np.where(known, values, 0.0)
@@ -97,10 +95,8 @@ def rank_correlation(first, second):
 
 
 def jensen_shannon_divergence(p, q):
-    """Jensen-Shannon divergence of two discrete distributions, in nats: from 0 to ln 2.
-
-    Each of p and q, (n,), is normalised.
-    """
+    """Jensen-Shannon divergence, in nats from 0 to ln 2, of two distributions (n,), normalised
+    here."""
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     if p.shape != q.shape or p.ndim != 1:
         raise ValueError(f"p and q must be (n,) arrays of equal length; got {p.shape}, {q.shape}")
@@ -111,10 +107,8 @@ def jensen_shannon_divergence(p, q):
 
 
 def verdict(interval, other):
-    """Whether one interval (low, high) lies above another: the same number twice if exact.
-
-    "confirmed" if above, "refuted" if below, "undecided" if they overlap.
-    """
+    """Whether one interval (low, high) lies above another (the same number twice if exact):
+    "confirmed", "refuted" if below, "undecided" if they overlap."""
     for low, high in (interval, other):
         if not low <= high:
             raise ValueError(f"an interval is (low, high), low first; got ({low}, {high})")

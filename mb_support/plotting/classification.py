@@ -43,9 +43,8 @@ def _bars(value, low, high):
 def plot_scores(measured, seeds, poster, ceiling, ax=None):
     """Accuracies (value, low, high) with the ideal observer's, one row for each classifier.
 
-    A name such as "small, fixed set" has the colour of its size and an open marker. `seeds` has
-    the accuracy of each training, small marks beneath the row, whose name has their number;
-    `poster` the poster's figures, open diamonds.
+    "small, fixed set" has the colour of its size and an open marker; the accuracies of its `seeds`
+    are small marks beneath; the poster's figures are open diamonds.
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.09 * len(measured))
     diamond = dict(marker="d", mfc="none", mec=PALETTE["black"], ms=8, ls="")
@@ -70,11 +69,8 @@ def plot_scores(measured, seeds, poster, ceiling, ax=None):
 
 
 def plot_readings(limits, poster, ours, ax=None):
-    """What is possible under several readings of the task, beside the poster's figures.
-
-    `limits` has the highest possible accuracy, (value, low, high), by reading; `ours`, by name of a
-    classifier, its accuracy under some of the readings.
-    """
+    """Highest accuracy possible, (value, low, high), by reading of the task, beside the poster's
+    figures and `ours`, by name of a classifier."""
     ax = axes_or_new(ax, width=1.0, aspect=0.5)
     for size, figure in poster.items():
         style = dict(color=SIZE_COLORS[size], ls=SIZE_LINES[size], lw=1.6)
@@ -94,11 +90,11 @@ def plot_readings(limits, poster, ours, ax=None):
 
 
 def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
-    """Accuracy for the label against the frame at which a slice begins, under its exact limit.
+    """Accuracy for the label by the frame at which a slice begins, evenly spaced, under its exact
+    limit.
 
-    Frames are evenly spaced, and models stand side by side. `tables` has a `slices.slice_table` of
-    one length for each size; at `frames` are the exact `limit` and the accuracy of `copying` the
-    state of that frame; `observer` has (value, error) of the ideal observer by first frame.
+    `tables` has a `slices.slice_table` of one length for each size; `copying` is the accuracy of
+    the state of that frame; `observer` has (value, error) of the ideal observer.
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     place = {int(frame): number for number, frame in enumerate(frames)}
@@ -123,11 +119,8 @@ def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
 
 
 def plot_causes(causes, frames, limit, ax=None):
-    """Error of a slice, split into its `slices.causes_of_decline`.
-
-    `limit` is the exact limit of the accuracy at `frames`: 1 less this is what having moved on
-    must cost.
-    """
+    """Error of a slice, split into its `slices.causes_of_decline`; 1 less the exact limit at
+    `frames` is what having moved on must cost."""
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     place = np.arange(len(causes))
     above, below = np.zeros(len(causes)), np.zeros(len(causes))
@@ -147,10 +140,7 @@ def plot_causes(causes, frames, limit, ax=None):
 
 
 def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
-    """Where trajectories began, (n, 2), with those that were classified wrongly brought out.
-
-    `separatrix` has the (x, y) of the curve between the states.
-    """
+    """Where trajectories began, (n, 2), with those that were classified wrongly brought out."""
     ax = axes_or_new(ax, width=0.5, aspect=1.0)
     for state, name in enumerate(STATE_NAMES):
         here, color = labels == state, STATE_COLORS[state]
@@ -169,10 +159,7 @@ def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
 
 
 def plot_accuracy_by_stay(tables, ax=None):
-    """Accuracy against the number of frames spent in the first state before leaving it.
-
-    `tables` has one of `classification.accuracy_by_group` for each size.
-    """
+    """`classification.accuracy_by_group` for each size, by frames spent in the first state."""
     ax = axes_or_new(ax, width=0.5, aspect=1.0)
     edges = sorted({edge for table in tables.values() for edge in table["from"]})
     for number, (name, table) in enumerate(tables.items()):

@@ -67,11 +67,8 @@ class CausalTrainingConfig:
 
 
 class FreshWindows(torch.utils.data.Dataset):
-    """Short stretches of trajectories that no model has seen, addressed by number.
-
-    Window i is simulated when asked for, and depends on the seed and i only. It begins (i modulo
-    n_relax + 1) frames after its uniform random start.
-    """
+    """Short stretches of trajectories that no model has seen: window i depends on the seed and i
+    only, and begins (i modulo n_relax + 1) frames after its uniform random start."""
 
     def __init__(self, n_windows, n_frames, n_relax, seed, regime="metastable"):
         self.n_windows = checked_count("n_windows", n_windows)

@@ -97,10 +97,8 @@ def arguments_of_run(config, folder, progress=True):
 
 
 def new_model(config, n_features=2, n_states=2):
-    """Freshly initialised model of a run; the seed decides its weights.
-
-    BERT's initial weights (standard deviation 0.02) suit 768 dimensions; these suit 16 to 120.
-    """
+    """Freshly initialised model of a run, by its seed. BERT's initial weights (standard deviation
+    0.02) suit 768 dimensions; these suit 16 to 120."""
     transformers.set_seed(config.seed)
     settings = TrajectoryConfig.of_size(
         config.size,
@@ -251,10 +249,8 @@ def training_record(config, log_history):
 
 
 def save_checkpoint(model, record, folder):
-    """Write model, record and checksums beside `folder`, then move them into its place.
-
-    `CheckpointError` if that cannot be done; what was there before stays.
-    """
+    """Write model, record and checksums beside `folder`, then move them into its place;
+    `CheckpointError` if that cannot be done; what was there before stays."""
     try:
         with replace_folder(folder) as fresh:
             model.save_pretrained(fresh)

@@ -18,11 +18,8 @@ from ..model.checkpoints import CheckpointError, write_manifest
 
 
 class TrajectoryTrainer(Trainer):
-    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states.
-
-    `rate_of_step` gives the factor on the learning rate at each step, in place of the schedule of
-    the arguments.
-    """
+    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states;
+    `rate_of_step` gives the factor on the learning rate at each step."""
 
     def __init__(self, *args, rate_of_step=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -135,8 +132,7 @@ def stops_when_asked(trainer):
     """While the block runs, SIGTERM or Ctrl-C lets the step under way end, saves it, and stops.
 
     Only for a run in one process, in the main thread: processes that share a run do not get the
-    signal at the same step, and simply end; they go on from the last checkpoint. What it yields
-    has the number of the signal, or None, as `asked`.
+    signal at the same step. What it yields has the number of the signal, or None, as `asked`.
     """
     callback = _StopWhenAsked()
     is_main_thread = threading.current_thread() is threading.main_thread()

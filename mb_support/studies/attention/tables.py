@@ -83,10 +83,8 @@ def section_table(trainings, section):
 
 
 def extreme_heads(results, names, which="trained"):
-    """The heads that stand out, a row for each training; `names` of `EXTREME_HEADS`.
-
-    Cells "layer.head: mean [low, high]", measured on trajectories that did not choose the head.
-    """
+    """The heads that stand out, "layer.head: mean [low, high]", a row for each training; measured
+    on trajectories that did not choose the head."""
     kept = {
         name: k[which]["extreme"] for trained in results.values() for name, k in trained.items()
     }
@@ -109,10 +107,7 @@ def state_heads(results):
 
 
 def trainings_with(results, name, least=0.5):
-    """In how many trainings a head of `EXTREME_HEADS` has a mean of `least` or more.
-
-    On trajectories that did not choose it: "small 2 of 5, medium 3 of 3".
-    """
+    """In how many trainings a head of `EXTREME_HEADS` has a mean of `least` or more."""
     counts = []
     for size, trainings in results.items():
         means = [v.mean() for v in values_of(trainings, "trained", "extreme", name, "values")]
@@ -121,10 +116,7 @@ def trainings_with(results, name, least=0.5):
 
 
 def experiment_costs(results):
-    """Probability of the true state lost with chosen frames beyond that lost with random ones.
-
-    Paired by trajectory; a column for each size, cells as `spread_text`.
-    """
+    """Probability of the true state lost with chosen frames beyond that lost with random ones."""
     columns = {}
     for size, trainings in results.items():
         kept = next(iter(trainings.values()))
@@ -150,12 +142,8 @@ def layer_table(results):
 
 
 def head_correlations(trainings):
-    """What predicts the size of the effect on the cross-entropy of silencing a head.
-
-    Rank correlations over heads, one for each training of the small model: with its first-order
-    prediction ("slope"), with how few frames a head attends to ("few"), and with the norm of what
-    it reads ("norm").
-    """
+    """Rank correlations over heads of the effect of silencing one with its gradient ("slope"), how
+    "few" frames it attends to and the "norm" of what it reads."""
     effects = [np.abs(v[1]).ravel() for v in values_of(trainings, "small_heads", "mean")]
     predictors = {
         "slope": values_of(trainings, "small_heads", "slope"),

@@ -16,16 +16,13 @@ _Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
 
 
 def scores_over_seeds(labels, predictions, n_bootstrap=1000):
-    """Mean scores of several recipes with intervals over trajectories and seeds.
+    """Mean scores of recipes, {recipe: DataFrame}, with intervals over trajectories and seeds.
 
-    `labels` (n,), and `predictions` {recipe: (n_seeds, n) states}, of the same trajectories. Gives
-    {recipe: DataFrame} with rows `classification.SCORES` and columns "mean"; "low" and "high";
-    "trajectories" and "seeds", the standard errors from either ("seeds" is NaN where no recipe was
-    trained twice; intervals are then over trajectories alone).
-
-    The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from the trajectories, s the
-    pooled standard deviation over seeds, k the number of seeds, z and t the normal and Student's
-    quantile. Chance from trajectories is part of s too, so intervals are rather too wide.
+    `predictions` {recipe: (n_seeds, n) states} are all of the same trajectories. "trajectories" and
+    "seeds" are the standard errors from either; the latter is NaN, and intervals are over
+    trajectories alone, where no recipe was trained twice. The half-width is sqrt((z e)^2 + (t s)^2
+    / k): e the error from trajectories, s the deviation over k seeds, z and t the quantiles. Chance
+    from trajectories is part of s too, so intervals are rather too wide.
     """
     once = np.ones(len(labels))
     values = {
@@ -49,11 +46,9 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
 def accuracy_differences(labels, predictions, pairs=None, fixed=()):
     """How much more often one recipe is right than another, on the same trajectories.
 
-    A DataFrame with a row for each of the `pairs` of names, by default each with the one before,
-    such as "medium over small": "difference" of the mean accuracies, "low" and "high" as in
-    `scores_over_seeds`, and "larger", a `statistics.verdict`. Trajectories that both miss add
-    nothing to the interval. What no training decides, such as an observer's guesses, is `fixed`: it
-    does not scatter. Raises `ValueError` if nothing was trained twice.
+    A row for each of the `pairs`, by default each with the one before; "larger" is a verdict.
+    Trajectories that both miss add nothing to the interval. What no training decides, such as an
+    observer's guesses, is `fixed`. Raises `ValueError` if nothing was trained twice.
     """
     is_right = {name: states == labels for name, states in predictions.items()}
     scatter, quantile = _pooled([right.mean(axis=1) for right in is_right.values()])

@@ -21,10 +21,7 @@ WILD, EASY = "first frame, wild", "first frame, easy_starts"
 
 def limits(study, seen_from, accuracy_from_there):
     """Highest possible accuracy under each reading, with two standard errors: (value, low, high).
-
-    The last one is exact: the label of the first frame, of which only frames from `seen_from` on
-    are in view.
-    """
+    The last one, of whoever sees only frames from `seen_from` on, is exact."""
     approximate = load_approximate("metastable")
     found = {
         FIRST: (approximate["expected_accuracy"], approximate["standard_error"]),

@@ -56,9 +56,8 @@ def labels_of(regime):
 class Study:
     """The final test sets, what is kept of them, and how often it is right.
 
-    `labels` and `states` of the test set; `sizes` and `fixed` {name: (n_seeds, n) predicted};
-    `kept`, the `Predictions` of the committed models; `single` {name: (n,) predicted} without a
-    transformer; `means`, the scores of all trainings by `over_seeds.scores_over_seeds`.
+    `sizes` and `fixed` {name: (n_seeds, n) predicted}; `kept`, the `Predictions` of the committed
+    models; `baselines` {name: (n,) predicted}; `means` by `over_seeds.scores_over_seeds`.
     """
 
     def __init__(self):

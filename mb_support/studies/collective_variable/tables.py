@@ -136,10 +136,8 @@ def spread(values):
 
 
 def score_table(kept, view="standardised", constants=None):
-    """Number of trainings, errors and rank correlation of every method of a view, as text.
-
-    `constants` are errors of the best constant in each region, for a last row.
-    """
+    """Errors and rank correlation of every method of a view, as text; with `constants`, the errors
+    of the best constant in each region, a last row."""
     methods = kept.methods(view)
     columns = {"trainings": {n: len(m.reports) if m.size else "" for n, m in methods.items()}}
     for region, words in REGION_NAMES.items():
@@ -162,10 +160,8 @@ def layer_table(kept):
 
 
 def layer_curves(kept, quantity):
-    """A region's error, or that of "position", by layer: {size: (n_layers + 1, 3) array}.
-
-    Mean over trainings, least and greatest.
-    """
+    """A region's error, or that of "position", by layer: {size: (n_layers + 1, 3)}, mean over
+    trainings, least and greatest."""
     curves = {}
     for size, parts in kept.trained.items():
         values = np.array([part["layers"][quantity] for part in parts])
@@ -208,10 +204,8 @@ def classifier_curves(kept, edges=CLASSIFIER_EDGES):
 
 
 def classifier_table(kept):
-    """Rank correlations with q of the classifier's probability, and whether it beats the state.
-
-    It does if every training follows q more closely than the bare state of the first frame.
-    """
+    """Rank correlations with q of the classifier's probability, and whether it beats the bare state
+    of the first frame: if it does in every training."""
     committor, predicted, state = _classified(kept)
     bare = float(spearmanr(state, committor)[0])
     rows = {}
@@ -233,11 +227,8 @@ def classifier_table(kept):
 
 
 def compare(kept):
-    """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate}.
-
-    "untrained" and "shuffled committor" are compared training by training; "simple" is the best of
-    `SIMPLE` by validation.
-    """
+    """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate};
+    controls training by training, "simple" is the best of `SIMPLE` by validation."""
     methods, found = kept.methods(), {}
     rivals = {
         "untrained": {size: methods[f"{size}, untrained"] for size in kept.sizes},
@@ -292,10 +283,8 @@ def summary_table(comparisons):
 
 
 def shares_known(kept, region, constants):
-    """How much of what can be known each size's probe knows: 0 like a constant, 1 like the best.
-
-    An `Estimate` for each size; `constants` are errors of the best constant in each region.
-    """
+    """How much of what can be known each size's probe knows, from 0 like a constant, whose errors
+    are `constants`, to 1 like the best."""
     methods = kept.methods()
     ours = {size: methods[size].squares(region) for size in kept.sizes}
     best = methods[IDEAL].squares(region)

@@ -48,11 +48,8 @@ class VariationalSettings:
 
 
 class CommittorNetwork(torch.nn.Module):
-    """Two hidden layers, and a form that is 0 in the first of two disks and 1 in the second.
-
-    With e = exp(-distance from the disk / its radius), q = (1 - e_A) ((1 - e_B) p + e_B); disks are
-    many radii apart.
-    """
+    """Two hidden layers, and a form that is 0 in the first of two disks and 1 in the second: with e
+    = exp(-distance from the disk / its radius), q = (1 - e_A) ((1 - e_B) p + e_B)."""
 
     def __init__(self, disks, centre, scale, width):
         super().__init__()
@@ -81,10 +78,8 @@ class CommittorNetwork(torch.nn.Module):
 
 
 def importance_sample(energy, box, disks, beta, barrier, n_points, seed):
-    """Points spread evenly below barrier + 10 kT, outside the disks, and their Boltzmann weights.
-
-    They are quasi-random (Sobol's sequence): sums over them err less than over independent ones.
-    """
+    """Quasi-random points (Sobol's sequence), even below barrier + 10 kT and outside the disks, and
+    their Boltzmann weights."""
     low, high = np.asarray(box, dtype=float)
     sequence, kept, n_kept = qmc.Sobol(len(low), seed=seed), [], 0
     while n_kept < n_points:
@@ -97,11 +92,8 @@ def importance_sample(energy, box, disks, beta, barrier, n_points, seed):
 
 
 def learn_committor(energy, box, disks, beta, barrier, settings, seed):
-    """A `CommittorNetwork` of least Dirichlet energy between two (centre, radius) disks.
-
-    `energy` takes (n, n_dimensions) points of the `box`, (lowest, highest); `barrier` is that of
-    the highest saddle between the disks; `seed` that of the points and of the first weights.
-    """
+    """A `CommittorNetwork` of least Dirichlet energy between two (centre, radius) disks; `barrier`
+    is the energy of the highest saddle between them."""
     points, weights = importance_sample(energy, box, disks, beta, barrier, settings.n_points, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -125,11 +117,8 @@ def learn_committor(energy, box, disks, beta, barrier, settings, seed):
 
 
 def committor_errors(predicted, exact, density):
-    """Mean absolute and root mean square errors, {weight: {"mae", "rmse"}}.
-
-    Weighted with the `density` of equilibrium ("boltzmann"), with its part where 0.1 < q < 0.9
-    ("transition"), and with the density of transition paths, q (1 - q) times it ("reactive").
-    """
+    """Mean absolute ("mae") and root mean square ("rmse") errors, weighted with the "boltzmann"
+    density, its part in "transition", and q (1 - q) times it ("reactive")."""
     weights = {
         "boltzmann": density,
         "transition": density * is_in_transition(exact),

@@ -1,9 +1,9 @@
 """What the measured leak says: tables for the chapter, and verdicts over the trainings.
 
-A training is judged by its interval over trajectories, two standard errors to each side. A size
-is judged by its trainings: a verdict is theirs if they agree, and "undecided" if not. `trainings`
-are from `study.load_trainings`, by size and then by seed, and `variants`, by label, from
-`study.load_variants`; verdicts are "confirmed", "refuted" or "undecided", by size or label.
+A training is judged by its interval over trajectories, two standard errors to each side; a verdict
+on a size is that of its trainings if they agree, and "undecided" if not. `trainings` are from
+`study.load_trainings`, by size and then by seed, and `variants`, by label, from
+`study.load_variants`.
 """
 
 import numpy as np
@@ -25,10 +25,8 @@ BLOCK = 16
 
 
 def below_floor(ratio, floor=1.0):
-    """Whether an error over floor, (value, standard error), lies below it.
-
-    "confirmed" or "refuted" if below or above by more than `WIDTH` standard errors.
-    """
+    """Whether an error over floor, (value, standard error), is below by more than `WIDTH` errors
+    ("confirmed") or above ("refuted")."""
     value, error = ratio
     if value + WIDTH * error < floor:
         return "confirmed"
@@ -36,10 +34,7 @@ def below_floor(ratio, floor=1.0):
 
 
 def spread_text(pairs, digits=2):
-    """ "mean [95 % interval] (lowest to highest training)" of (value, standard error).
-
-    Standard errors are over trajectories, their mean over trainings.
-    """
+    """ "mean [95 % interval] (lowest to highest training)" of (value, standard error)."""
     values, errors = np.array(pairs, float).T
     mean, width = values.mean(), WIDTH * errors.mean()
     text = f"{mean:.{digits}f} [{mean - width:.{digits}f}, {mean + width:.{digits}f}]"
@@ -129,10 +124,8 @@ def at_length(content, n_frames=None):
 
 
 def reads_next_frame(trainings, place="interior", n_frames=None):
-    """Which sizes have errors below the floor of every forecaster, as verdicts.
-
-    `place` is "interior" or "last"; windows have `n_frames`, by default as many as were measured.
-    """
+    """Which sizes have errors below the floor of every forecaster, as verdicts; `place` is
+    "interior" or "last", windows are by default the longest."""
     return _judged(trainings, lambda c: below_floor(at_length(c, n_frames)[place]["ratio"]))
 
 
@@ -146,11 +139,8 @@ def full_length_in_words(trainings, place):
 
 
 def floors_by_step(record, floors):
-    """`training.learning_curve` with the exact values of L_traj for each of its losses.
-
-    "n_frames" are those of the windows of the time; "honest" and "reader" are those of
-    `study.load_floors` for them.
-    """
+    """`training.learning_curve` with the windows' "n_frames" and the exact L_traj, "honest" and
+    "reader", at each of its losses."""
     curve = learning_curve(record)
     lengths = np.array([n_frames for n_frames, _ in record["config"]["stages"]])
     stage = np.searchsorted(curve["stage_ends"], curve["shown"])
@@ -172,10 +162,7 @@ def found_after(curve):
 
 
 def when_table(records, floors):
-    """When the next frame is found, and what is left of it as windows grow: a row for each stage.
-
-    From the records {size: {seed: record}}; means over trainings, and their range.
-    """
+    """When the next frame is found, and what is left of it as windows grow, a row a stage."""
     rows = {}
     for size, seeds in records.items():
         curves = [floors_by_step(record, floors) for record in seeds.values()]
@@ -206,10 +193,8 @@ def when_table(records, floors):
 
 
 def main_path(trainings):
-    """Whether more noise was seen in the next frame than in statistics and later frames.
-
-    Verdicts in the longest windows.
-    """
+    """Whether more noise was seen in the next frame than on other paths, in the longest
+    windows."""
 
     def judge(content):
         path = content["paths"][-1]
@@ -226,11 +211,8 @@ def _by_training(trainings, row):
 
 
 def head_table(trainings):
-    """The head of each training that looks at the next frame most, and the error without it.
-
-    Its weight on the next frame by length of the windows, that of the head that comes second, and
-    error over floor of the whole model, without the head, and without another one instead.
-    """
+    """The head of each training that looks at the next frame most: its weight there, that of the
+    second, and error over floor of the whole model, without it, and without another one."""
 
     def row(content):
         whole, one, *_ = content["ablation"]["rows"]
@@ -260,11 +242,8 @@ def _over_blocks(values):
 
 
 def head_verdicts(trainings):
-    """Whether a single head carries what is read; "not below the floor" where nothing is.
-
-    "confirmed" if the error is below the floor, comes back to it or above without the head, and
-    stays below without another one.
-    """
+    """Whether a single head carries what is read: the error is at the floor without it, and still
+    below without another one; "not below the floor" where nothing is read."""
 
     def judge(content):
         whole, one, *_ = content["ablation"]["rows"]
@@ -278,12 +257,9 @@ def head_verdicts(trainings):
 
 
 def attention_against_error(content):
-    """Whether the error of a position is large where its attention misses the next frame.
-
-    Returns a dict. "correlation": (value, low, high), Spearman's, over interior positions, with a
-    bootstrap interval over blocks of `BLOCK` of them; "is_above": which of these have an error
-    above the floor by two standard errors; "weight": their attention on the next frame.
-    """
+    """Spearman's "correlation" over interior positions of the attention on the next frame
+    ("weight") with the error, (value, low, high), over blocks of `BLOCK` positions; "is_above":
+    which errors are above the floor by two standard errors."""
     position, attention = content["position"], content["attention"][-1]
     weight, ratio, error = (
         np.array(values[N_RELAX:-1], float)
@@ -324,10 +300,7 @@ def _that_read(trainings):
 
 
 def misses_explain(trainings):
-    """Whether errors grow where attention misses the next frame, for sizes that read it.
-
-    "confirmed" if the rank correlation is negative in every training.
-    """
+    """Whether, in every training, errors grow where attention misses the next frame, by size."""
 
     def judge(content):
         _, low, high = attention_against_error(content)["correlation"]
