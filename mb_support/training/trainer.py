@@ -11,10 +11,39 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainerState
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from ..datasets.sets import as_item
 from ..model.checkpoints import CheckpointError, write_manifest
+
+
+class TrainingStopped(RuntimeError):
+    """A run was asked to stop, by signal `number`; the same call goes on from there."""
+
+    def __init__(self, message, number=None):
+        super().__init__(message)
+        self.number = number
+
+
+def usual_arguments(config, folder, **others):
+    """`TrainingArguments` of a run whose checkpoints go to `folder`: what all have, and others."""
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=config.n_steps,
+        learning_rate=config.learning_rate,
+        max_grad_norm=config.max_grad_norm,
+        adam_beta2=config.adam_beta2,
+        seed=config.seed,
+        eval_strategy="steps",
+        eval_steps=config.eval_every,
+        save_strategy="steps",
+        save_steps=config.save_every,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        report_to="none",
+        dataloader_pin_memory=False,
+        **others,
+    )
 
 
 class TrajectoryTrainer(Trainer):
@@ -125,6 +154,22 @@ class _StopWhenAsked(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         if self.asked is not None:
             control.should_save = control.should_training_stop = True
+
+
+def run_to_the_end(trainer, last=None, progress=True):
+    """Train from the checkpoint `last`, if any, and score; `TrainingStopped` if asked to stop."""
+    n_steps, folder = trainer.args.max_steps, trainer.args.output_dir
+    if last is not None and progress:
+        print(f"going on from {Path(last).name} in {folder}, of {n_steps} steps", flush=True)
+    with stops_when_asked(trainer) as stop:
+        trainer.train(resume_from_checkpoint=last)
+    if trainer.state.global_step < n_steps:
+        raise TrainingStopped(
+            f"stopped at step {trainer.state.global_step} of {n_steps}, checkpoint in {folder}: "
+            "start again to go on from there",
+            stop.asked,
+        )
+    trainer.evaluate()
 
 
 @contextmanager
