@@ -87,13 +87,6 @@ def height_above_ridge(positions):
     return positions[..., 1] - separatrix_height(positions[..., 0])
 
 
-def distance_from_ridge(positions):
-    """Distance to the separatrix, to first order, (...) of (..., 2): positive in A."""
-    x, step = positions[..., 0], 1e-4
-    slope = (separatrix_height(x + step) - separatrix_height(x - step)) / (2 * step)
-    return height_above_ridge(positions) / np.hypot(1.0, slope)
-
-
 def assign_states(positions, potential=MUELLER_BROWN):
     """State of each point: 0 in the basin of A, 1 in that of B or of the shallow minimum C.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest, rankdata, t
 
 #: Of all intervals.
 CONFIDENCE = 0.95
@@ -77,6 +77,16 @@ def ratio_with_error(numerator, denominator):
     return float(ratio), float(spread / denominator.mean())
 
 
+def pooled_scatter(values):
+    """Standard deviation over trainings, pooled over groups of them, and Student's quantile for it;
+    NaN if nothing was trained twice. `values` has (n_trainings, ...) for each group."""
+    freedom = sum(len(v) - 1 for v in values)
+    squares = sum(((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in values)
+    if freedom < 1:
+        return squares * np.nan, np.nan
+    return np.sqrt(squares / freedom), t.ppf(_TAILS[1], freedom)
+
+
 def wilson_interval(n_right, n):
     """95% interval of a proportion: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)."""
     if not 0 <= n_right <= n or n < 1:
@@ -95,8 +105,7 @@ def rank_correlation(first, second):
 
 
 def jensen_shannon_divergence(p, q):
-    """Jensen-Shannon divergence, in nats from 0 to ln 2, of two distributions (n,), normalised
-    here."""
+    """Jensen-Shannon divergence of two distributions (n,), in nats: from 0 to ln 2."""
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     if p.shape != q.shape or p.ndim != 1:
         raise ValueError(f"p and q must be (n,) arrays of equal length; got {p.shape}, {q.shape}")
@@ -123,6 +132,20 @@ def verdicts_in_words(verdicts):
     for name, found in verdicts.items():
         by_verdict.setdefault(found, []).append(name)
     return "; ".join(f"{found}: {', '.join(names)}" for found, names in by_verdict.items())
+
+
+def with_interval(value, low, high, digits=2, sign=""):
+    """An estimate in words: "0.12 [0.10, 0.13]", or "+0.12 [+0.10, +0.13]" with `sign` "+"."""
+    value, low, high = (f"{number:{sign}.{digits}f}" for number in (value, low, high))
+    return f"{value} [{low}, {high}]"
+
+
+def with_range(text, values, digits=2, equal=False):
+    """A text, and after it the range of `values` over trainings; of `equal` ones if asked for."""
+    low, high = min(values), max(values)
+    if len(values) == 1 or (low == high and not equal):
+        return text
+    return f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def with_error(value, error):

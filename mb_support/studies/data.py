@@ -161,8 +161,7 @@ def basin_energy(centre, radius, beta):
 
 
 def step_error_table(config, integrators, steps, n, seed, radius=0.45, frame_time=0.01):
-    """Error of the mean energy in a disk around A by integrator and time step, of n trajectories
-    from A (reduced energy)."""
+    """Error of the mean energy in a disk around A, of n trajectories from A (reduced energy)."""
     exact, rows = basin_energy(MINIMA[0], radius, config.beta), []
     for integrator in integrators:
         for dt in steps:

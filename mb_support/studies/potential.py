@@ -166,8 +166,7 @@ def floor_table(solver, config):
 
 
 def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
-    """The first frame, many early ones, evenly in logarithm, and few `late` ones, as shares of
-    all."""
+    """The first frame, many early ones, evenly in logarithm, and few `late` ones (shares)."""
     if n_frames < 2:
         raise ValueError(f"n_frames must be at least 2; got {n_frames}")
     last = n_frames - 1

@@ -20,11 +20,7 @@ FULL_LENGTH = 1000
 _OURS = {"threads": 2, "processes": 1, "label": "ours"}
 _USUAL = {"n_frames": FULL_LENGTH, "precision": "float32"}
 #: What training is compared with, the fairest first: attention, and the dropout of its weights.
-RIVALS = {
-    "sdpa": ("sdpa", 0.0),
-    "sdpa, compiled": ("sdpa compiled", 0.0),
-    "plain": ("sdpa", 0.1),
-}
+RIVALS = {"sdpa": ("sdpa", 0.0), "sdpa, compiled": ("sdpa compiled", 0.0), "plain": ("sdpa", 0.1)}
 
 
 def load_benchmark(name, folder=None):
@@ -122,8 +118,7 @@ def law_table(points):
 
 
 def simulation_growth(result, field):
-    """Amounts and seconds of simulations that differ in a field, and the exponent p of seconds = c
-    * amount**p."""
+    """Amounts and seconds of simulations that differ in a field, and the exponent of growth."""
     usual = {"n_trajectories": 1024, "n_frames": FULL_LENGTH}
     del usual[field]
     rows = rows_where(result, kind="simulation", threads=2, **usual).sort_values(field)
@@ -147,8 +142,7 @@ def implementation_table(result):
 
 
 def cost_of(result, n_trajectories=1_000_000):
-    """Frames per second and hours of each task on `n_trajectories` of `FULL_LENGTH`,
-    extrapolated."""
+    """Extrapolated frames per second and hours of each task on so many of `FULL_LENGTH`."""
     simulated = {"n_trajectories": 1024, "threads": 2, "n_frames": FULL_LENGTH}
     tasks = {
         "simulate": rows_where(result, kind="simulation", **simulated),

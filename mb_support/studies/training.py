@@ -15,14 +15,7 @@ import pandas as pd
 from ..classification import predict_states
 from ..files import paths
 from ..model.settings import SIZES
-from ..training.recipes import (
-    DATA_CURVE,
-    FIXED_SET,
-    LENGTHS,
-    RECIPES,
-    TrainingConfig,
-    trainings,
-)
+from ..training.recipes import DATA_CURVE, FIXED_SET, LENGTHS, RECIPES, TrainingConfig, trainings
 from . import model as model_study
 
 #: The author's recipe, as his script has it.
@@ -50,8 +43,7 @@ def load_records(folder=None):
 
 
 def seeds_of(records, size, kind=""):
-    """The records of one kind of training, such as "fixed" or "wild", {seed: record}; "" is the
-    recipe."""
+    """The records of one kind of training, such as "fixed", or of the recipe, {seed: record}."""
     recipe = f"{size}-{kind}" if kind else size
     names = [name for name in records if name.rpartition("-")[0] == recipe]
     return {int(n.rpartition("-")[2]): records[n] for n in sorted(names)}

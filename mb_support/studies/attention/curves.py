@@ -74,9 +74,8 @@ def window_maps(models, trajectory, section):
 
 
 def state_maps(results, models, moving, settled):
-    """Maps, states and titles, four for each size: means on trajectories (n_frames, 2), one that
-    visits both states and one that stays; the heads that seek and avoid their own state, on the
-    first."""
+    """Maps, states and titles, four for each size: means on one trajectory that visits both states
+    and on one that stays; the heads that seek and avoid their own state, on the first."""
     maps, states, titles = [], [], []
     for size, model in models.items():
         extreme = results[size][checkpoint_training(size)]["trained"]["extreme"]

@@ -26,8 +26,7 @@ UNREAD = ("most attended", "first", "random")
 
 
 def log_odds(model, trajectories, kept=None, unread=None):
-    """Log-odds of state B against A, (n,), with only some frames `kept`, or with some left
-    `unread`.
+    """Log-odds of state B against A, (n,), with only some frames `kept`, or some `unread`.
 
     Both are (n, n_chosen) frames. Frames are removed after standardisation and position embedding,
     so that the others keep coordinates and place in time. From an unread frame no head takes
@@ -110,8 +109,7 @@ def agreement(model, trajectories, found, n_pieces):
 
 
 def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0):
-    """`deletion_curve` by 0 and `numbers` of frames, for each order (of `UNREAD` with
-    `unread`)."""
+    """`deletion_curve` by 0 and `numbers` of frames, for each order, or those of `UNREAD`."""
     n, n_frames = trajectories.shape[:2]
     orders = {
         "most attended": found["received"],
@@ -167,8 +165,7 @@ def _silence(heads, layer, module, inputs, output):
 
 def head_gradients(model, trajectories, labels):
     """Absolute derivative of the cross-entropy by a factor on each head, (n, layers, heads):
-    Michel, Levy and Neubig, "Are sixteen heads really better than one?", NeurIPS (2019), eq.
-    (2)."""
+    Michel, Levy and Neubig, "Are sixteen heads really better than one?", NeurIPS (2019)."""
     n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads
     rows, factors = [], None
 
@@ -187,9 +184,8 @@ def head_gradients(model, trajectories, labels):
 
 
 def silenced(model, trajectories, labels, heads=False):
-    """Increase of trajectory loss and cross-entropy without a layer's attention, or each head's:
-    "mean" and "se", (2, layers[, heads]); with heads also "slope", (layers, heads), of
-    `head_gradients`."""
+    """Increase of both losses without a layer's attention, or each head's: "mean" and "se", (2,
+    layers[, heads]); with heads also "slope", (layers, heads), of `head_gradients`."""
     n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads
     units = [(layer, range(n_heads)) for layer in range(n_layers)]
     if heads:

@@ -45,8 +45,7 @@ def on_layers(model, hook, layers=None):
 
 
 def attention_maps(model, trajectories, layers=None, average=None):
-    """Attention weights of (batch, n_frames, 2) raw trajectories, (batch, layers, heads, query,
-    key).
+    """Attention weights of raw trajectories, (batch, layers, heads, query, key).
 
     `layers`: all by default, negative ones count from the last. `average`: None, "heads", or "all"
     for heads and layers; then there is never more than one layer's weights in memory.

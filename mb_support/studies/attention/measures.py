@@ -136,9 +136,9 @@ def top_frames(scores):
 
 
 def extreme_unit(values, largest=True):
-    """The (layer, head) that stands out most in the first half of (n, layers, heads) values, and
-    its values in the second: the largest of many noisy means is too large; measured anew, it is
-    not."""
+    """The (layer, head) that stands out in the first half of (n, layers, heads) values, and its
+    values in the second: the largest of many noisy means is too large, unless it is measured
+    anew."""
     first, second = np.split(values, [(len(values) + 1) // 2])
     means = first.mean(axis=0)
     best = np.nanargmax(means if largest else -means)
@@ -185,8 +185,7 @@ def enrichment(scores, feature):
 
 
 def kept_measures(found, trajectories, n, both):
-    """What is kept of `all_measures.measure`, of the first `n` trajectories or, for states, of
-    `both`.
+    """What is kept of `measure`, of the first `n` trajectories or, for states, of `both`.
 
     "each", `MEASURES` and "moments" of each trajectory; "features", enrichment of key timesteps;
     "means", profiles with standard errors; "heads", means; "extreme", for each of `EXTREME_HEADS`

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words
+from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words, with_interval
 from .measures import KEY_FRACTION, MEASURES, mean_distance
 from .verdicts import (
     EQUAL_SIDES,
@@ -42,12 +42,6 @@ def range_text(means, digits=2):
     return f"{np.mean(means):.{digits}f} ({f'{low} to {high}' if len(means) > 1 else '1 seed'})"
 
 
-def interval_text(interval, digits=2):
-    """ "mean [low, high]", rounded."""
-    mean, low, high = (f"{value:.{digits}f}" for value in interval)
-    return f"{mean} [{low}, {high}]"
-
-
 def in_words(results, *keys, digits=2):
     """Means of the values at nested keys: "small 0.08 (0.07 to 0.10), large 0.15 (1 seed)"."""
     return ", ".join(
@@ -75,7 +69,7 @@ def section_table(trainings, section):
     moments = values_of(trainings, "trained", "each", "moments")
     for name, values in zip(trainings, moments, strict=True):
         columns[name] = {
-            f"{k * section} to {(k + 1) * section - 1}": f"{interval_text(unit * found, 1)} "
+            f"{k * section} to {(k + 1) * section - 1}": f"{with_interval(*unit * found, 1)} "
             + within(found, EQUAL_SIDES)
             for k, found in enumerate(np.transpose(bootstrap_mean(values)))
         }
@@ -91,7 +85,7 @@ def extreme_heads(results, names, which="trained"):
     cells = {
         name: {
             key: f"{heads[key]['layer']}.{heads[key]['head']}: "
-            + interval_text(bootstrap_mean(np.array(heads[key]["values"], float)))
+            + with_interval(*bootstrap_mean(np.array(heads[key]["values"], float)))
             for key in names
         }
         for name, heads in kept.items()

@@ -8,7 +8,7 @@ claim is confirmed, or refuted, if it is in every one of them. `results` are thr
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_mean
+from ...statistics import bootstrap_mean, with_interval, with_range
 
 #: Larger than in the same network before training, on the same trajectories.
 ABOVE = "above untrained"
@@ -83,11 +83,9 @@ def spread_text(values):
 def error_text(means, half_width):
     """`spread_text` of means; digits are those that the error leaves, three at most."""
     digits = int(np.clip(1 - np.floor(np.log10(max(half_width, 1e-3))), 0, 3))
-    low, high = np.mean(means) - half_width, np.mean(means) + half_width
-    text = f"{np.mean(means):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-    if len(means) == 1:
-        return text
-    return f"{text} ({np.min(means):.{digits}f} to {np.max(means):.{digits}f})"
+    mean = np.mean(means)
+    text = with_interval(mean, mean - half_width, mean + half_width, digits)
+    return with_range(text, means, digits, equal=True)
 
 
 def verdicts(results, weighted=False):

@@ -25,20 +25,8 @@ from .kept_predictions import N_TEST
 
 #: (first frame, frames, trajectories) that are observed of the final test set, in order of need.
 OBSERVED = {
-    "metastable": (
-        (0, 512, 1000),
-        (0, 128, 100),
-        (16, 128, 100),
-        (128, 128, 100),
-        (384, 128, 100),
-    ),
-    "wild": (
-        (0, 256, 1000),
-        (0, 128, 100),
-        (2, 128, 100),
-        (8, 128, 100),
-        (64, 128, 100),
-    ),
+    "metastable": ((0, 512, 1000), (0, 128, 100), (16, 128, 100), (128, 128, 100), (384, 128, 100)),
+    "wild": ((0, 256, 1000), (0, 128, 100), (2, 128, 100), (8, 128, 100), (64, 128, 100)),
     EASY_STARTS: ((0, 512, 200),),
 }
 #: Validation trajectories of the approximate estimate, where posteriors are near enough to normal

@@ -111,8 +111,8 @@ def classify_set(model, data, task):
 
 
 def evaluate(name, folder=paths.RESULTS, chosen=None):
-    """Classify all `tasks` of a name, or those `chosen`, and keep the states; whether anything had
-    to be classified."""
+    """Classify all `tasks` of a name, or those `chosen`, and keep the states; True if any was
+    left."""
     weights = paths.CHECKPOINTS / name if name in SIZES else paths.TRAININGS / name / "model"
     todo = tasks(name) if chosen is None else list(chosen)
     if not (weights / "model.safetensors").exists():

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from ...classification import SCORES, scores_of_confusion
-from ...statistics import CONFIDENCE, resamples, verdict
+from ...statistics import CONFIDENCE, pooled_scatter, resamples, verdict
 
 _Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
 
@@ -29,7 +29,7 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
         name: np.transpose([*scores_of_confusion(_confusions(labels, found, once)).values()])
         for name, found in predictions.items()
     }
-    scatter, quantile = _pooled(list(values.values()))
+    scatter, quantile = pooled_scatter(values.values())
     drawn, tables = resamples(len(labels), n_bootstrap), {}
     for name, found in predictions.items():
         resampled = scores_of_confusion(_confusions(labels, found, drawn))
@@ -51,7 +51,7 @@ def accuracy_differences(labels, predictions, pairs=None, fixed=()):
     observer's guesses, is `fixed`. Raises `ValueError` if nothing was trained twice.
     """
     is_right = {name: states == labels for name, states in predictions.items()}
-    scatter, quantile = _pooled([right.mean(axis=1) for right in is_right.values()])
+    scatter, quantile = pooled_scatter([right.mean(axis=1) for right in is_right.values()])
     if np.isnan(scatter):
         raise ValueError("no recipe was trained twice: nothing tells how trainings scatter")
     if pairs is None:
@@ -82,13 +82,3 @@ def _confusions(labels, predicted, weights):
         for true in (0, 1)
     ]  # (2, 2, ..., n_seeds)
     return np.moveaxis(np.array(found), (0, 1), (-2, -1))
-
-
-def _pooled(values):
-    # standard deviation over seeds, pooled over recipes, and Student's quantile for it; NaN if
-    # nothing was trained twice
-    freedom = sum(len(v) - 1 for v in values)
-    squares = sum(((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in values)
-    if freedom < 1:
-        return squares * np.nan, np.nan
-    return np.sqrt(squares / freedom), stats.t.ppf((1 + CONFIDENCE) / 2, freedom)

@@ -117,9 +117,8 @@ def binomial_entropy(successes, n_shots):
 
 
 def shooting_bounds(config, points, velocities, n_shots, seed):
-    """What can be known of the future from (n, 2) positions, or positions and velocities: mean
-    entropy of the disk reached first, and variance of the next frame, each with its error over
-    points."""
+    """What can be known of the future from positions, or positions and velocities: mean entropy of
+    the disk reached first, and variance of the next frame, with errors over points."""
     generator = np.random.default_rng(seed)
     starts = np.repeat(points, n_shots, axis=0)
     if velocities is None:

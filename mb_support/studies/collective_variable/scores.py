@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ...statistics import resamples
+from ...statistics import pooled_scatter, resamples, with_interval
 from .frames import TRANSITION, Frames, exact_committor, is_in_transition
 
 REGIONS = ("boltzmann", "transition", "even")
@@ -132,8 +132,7 @@ class Estimate:
 
     def text(self, digits=3, sign=""):
         """As "0.123 [0.110, 0.131]"; with `sign` "+", as "+0.123 [+0.110, +0.131]"."""
-        value, low, high = (f"{v:{sign}.{digits}f}" for v in (self.value, self.low, self.high))
-        return f"{value} [{low}, {high}]"
+        return with_interval(self.value, self.low, self.high, digits, sign)
 
     @property
     def verdict(self):
@@ -191,15 +190,11 @@ def over_trainings(values):
     Half-widths as in `classification.over_seeds`; a size that was trained once counts as if it
     scattered like the rest, and where none was trained twice there is no interval.
     """
-    trained = {size: rows[0] for size, rows in values.items()}
-    freedom = sum(len(own) - 1 for own in trained.values())
-    squares = sum(((own - own.mean()) ** 2).sum() for own in trained.values())
-    scatter = np.nan
-    if freedom:
-        scatter = np.sqrt(squares / freedom) * stats.t.ppf(_TAILS[1], freedom)
+    scatter, quantile = pooled_scatter([rows[0] for rows in values.values()])
     found = {}
-    for size, own in trained.items():
-        by_trajectories = values[size][1:].mean(axis=1).std() * stats.norm.ppf(_TAILS[1])
-        half, mean = np.hypot(by_trajectories, scatter / np.sqrt(len(own))), own.mean()
+    for size, (own, *resampled) in values.items():
+        by_trajectories = np.mean(resampled, axis=1).std() * stats.norm.ppf(_TAILS[1])
+        by_trainings, mean = scatter * quantile / np.sqrt(len(own)), own.mean()
+        half = np.hypot(by_trajectories, by_trainings)
         found[size] = Estimate(*map(float, (mean, mean - half, mean + half)), tuple(own.tolist()))
     return found

@@ -21,6 +21,7 @@ from ...files.results import keep, rounded
 from ...potential import SADDLES, potential
 from ...reference.solver import GridSolver
 from ...states import DISK_A, DISK_B
+from ...statistics import with_range
 from ..kept_results import load_part
 from .frames import is_in_transition, within
 
@@ -78,8 +79,8 @@ class CommittorNetwork(torch.nn.Module):
 
 
 def importance_sample(energy, box, disks, beta, barrier, n_points, seed):
-    """Quasi-random points (Sobol's sequence), even below barrier + 10 kT and outside the disks, and
-    their Boltzmann weights."""
+    """Points of Sobol's sequence below barrier + 10 kT, outside the disks, and Boltzmann
+    weights."""
     low, high = np.asarray(box, dtype=float)
     sequence, kept, n_kept = qmc.Sobol(len(low), seed=seed), [], 0
     while n_kept < n_points:
@@ -207,8 +208,8 @@ def table(kept):
         for weight in ("reactive", "transition"):
             for kind in ("mae", "rmse"):
                 values = [e[weight][kind] for e in part["errors"]]
-                spread = f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
-                row[f"{kind.upper()}, {weight}"] = spread
+                mean = f"{np.mean(values):.4f}"
+                row[f"{kind.upper()}, {weight}"] = with_range(mean, values, 4, equal=True)
         published = PUBLISHED.get(kT, ("", ""))
         row |= {"MAE, tensor train": published[0], "RMSE, tensor train": published[1]}
     return pd.DataFrame(rows).T.rename_axis("kT")

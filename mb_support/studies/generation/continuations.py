@@ -21,8 +21,7 @@ def squared_errors(forecast, actual):
 
 
 def one_step_forecasts(model, trajectories, last_frame, lengths):
-    """Forecasts of frame `last_frame` + 1 from windows of several lengths that end just before it,
-    (n_lengths, n, 2)."""
+    """Forecasts of frame `last_frame` + 1 from windows of several lengths, (n_lengths, n, 2)."""
     forecasts = []
     for length in lengths:
         length = checked_count("lengths", length, 2, last_frame + 1)

@@ -149,17 +149,14 @@ def study_exact(settings, trajectories, solver):
 def make_part(part, folder=RESULTS, report=print, settings=None):
     """Make one file of the results, "exact" or a training, unless it is there and up to date."""
     settings = settings or GenerationMeasurement()
-    made_for = {"settings": asdict(settings)}
-    if part == EXACT:
-
-        def make():
-            return study_exact(settings, settings.trajectories(), settings.solver())
-    else:
+    made_for, of_model = {"settings": asdict(settings)}, None
+    if part != EXACT:
         model, made_for["weights"] = load_training(part)
-        size = part.rpartition("-")[0]
+        of_model = partial(study_model, model, part.rpartition("-")[0])
 
-        def make():
-            return study_model(model, size, settings, settings.trajectories(), settings.solver())
+    def make():
+        study = of_model or study_exact
+        return study(settings, settings.trajectories(), settings.solver())
 
     keep(folder / f"{part}.json", made_for, make, report=report, indent=None)
 

@@ -14,6 +14,8 @@ from ...statistics import (
     verdict,
     verdicts_in_words,
     wilson_interval,
+    with_interval,
+    with_range,
 )
 from ..attention.verdicts import label, together
 from .continuations import ENDS, STANDSTILL
@@ -25,17 +27,10 @@ def in_words(verdicts, trainings):
     return verdicts_in_words(named) if named else "no size"
 
 
-def with_range(text, values, digits=2):
-    """A text, and after it the range of `values` over trainings, if there are several."""
-    low, high = min(values), max(values)
-    return text if low == high else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def interval_text(intervals, digits=2):
+def interval_text(intervals):
     """ "mean [low, high] (lowest to highest training)" of the (value, low, high) of trainings."""
     intervals = np.array(intervals, float)
-    mean, low, high = (f"{value:.{digits}f}" for value in intervals.mean(axis=0))
-    return with_range(f"{mean} [{low}, {high}]", intervals[:, 0], digits)
+    return with_range(with_interval(*intervals.mean(axis=0)), intervals[:, 0])
 
 
 def error_saved(errors, reference):
@@ -130,8 +125,7 @@ def _shares(is_so):
 
 def ends_table(trainings):
     """How continuations with one frame per step end: shares of `ENDS` and of frames off the map,
-    the median frame at which they left, and the median distance from a minimum of those at
-    rest."""
+    when they left (median), and how far from a minimum those at rest are."""
     rows = {}
     for size, seeds in trainings.items():
         some, kept = _first(seeds), list(seeds.values())

@@ -162,7 +162,6 @@ def noise_by_path(model, trajectories, exact, seed=0):
 
 def by_position(errors):
     """Error over floor at each position and its standard error, both (n_positions,). The floor, the
-    mean of the conditional variance, has hardly any scatter, unlike exact errors of single
-    frames."""
+    mean conditional variance, has hardly any scatter, unlike exact errors of frames."""
     model, floor = errors["model"], errors["floor"].mean(axis=0)
     return model.mean(axis=0) / floor, model.std(axis=0, ddof=1) / np.sqrt(len(model)) / floor

@@ -112,20 +112,17 @@ def make_part(part, exact, folder=RESULTS, report=print, measurement=None, train
     measurement, training = measurement or LeakMeasurement(), training or VariantTraining()
     variant, _, seed = part.rpartition("-")
     made_for = {"settings": asdict(training if variant in VARIANTS else measurement)}
-    if part == FLOORS:
-
-        def make():
-            return {"floors": exact_floors(measurement, exact)}
-    elif variant in VARIANTS:
-
-        def make():
-            curve = train_variant(variant, training, exact, int(seed))[1]
-            return {"curve": rounded(curve, N_DIGITS)}
-    else:
+    model = None
+    if part != FLOORS and variant not in VARIANTS:
         model, made_for["weights"] = load_training(part)
 
-        def make():
+    def make():
+        if model is not None:
             return study_model(model, measurement, exact)
+        if part == FLOORS:
+            return {"floors": exact_floors(measurement, exact)}
+        curve = train_variant(variant, training, exact, int(seed))[1]
+        return {"curve": rounded(curve, N_DIGITS)}
 
     keep(folder / f"{part}.json", made_for, make, report=report, indent=None)
 

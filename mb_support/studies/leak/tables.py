@@ -9,9 +9,15 @@ on a size is that of its trainings if they agree, and "undecided" if not. `train
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap, mean_with_error, rank_correlation
+from ...statistics import (
+    bootstrap,
+    mean_with_error,
+    rank_correlation,
+    with_interval,
+    with_range,
+)
 from ..attention.verdicts import label, together
-from ..generation.tables import in_words, with_range
+from ..generation.tables import in_words
 from ..training import learning_curve
 from .errors import N_RELAX
 from .heads import NEXT
@@ -37,8 +43,7 @@ def spread_text(pairs, digits=2):
     """ "mean [95 % interval] (lowest to highest training)" of (value, standard error)."""
     values, errors = np.array(pairs, float).T
     mean, width = values.mean(), WIDTH * errors.mean()
-    text = f"{mean:.{digits}f} [{mean - width:.{digits}f}, {mean + width:.{digits}f}]"
-    return with_range(text, values, digits)
+    return with_range(with_interval(mean, mean - width, mean + width, digits), values, digits)
 
 
 def _judged(trainings, judge):
@@ -167,34 +172,23 @@ def when_table(records, floors):
     for size, seeds in records.items():
         curves = [floors_by_step(record, floors) for record in seeds.values()]
         found = [after for after in map(found_after, curves) if np.isfinite(after)]
-        row = {
-            "trainings": len(curves),
-            "that find it": f"{len(found)} of {len(curves)}",
-            "after (thousands)": with_range(f"{np.mean(found):.0f}", found, 0)
-            if found
-            else "never",
-        }
+        after = with_range(f"{np.mean(found):.0f}", found, 0) if found else "never"
+        row = {"trainings": len(curves), "that find it": f"{len(found)} of {len(curves)}"}
+        row["after (thousands)"] = after
         for n_frames in dict.fromkeys(curves[0]["n_frames"].tolist()):
             value, error = floors[n_frames]["honest"]
             ratios = [c["trajectory_loss"][c["n_frames"] == n_frames] / value for c in curves]
-            reader = {"reader / honest": f"{floors[n_frames]['reader'][0] / value:.3f}"}
-            rows[size, n_frames] = (
-                row
-                | reader
-                | {
-                    name: spread_text([(chosen(r), chosen(r) * error / value) for r in ratios])
-                    for name, chosen in (
-                        ("lowest / honest", np.min),
-                        ("last / honest", lambda r: r[-1]),
-                    )
-                }
-            )
+            lowest, last = zip(*((r.min(), r[-1]) for r in ratios), strict=True)
+            rows[size, n_frames] = row | {
+                "reader / honest": f"{floors[n_frames]['reader'][0] / value:.3f}",
+                "lowest / honest": spread_text([(r, r * error / value) for r in lowest]),
+                "last / honest": spread_text([(r, r * error / value) for r in last]),
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "frames"])
 
 
 def main_path(trainings):
-    """Whether more noise was seen in the next frame than on other paths, in the longest
-    windows."""
+    """Whether more noise was seen in the next frame than on other paths, in long windows."""
 
     def judge(content):
         path = content["paths"][-1]
@@ -285,7 +279,7 @@ def position_table(trainings):
         n = content["position"]["n"], content["attention"][-1]["n"]
         return {
             "trajectories (error, attention)": "{}, {}".format(*n),
-            "rank correlation": "{:.2f} [{:.2f}, {:.2f}]".format(*found["correlation"]),
+            "rank correlation": with_interval(*found["correlation"]),
             "positions above the floor": f"{is_above.sum()} of {len(is_above)}",
             "weight on the next frame there": f"{np.mean(weight, where=is_above):.2f}",
             "elsewhere": f"{np.mean(weight, where=~is_above):.2f}",

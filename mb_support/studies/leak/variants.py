@@ -24,8 +24,7 @@ _SEEDS_OF_STREAM = 5000  # number of the stream of trajectories of the first tra
 
 class FixedScaleTransformer(TrajectoryTransformer):
     """The model with frames standardised by constants, those of the uniform distribution over
-    `START_BOX`: a trajectory's own statistics tell every position something of what comes
-    later."""
+    `START_BOX`: a trajectory's own statistics tell every position of later frames."""
 
     def standardise(self, frames, attention_mask=None):
         """As `TrajectoryTransformer.standardise`, with the same constants for all trajectories."""

@@ -43,9 +43,8 @@ def shoot(positions, minima, n_shots=N_SHOTS, longest=LONGEST, dynamics=None, pr
 
 
 def agreement(reached, committor):
-    """How far shots and a committor agree: "bias", the mean difference; "scatter", the root mean
-    square one beyond that of counting; "explained", the share of the variance that is not
-    scatter."""
+    """How far shots and a committor agree: "bias", the mean difference; "scatter" beyond that of
+    counting; "explained", the share of the variance that is not scatter."""
     reached, committor = np.asarray(reached), np.asarray(committor)
     n = reached.sum(axis=1)
     share = reached[:, 1] / n
