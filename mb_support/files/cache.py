@@ -85,7 +85,7 @@ def keep(folder, name, content, replaces=None):
 
 
 def writable(folder):
-    """A folder if it can be written, or one in the temporary directory, of which a line tells; else
+    """A folder if it can be written, else one in the temporary directory, as a line says; or
     `OSError`."""
     folder, reason = Path(folder), None
     for place in _places(folder):

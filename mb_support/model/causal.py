@@ -146,8 +146,8 @@ class CausalGenerator(PreTrainedModel):
         return DynamicCache()
 
     def encode(self, frames, memory=None):
-        """Encodings of raw frames, (batch, n_frames, hidden_size); `memory` of the frames before
-        these is added to."""
+        """Encodings of raw frames, (batch, n_frames, hidden_size), which are added to a
+        `memory`."""
         first, n_frames = 0 if memory is None else memory.get_seq_length(), frames.shape[1]
         embedded = self.project(frames) + self.position_embeddings.weight[first:][:n_frames]
         mask = None  # but for "eager", implementations apply `is_causal` themselves
@@ -227,8 +227,7 @@ def log_likelihood(displacement, log_weights, means, cholesky):
 
 
 def draw_displacement(log_weights, means, cholesky, generator):
-    """One random displacement from each mixture of a batch, (batch, 2), by a generator on the
-    CPU."""
+    """One random displacement from each mixture of a batch, (batch, 2)."""
     n_batch, n_components = log_weights.shape
     uniform = torch.rand(n_batch, 1, generator=generator).to(log_weights)
     normal = torch.randn(n_batch, 2, generator=generator).to(log_weights)
@@ -241,8 +240,7 @@ def draw_displacement(log_weights, means, cholesky, generator):
 
 
 def sample(model, prompt, n_steps, seed, slide=None, progress=True):
-    """Continue (batch, n_prompt, 2) raw frames with a sliding window of the model's own random
-    frames.
+    """Continue (batch, n_prompt, 2) raw frames with a sliding window of random frames.
 
     When the window is full it moves on by `slide` frames. With 1 every forecast sees a full window
     and costs a pass over it. By default half the window: forecasts see between half and all of it,

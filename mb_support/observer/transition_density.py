@@ -73,9 +73,7 @@ def transition_density(config, grid_step=None):
     solver = GridSolver(config.beta, config.diffusion, grid_step)
     key = dict(beta=config.beta, diffusion=config.diffusion, dt=config.dt, stride=config.stride)
     stored = cached(
-        "transition_density",
-        key | {"grid_step": grid_step},
-        lambda: _tabulated(solver, config),
+        "transition_density", key | {"grid_step": grid_step}, lambda: _tabulated(solver, config)
     )
     coefficients = [ndimage.spline_filter(f, order=3, mode="nearest") for f in stored["fields"]]
     return TransitionDensity(

@@ -202,8 +202,7 @@ def plot_received(trajectory, received, norm_received, states, axes, limit=8.0):
 
 
 def plot_intervals(table, xlabel, reference, ax=None):
-    """Means with their intervals, {group: {name: (mean, low, high)}}; the value by chance in
-    black."""
+    """Means with intervals, {group: {name: (mean, low, high)}}, and the value by chance."""
     ax = axes_or_new(ax, width=1.0, aspect=0.65)
     ax.axvline(reference, color=REFERENCE_COLOR, lw=1)
     for row, group in enumerate(table.values()):

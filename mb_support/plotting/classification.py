@@ -90,8 +90,7 @@ def plot_readings(limits, poster, ours, ax=None):
 
 
 def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
-    """Accuracy for the label by the frame at which a slice begins, evenly spaced, under its exact
-    limit.
+    """Accuracy for the label by the frame at which a slice begins, under its exact limit.
 
     `tables` has a `slices.slice_table` of one length for each size; `copying` is the accuracy of
     the state of that frame; `observer` has (value, error) of the ideal observer.
@@ -112,8 +111,7 @@ def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
         style = dict(color=REFERENCE_COLOR, ls="", marker="o", mfc="white", ms=6, zorder=4)
         ax.errorbar(at, values, errors, label="ideal observer", **style)
     ax.set_xticks(range(len(place)), place)
-    ax.set_xlabel("first frame of the slice")
-    ax.set_ylabel("accuracy")
+    ax.set(xlabel="first frame of the slice", ylabel="accuracy")
     ax.grid(axis="y")
     return ax
 
@@ -134,8 +132,7 @@ def plot_causes(causes, frames, limit, ax=None):
     ax.plot(place, exact, color=REFERENCE_COLOR, marker="x", ms=7, ls="", label="least possible")
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(place, causes["start"])
-    ax.set_xlabel("first frame of the slice")
-    ax.set_ylabel("share of trajectories")
+    ax.set(xlabel="first frame of the slice", ylabel="share of trajectories")
     return ax
 
 
@@ -152,8 +149,7 @@ def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
     ax.set_aspect("equal")
     ax.set_xlim(starts[:, 0].min() - 0.05, starts[:, 0].max() + 0.05)
     ax.set_ylim(starts[:, 1].min() - 0.05, starts[:, 1].max() + 0.05)
-    ax.set_xlabel("x of the first frame (length)")
-    ax.set_ylabel("y of the first frame (length)")
+    ax.set(xlabel="x of the first frame (length)", ylabel="y of the first frame (length)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
@@ -171,8 +167,7 @@ def plot_accuracy_by_stay(tables, ax=None):
     ends = dict(zip(last["from"], last["to"], strict=True))
     names = [f"{e:g}" if ends.get(e, 0) == e + 1 else f"{e:g}+" for e in edges]
     ax.set_xticks(range(len(edges)), names)
-    ax.set_xlabel("frames in the first state before leaving it")
-    ax.set_ylabel("accuracy")
+    ax.set(xlabel="frames in the first state before leaving it", ylabel="accuracy")
     ax.grid(axis="y")
     ax.legend(loc="lower right")
     return ax

@@ -40,8 +40,7 @@ _LOWEST, _HIGHEST = 0.5, 2.1  # of the ratios that are drawn
 
 def plot_verdicts(parts, exact, tolerance, axes=None):
     """Estimated over exact values, with intervals of 95 %: a row for each generator, a panel for
-    each of `QUANTITIES`; `tolerance` is shaded. What lies beyond the axis is written at its
-    end."""
+    each of `QUANTITIES`; `tolerance` is shaded, and what lies beyond is written at the end."""
     rows = [name for name in GENERATORS if name in parts]
     if axes is None:
         _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.42))
@@ -136,8 +135,7 @@ def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest
 
 
 def plot_autocorrelation(curves, exact, frame_time, ax=None):
-    """Autocorrelation functions against time, two standard errors shaded, the exact one in
-    black."""
+    """Autocorrelation functions against time, with two standard errors, and the exact one."""
     ax = axes_or_new(ax, width=0.65, aspect=0.7)
     for generator, curve in curves.items():
         label, color, marker = GENERATORS[generator]

@@ -62,8 +62,7 @@ def plot_fixed(curves, n_distinct, quantity, ax=None):
                 name = f"{size}, training set" if number == 0 else None
                 at = curve["shown"][n - 1 :] / n_distinct
                 ax.plot(at, smooth, ":", label=name, **style)
-    ax.set_xlabel("passes over the fixed set")
-    ax.set_ylabel(LABELS[quantity])
+    ax.set(xlabel="passes over the fixed set", ylabel=LABELS[quantity])
     if quantity == "cross_entropy":
         ax.set_yscale("log")
         _log_axis(ax.yaxis)

@@ -29,8 +29,7 @@ def ahead(field, direction):
 
 def boundary_solver(grid, held, onto_boundary):
     """Factorise -L over the active nodes outside `held`, onto which a free node steps at rates
-    `onto_boundary`: a function from a right side >= 0, (n_x, n_y), to the solution, 0
-    elsewhere."""
+    `onto_boundary`: a function from a right side >= 0, (n_x, n_y), to the solution."""
     free = grid.active & ~held
     factors = Elimination(grid, free, onto_boundary)
     total = onto_boundary + sum(

@@ -13,20 +13,7 @@ from ..potential import MUELLER_BROWN
 from ..potential.base import checked_potential
 from . import kernels, random_numbers
 from .forces import field_of
-from .settings import REGIMES, SimulationConfig
-
-__all__ = [
-    "MAX_SEED",
-    "MAX_TRAJECTORY",
-    "REGIMES",
-    "START_BOX",
-    "SimulationConfig",
-    "SimulationState",
-    "TrajectoryEscaped",
-    "default_threads",
-    "sample_starts",
-    "simulate",
-]
+from .settings import SimulationConfig
 
 _SCHEMES = {
     "overdamped": kernels.EULER,

@@ -20,8 +20,7 @@ _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 @inlined
 def philox(c0, c1, c2, c3, k0, k1, m0, m1):
-    """Philox 4x32-10: words for a counter of four and a key of two, as uint64; upper halves
-    undefined.
+    """Philox 4x32-10: words for a counter of four and a key of two; upper halves undefined.
 
     The multipliers are arguments, read from an array, because the compiler turns products with
     constants into slower ones where it can merge a later shift.
