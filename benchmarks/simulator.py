@@ -478,7 +478,7 @@ def memory_of_ours(python):
 import json, resource, sys
 import numpy as np
 from dataclasses import replace
-from mb_support.simulation.langevin import REGIMES, sample_starts, simulate
+from mb_support.simulation import REGIMES, sample_starts, simulate
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 config = replace(REGIMES["metastable"], stride=1, n_frames=int(sys.argv[2]))
 starts = sample_starts(int(sys.argv[1]), 1)
@@ -495,7 +495,7 @@ def compilation_of_ours(python):
     code = """
 import time, sys
 from dataclasses import replace
-from mb_support.simulation.langevin import REGIMES, sample_starts, simulate
+from mb_support.simulation import REGIMES, sample_starts, simulate
 begin = time.perf_counter()
 simulate(replace(REGIMES["metastable"], n_frames=2), sample_starts(10, 1), 1)
 print(time.perf_counter() - begin)

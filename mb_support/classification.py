@@ -79,10 +79,8 @@ def predict_states(model, trajectories, attention_mask=None, progress=True):
 
 
 def confusion(labels, predicted, n_states=2):
-    """Confusion matrix of (n,) states, (n_states, n_states) ndarray of int: row = true state.
-
-    Raises `ValueError` if the shapes differ or are not (n,), or a value is not a state.
-    """
+    """Confusion matrix of (n,) states, (n_states, n_states) of int, row = true state; `ValueError`
+    if the shapes differ or are not (n,), or a value is not a state."""
     labels, predicted = checked_array("labels", labels), checked_array("predicted", predicted)
     if labels.ndim != 1 or labels.shape != predicted.shape or len(labels) == 0:
         raise ValueError(
@@ -116,10 +114,8 @@ def scores_of_confusion(matrix):
 
 
 def scores(labels, predicted, n_states=2):
-    """The four `SCORES` of (n,) states with intervals over trajectories: "value", "low", "high".
-
-    The accuracy has Wilson's interval, the others bootstrap percentiles.
-    """
+    """The four `SCORES` of (n,) states with intervals over trajectories: Wilson's for the accuracy,
+    bootstrap percentiles for the others."""
     matrix = confusion(labels, predicted, n_states)
     n = int(matrix.sum())
     # The scores depend on the confusion matrix alone, and so does the bootstrap.
@@ -133,11 +129,8 @@ def scores(labels, predicted, n_states=2):
 
 
 def accuracy_by_group(is_right, values, edges):
-    """Accuracy of the trajectories with edge <= value < next edge, for each pair of edges.
-
-    A DataFrame of "from", "to", "n", "accuracy", "low" and "high" (Wilson); groups without a
-    trajectory are left out.
-    """
+    """Accuracy, with Wilson's interval, of the trajectories with edge <= value < next edge, for
+    each pair of edges with any."""
     is_right, values, rows = np.asarray(is_right, bool), np.asarray(values), []
     for low_edge, high_edge in zip(edges[:-1], edges[1:], strict=True):
         chosen = is_right[(values >= low_edge) & (values < high_edge)]

@@ -45,10 +45,8 @@ def _uphill_path(direction, x_end):
 
 @lru_cache(maxsize=1)
 def separatrix():
-    """Curve between the basin of A (above) and that of B and C (below).
-
-    Returns x, y and dy/dx, (n,) each, at equal steps of x; y is exact to about 1e-9.
-    """
+    """Curve between the basin of A (above) and that of B and C: x, y (to about 1e-9) and dy/dx,
+    (n,) each, at equal steps of x."""
     saddle = SADDLES[0]
     h = 1e-5
     hessian = np.stack([force(saddle - s) - force(saddle + s) for s in h * np.eye(2)]) / (2 * h)
@@ -87,13 +85,6 @@ def separatrix_height(x):
 def height_above_ridge(positions):
     """Vertical distance to the separatrix, (...) of (..., 2): positive in A, negative in B."""
     return positions[..., 1] - separatrix_height(positions[..., 0])
-
-
-def distance_from_ridge(positions):
-    """Distance to the separatrix, to first order, (...) of (..., 2): positive in A."""
-    x, step = positions[..., 0], 1e-4
-    slope = (separatrix_height(x + step) - separatrix_height(x - step)) / (2 * step)
-    return height_above_ridge(positions) / np.hypot(1.0, slope)
 
 
 def assign_states(positions, potential=MUELLER_BROWN):

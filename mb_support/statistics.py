@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest, rankdata, t
 
 #: Of all intervals.
 CONFIDENCE = 0.95
@@ -49,10 +49,8 @@ def bootstrap(statistic, n_units, n_samples=200, seed=0):
 
 
 def bootstrap_mean(values, n_samples=1000, seed=0):
-    """Mean over the first axis with its bootstrap interval, as (mean, low, high).
-
-    `values` (n_trajectories, ...); NaN where a trajectory says nothing.
-    """
+    """Mean over the first axis of (n_trajectories, ...) values, NaN where one says nothing, with
+    its bootstrap interval: (mean, low, high)."""
     values = np.asarray(values, float)
     known = ~np.isnan(values)
     filled = np.where(known, values, 0.0)
@@ -79,6 +77,16 @@ def ratio_with_error(numerator, denominator):
     return float(ratio), float(spread / denominator.mean())
 
 
+def pooled_scatter(values):
+    """Standard deviation over trainings, pooled over groups of them, and Student's quantile for it;
+    NaN if nothing was trained twice. `values` has (n_trainings, ...) for each group."""
+    freedom = sum(len(v) - 1 for v in values)
+    squares = sum(((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in values)
+    if freedom < 1:
+        return squares * np.nan, np.nan
+    return np.sqrt(squares / freedom), t.ppf(_TAILS[1], freedom)
+
+
 def wilson_interval(n_right, n):
     """95% interval of a proportion: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)."""
     if not 0 <= n_right <= n or n < 1:
@@ -97,10 +105,7 @@ def rank_correlation(first, second):
 
 
 def jensen_shannon_divergence(p, q):
-    """Jensen-Shannon divergence of two discrete distributions, in nats: from 0 to ln 2.
-
-    Each of p and q, (n,), is normalised.
-    """
+    """Jensen-Shannon divergence of two distributions (n,), in nats: from 0 to ln 2."""
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     if p.shape != q.shape or p.ndim != 1:
         raise ValueError(f"p and q must be (n,) arrays of equal length; got {p.shape}, {q.shape}")
@@ -111,10 +116,8 @@ def jensen_shannon_divergence(p, q):
 
 
 def verdict(interval, other):
-    """Whether one interval (low, high) lies above another: the same number twice if exact.
-
-    "confirmed" if above, "refuted" if below, "undecided" if they overlap.
-    """
+    """Whether one interval (low, high) lies above another (the same number twice if exact):
+    "confirmed", "refuted" if below, "undecided" if they overlap."""
     for low, high in (interval, other):
         if not low <= high:
             raise ValueError(f"an interval is (low, high), low first; got ({low}, {high})")
@@ -129,6 +132,20 @@ def verdicts_in_words(verdicts):
     for name, found in verdicts.items():
         by_verdict.setdefault(found, []).append(name)
     return "; ".join(f"{found}: {', '.join(names)}" for found, names in by_verdict.items())
+
+
+def with_interval(value, low, high, digits=2, sign=""):
+    """An estimate in words: "0.12 [0.10, 0.13]", or "+0.12 [+0.10, +0.13]" with `sign` "+"."""
+    value, low, high = (f"{number:{sign}.{digits}f}" for number in (value, low, high))
+    return f"{value} [{low}, {high}]"
+
+
+def with_range(text, values, digits=2, equal=False):
+    """A text, and after it the range of `values` over trainings; of `equal` ones if asked for."""
+    low, high = min(values), max(values)
+    if len(values) == 1 or (low == high and not equal):
+        return text
+    return f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def with_error(value, error):

@@ -66,10 +66,8 @@ def fetch(folder, name):
 
 def keep(folder, name, content, replaces=None):
     """Write bytes to a file of a folder, or of one in the temporary directory; or say why not.
-
-    Another process sees all of the file or nothing. Other files that fit the pattern `replaces` are
-    removed.
-    """
+    Other files that fit `replaces` are removed. Another process sees all of the file or
+    nothing."""
     reason = None
     for place in _places(folder):
         try:
@@ -87,10 +85,8 @@ def keep(folder, name, content, replaces=None):
 
 
 def writable(folder):
-    """A folder as it is if it can be written, or one in the temporary directory; a line says so.
-
-    `OSError` if neither can.
-    """
+    """A folder if it can be written, else one in the temporary directory, as a line says; or
+    `OSError`."""
     folder, reason = Path(folder), None
     for place in _places(folder):
         try:

@@ -5,10 +5,8 @@ from importlib import import_module
 
 
 def handed_on(package, public):
-    """`__getattr__`, `__dir__` and `__all__` of a package that hands names on lazily.
-
-    `public` is {module of the package: names}, so that importing a folder costs next to nothing.
-    """
+    """`__getattr__`, `__dir__` and `__all__` of a package that hands on {module: names} when they
+    are asked for, so that importing a folder costs next to nothing."""
     module_of = {name: module for module, names in public.items() for name in names}
 
     def get(name):

@@ -59,10 +59,8 @@ class CausalConfig(BertConfig):
 
 
 def free_displacement(regime):
-    """Standard deviation of a coordinate after a frame of free diffusion, sqrt(2 D frame_time).
-
-    With D = 1 / (beta mass friction) where the dynamics has momenta.
-    """
+    """Standard deviation of a coordinate after a frame of free diffusion, sqrt(2 D frame_time),
+    with D = 1 / (beta mass friction) where the dynamics has momenta."""
     config = known_regime(regime)
     diffusion = config.diffusion or 1 / (config.beta * config.mass * config.friction_rate)
     return round(math.sqrt(2 * diffusion * config.frame_time), 6)
@@ -145,10 +143,8 @@ class CausalGenerator(PreTrainedModel):
         return DynamicCache()
 
     def encode(self, frames, memory=None):
-        """Encodings of raw frames, (batch, n_frames, hidden_size).
-
-        `memory` holds what was computed of the frames before these, and is added to.
-        """
+        """Encodings of raw frames, (batch, n_frames, hidden_size), which are added to a
+        `memory`."""
         first, n_frames = 0 if memory is None else memory.get_seq_length(), frames.shape[1]
         embedded = self.project(frames) + self.position_embeddings.weight[first:][:n_frames]
         mask = None  # but for "eager", implementations apply `is_causal` themselves
@@ -170,10 +166,8 @@ class CausalGenerator(PreTrainedModel):
         return logits.log_softmax(dim=-1), means.unflatten(-1, (n, 2)), cholesky
 
     def forward(self, trajectories):
-        """`CausalOutput` of (batch, n_frames, 2) raw coordinates; with a loss from two frames on.
-
-        At most `config.window_length` + 1 frames, the last of which serves as a target only.
-        """
+        """`CausalOutput` of (batch, n_frames, 2) raw coordinates, at most `config.window_length` +
+        1 frames, the last of which is a target only; with a loss from two frames on."""
         self._check(trajectories)
         dtype = torch.promote_types(self.inputs_to_hidden_dim.weight.dtype, torch.float32)
         trajectories = trajectories.to(dtype)
@@ -213,10 +207,8 @@ class AngleGenerator(CausalGenerator):
 
 
 class LSTMGenerator(CausalGenerator):
-    """The same inputs, head and loss around an LSTM: recurrence in place of attention.
-
-    With the default settings it has as many parameters as a `CausalGenerator`, to within 1 %.
-    """
+    """The same inputs, head and loss around an LSTM: recurrence in place of attention, with as many
+    parameters by default as a `CausalGenerator`, to within 1 %."""
 
     def __init__(self, config):
         super().__init__(config)
@@ -246,10 +238,7 @@ def log_likelihood(displacement, log_weights, means, cholesky):
 
 
 def draw_displacement(log_weights, means, cholesky, generator):
-    """One random displacement from each mixture of a batch, (batch, 2).
-
-    `generator` is a torch.Generator on the CPU.
-    """
+    """One random displacement from each mixture of a batch, (batch, 2)."""
     n_batch, n_components = log_weights.shape
     uniform = torch.rand(n_batch, 1, generator=generator).to(log_weights)
     normal = torch.randn(n_batch, 2, generator=generator).to(log_weights)
@@ -262,28 +251,12 @@ def draw_displacement(log_weights, means, cholesky, generator):
 
 
 def sample(model, prompt, n_steps, seed, slide=None, progress=True):
-    """Continue trajectories with a sliding window of the model's own random frames.
+    """Continue (batch, n_prompt, 2) raw frames with a sliding window of random frames.
 
-    Parameters
-    ----------
-    model : CausalGenerator
-    prompt : (batch, n_prompt, 2) array_like of float
-        Raw coordinates of the first frames.
-    n_steps : int
-        Frames to add.
-    seed : int
-        Of the random frames.
-    slide : int, optional
-        Frames by which the window moves on when it is full. With 1 every forecast sees a full
-        window and costs a pass over it. By default half the window: forecasts see between half
-        and all of it, and what was computed of frames still in the window is kept.
-    progress : bool
-        Whether to show a bar.
-
-    Returns
-    -------
-    (batch, n_prompt + n_steps, 2) ndarray of float32
-        The prompt and its continuation.
+    When the window is full it moves on by `slide` frames. With 1 every forecast sees a full window
+    and costs a pass over it. By default half the window: forecasts see between half and all of it,
+    and what was computed of frames still in the window is kept. Gives float32 frames, the prompt's
+    and `n_steps` more.
     """
     prompt = as_float32("prompt", prompt)
     window, scale = checked_model(model).config.window_length, model.config.displacement_scale

@@ -243,10 +243,8 @@ def read_record(folder):
 
 
 def check_run_checkpoint(folder):
-    """Make sure that `Trainer` can go on from a ``checkpoint-<step>`` of an unfinished run.
-
-    `CheckpointError` if a file is missing, was not written to its end, or holds NaN weights.
-    """
+    """Make sure that `Trainer` can go on from a ``checkpoint-<step>``: `CheckpointError` if a file
+    is missing, was not written to its end, or holds NaN weights."""
     folder = Path(folder)
     with _readable(folder):
         names = [path.name for path in folder.iterdir()]
@@ -275,10 +273,8 @@ def _check_zip(path):
 
 
 def newest_whole_checkpoint(run_folder):
-    """The last checkpoint of an interrupted run that can be gone on from, or None.
-
-    Damaged ones are moved aside, to ``damaged-<step>``, and a `CheckpointWarning` names them.
-    """
+    """The last checkpoint of an interrupted run that can be gone on from, or None. Damaged ones are
+    moved aside, to ``damaged-<step>``, and a `CheckpointWarning` names them."""
     for step, folder in sorted(_run_checkpoints(run_folder), reverse=True):
         try:
             check_run_checkpoint(folder)

@@ -13,11 +13,8 @@ def resolution(dtype):
 
 
 def check_trajectories(trajectories, max_frames=None, n_features=None):
-    """Raise a `ValueError` that says what is wrong with a batch of trajectories, if anything.
-
-    They should be (batch, n_frames, n_features), floating point, finite, of two frames or more and
-    at most `max_frames`, and move in each coordinate by more than the rounding of its values.
-    """
+    """`ValueError` unless (batch, n_frames, n_features) are floating point, finite, of two to
+    `max_frames` frames, and move in each coordinate by more than the rounding of its values."""
     check_shape(trajectories, max_frames, n_features)
     check_values(trajectories)
 
@@ -50,10 +47,8 @@ def check_shape(trajectories, max_frames=None, n_features=None):
 
 
 def check_values(trajectories, mask=None, n_shown=None):
-    """Refuse coordinates that are not finite, and trajectories that cannot be standardised.
-
-    `mask` is False for padding; of the frames, the first `n_shown` are standardised.
-    """
+    """Refuse coordinates that are not finite, and trajectories of whose first `n_shown` frames not
+    all can be standardised; `mask` is False for padding."""
     if is_training_on_gpu(trajectories):
         return  # a look at values would make the processor wait at each step
     if mask is not None:
@@ -81,11 +76,8 @@ def is_training_on_gpu(tensor):
 
 
 def checked_mask(attention_mask, trajectories):
-    """Attention mask, 1 for frames and 0 for padding, as a boolean Tensor; None without padding.
-
-    `ValueError` if the shape is wrong, a value is neither 0 nor 1, or a row has fewer than two
-    frames.
-    """
+    """Attention mask as a boolean Tensor, None without padding; `ValueError` if the shape is wrong,
+    a value is neither 0 nor 1, or a row has fewer than two frames."""
     if attention_mask is None:
         return None
     wanted = tuple(trajectories.shape[:2])
@@ -121,10 +113,8 @@ def checked_mask(attention_mask, trajectories):
 
 
 def checked_labels(labels, state_logits):
-    """Labels as an int64 Tensor, (batch,), beside a classifier's logits, (batch, n_states).
-
-    `ValueError` if the shape is wrong, or a label is not a state.
-    """
+    """Labels as an int64 Tensor, (batch,), beside logits, (batch, n_states); `ValueError` if the
+    shape is wrong, or a label is not a state."""
     n, n_states = state_logits.shape
     given = labels
     if not isinstance(labels, torch.Tensor):

@@ -6,11 +6,8 @@ _DEGREES = 5.0  # of freedom
 
 
 class Mixture:
-    """Mixture of n t distributions in d dimensions.
-
-    (n, d) centres; (n, d, d) or (1, d, d) Cholesky factors of the scale matrices; logarithms of
-    the shares, (n,), up to a constant.
-    """
+    """Mixture of n t distributions in d dimensions: (n, d) centres, (n, d, d) or (1, d, d) Cholesky
+    factors of the scale matrices, logarithms of the shares, (n,), up to a constant."""
 
     def __init__(self, centres, factors, log_shares):
         self.centres = centres

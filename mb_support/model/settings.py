@@ -108,11 +108,8 @@ class TrajectoryConfig(BertConfig):
 
 
 def check_settings(config, others):
-    """Refuse settings of a `TrajectoryConfig` that do not exist or make no sense.
-
-    `others` are settings given that are not declared. Numbers of NumPy become those of Python, as
-    a ``config.json`` cannot hold others.
-    """
+    """Refuse settings of a `TrajectoryConfig` that make no sense, and `others`, not declared.
+    Numbers of NumPy become those of Python, as a ``config.json`` cannot hold others."""
     unknown = sorted(set(others) - OF_THE_LIBRARY)
     if unknown:
         known = [field.name for field in fields(config)]

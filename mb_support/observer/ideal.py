@@ -74,11 +74,9 @@ def checked_frames(trajectories):
 
 
 def standardise(trajectories):
-    """Subtract each trajectory's mean and divide by its standard deviation, by coordinate.
-
-    Of (n, n_frames, 2) trajectories gives these standardised, and their (n, 4) location: m_x, m_y,
-    log s_x, log s_y. Raises `ValueError` as `checked_frames`, or if a coordinate does not move.
-    """
+    """(n, n_frames, 2) trajectories by their own mean and standard deviation, and their (n, 4)
+    location: m_x, m_y, log s_x, log s_y; `ValueError` as `checked_frames`, or if a coordinate does
+    not move."""
     trajectories = checked_frames(trajectories)
     mean, spread = trajectories.mean(axis=1), trajectories.std(axis=1)
     if not (spread > 1e-12).all():
@@ -88,10 +86,8 @@ def standardise(trajectories):
 
 
 def start_wall(positions, highest_start=None):
-    """Minus the log density of starts at (..., 2) positions, up to a constant.
-
-    Zero where a start may lie, in the box and below the energy `highest_start`; steep beyond.
-    """
+    """Minus the log density of starts at (..., 2) positions, up to a constant: zero where one may
+    lie, in the box and below the energy `highest_start`; steep beyond."""
     (low_x, low_y), (high_x, high_y) = START_BOX
     x, y = positions[..., 0], positions[..., 1]
     beyond = np.maximum(np.maximum(low_x - x, x - high_x), np.maximum(low_y - y, y - high_y))

@@ -11,10 +11,7 @@ _SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 def value_and_slope(log_posterior, point):
-    """A log posterior and its gradient, (n_dimensions,), at a point.
-
-    `log_posterior` takes (n, n_dimensions) points and gives (n,) values.
-    """
+    """A log posterior, of (n, n_dimensions) points, and its gradient at a point."""
     probes = _PROBE_STEP * np.eye(len(point))
     values = log_posterior(point + np.concatenate([np.zeros_like(probes[:1]), probes, -probes]))
     up, down = values[1:].reshape(2, -1)
@@ -22,11 +19,8 @@ def value_and_slope(log_posterior, point):
 
 
 def covariance(log_posterior, mode, widest):
-    """Inverse of the curvature of a log posterior: its covariance, were it normal.
-
-    Positive definite, (n_dimensions, n_dimensions); directions that are flat or rise get the
-    standard deviation `widest`.
-    """
+    """Inverse of the curvature of a log posterior, positive definite; directions that are flat or
+    rise get the standard deviation `widest`."""
     probes = _PROBE_STEP * np.eye(len(mode))
     pairs = [(i, j) for i in range(len(mode)) for j in range(i + 1)]
     corners = [mode + a * probes[i] + b * probes[j] for i, j in pairs for a, b in _SIGNS]

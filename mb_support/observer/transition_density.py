@@ -63,12 +63,8 @@ class TransitionDensity:
 
 
 def transition_density(config, grid_step=None):
-    """Tabulate the density of one frame to the next for an overdamped simulation.
-
-    The table's nodes lie `grid_step` apart: by default a quarter of how far a free particle gets in
-    a frame, at least 0.05 and at most 0.1. Gives a `TransitionDensity`; `ValueError` if the
-    integrator is another.
-    """
+    """Tabulate the one-frame density of an overdamped simulation, by default at nodes a quarter
+    apart of how far a free particle gets in a frame, at least 0.05 and at most 0.1."""
     if config.integrator != "overdamped":
         raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")
     if grid_step is None:
@@ -77,9 +73,7 @@ def transition_density(config, grid_step=None):
     solver = GridSolver(config.beta, config.diffusion, grid_step)
     key = dict(beta=config.beta, diffusion=config.diffusion, dt=config.dt, stride=config.stride)
     stored = cached(
-        "transition_density",
-        key | {"grid_step": grid_step},
-        lambda: _tabulated(solver, config),
+        "transition_density", key | {"grid_step": grid_step}, lambda: _tabulated(solver, config)
     )
     coefficients = [ndimage.spline_filter(f, order=3, mode="nearest") for f in stored["fields"]]
     return TransitionDensity(
@@ -205,10 +199,8 @@ def _quadratic_weights(t, weights):
 
 @compiled
 def log_density_of_step(x0, y0, x1, y1, table, work):
-    """Log density of (x1, y1) one frame after (x0, y0).
-
-    `table` is that of a `TransitionDensity`; `work` a (5, 6) ndarray of float to write to.
-    """
+    """Log density of (x1, y1) one frame after (x0, y0), from the `table` of a `TransitionDensity`;
+    `work` is a (5, 6) ndarray of float to write to."""
     gaussian, correction, origin, step = table
     fields, w_x, w_y, w_u, w_v = work[0], work[1], work[2], work[3], work[4]
     place_x, place_y = (x0 - origin[0]) / step, (y0 - origin[1]) / step

@@ -46,11 +46,8 @@ def _bar_of_weights(image, axes, limit, **place):
 
 
 def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
-    """Attention maps, (n, n) each, with one scale of colours, from 1 / `limit` to `limit`.
-
-    `rows` are names to the left of each row of axes. With `states`, (n,) ints of each map, strips
-    above and to the left say in which state each frame is.
-    """
+    """Attention maps, (n, n), with one scale of colours, from 1 / `limit` to `limit`; with names of
+    `rows`, and strips above and to the left for (n,) `states`."""
     for k, (ax, weights, title) in enumerate(zip(np.ravel(axes), maps, titles, strict=True)):
         n = len(weights)
         image = ax.imshow(
@@ -119,11 +116,8 @@ def _difference_axes(profiles, ax):
 
 
 def plot_by_difference(profiles, axes, near=8):
-    """Mean attention against time difference: over a whole sub-section, and for the nearest frames.
-
-    `profiles` are {training: (mean, low, high)}, arrays centred on difference zero; the uniform
-    weight is a black line.
-    """
+    """Mean attention, {training: (mean, low, high)}, against time difference: over a whole
+    sub-section, and for the nearest frames; uniform weight in black."""
     whole, zoomed = axes
     for ax in axes:
         x = _difference_axes(profiles, ax)
@@ -208,10 +202,7 @@ def plot_received(trajectory, received, norm_received, states, axes, limit=8.0):
 
 
 def plot_intervals(table, xlabel, reference, ax=None):
-    """Means with their intervals, {group: {name: (mean, low, high)}}, groups from top to bottom.
-
-    `reference`, the value by chance, is a black line.
-    """
+    """Means with intervals, {group: {name: (mean, low, high)}}, and the value by chance."""
     ax = axes_or_new(ax, width=1.0, aspect=0.65)
     ax.axvline(reference, color=REFERENCE_COLOR, lw=1)
     for row, group in enumerate(table.values()):
@@ -239,11 +230,8 @@ _ORDERS = {
 
 
 def plot_experiments(numbers, curves, axes):
-    """Probability of the true state against the numbers of frames removed, or not read.
-
-    `curves` are {(experiment, size): {order: (mean, low, high)}}, row by row of `axes`, (number
-    of experiments, number of sizes); one legend below.
-    """
+    """Probability of the true state against the numbers of frames removed, or not read, of
+    {(experiment, size): {order: (mean, low, high)}}, row by row of `axes`."""
     places = np.arange(len(numbers))
     for ax, ((experiment, size), found) in zip(np.ravel(axes), curves.items(), strict=True):
         for k, (name, (mean, low, high)) in enumerate(found.items()):
@@ -261,10 +249,8 @@ def plot_experiments(numbers, curves, axes):
 
 
 def plot_head_effects(effects, errors, axes):
-    """Increase of both losses when a head is silenced, (2, layers, heads), layer by layer.
-
-    Bars are 1.96 standard errors; heads whose bar reaches zero are hollow and grey.
-    """
+    """Increase of both losses when a head is silenced, (2, layers, heads), layer by layer; bars of
+    1.96 standard errors; heads whose bar reaches zero are hollow and grey."""
     n_layers, n_heads = effects[0].shape
     places = np.arange(n_layers * n_heads)
     for ax, effect, error in zip(axes, effects, errors, strict=True):

@@ -43,9 +43,8 @@ def _bars(value, low, high):
 def plot_scores(measured, seeds, poster, ceiling, ax=None):
     """Accuracies (value, low, high) with the ideal observer's, one row for each classifier.
 
-    A name such as "small, fixed set" has the colour of its size and an open marker. `seeds` has
-    the accuracy of each training, small marks beneath the row, whose name has their number;
-    `poster` the poster's figures, open diamonds.
+    "small, fixed set" has the colour of its size and an open marker; the accuracies of its `seeds`
+    are small marks beneath; the poster's figures are open diamonds.
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.09 * len(measured))
     diamond = dict(marker="d", mfc="none", mec=PALETTE["black"], ms=8, ls="")
@@ -70,11 +69,8 @@ def plot_scores(measured, seeds, poster, ceiling, ax=None):
 
 
 def plot_readings(limits, poster, ours, ax=None):
-    """What is possible under several readings of the task, beside the poster's figures.
-
-    `limits` has the highest possible accuracy, (value, low, high), by reading; `ours`, by name of a
-    classifier, its accuracy under some of the readings.
-    """
+    """Highest accuracy possible, (value, low, high), by reading of the task, beside the poster's
+    figures and `ours`, by name of a classifier."""
     ax = axes_or_new(ax, width=1.0, aspect=0.5)
     for size, figure in poster.items():
         style = dict(color=SIZE_COLORS[size], ls=SIZE_LINES[size], lw=1.6)
@@ -94,11 +90,10 @@ def plot_readings(limits, poster, ours, ax=None):
 
 
 def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
-    """Accuracy for the label against the frame at which a slice begins, under its exact limit.
+    """Accuracy for the label by the frame at which a slice begins, under its exact limit.
 
-    Frames are evenly spaced, and models stand side by side. `tables` has a `slices.slice_table` of
-    one length for each size; at `frames` are the exact `limit` and the accuracy of `copying` the
-    state of that frame; `observer` has (value, error) of the ideal observer by first frame.
+    `tables` has a `slices.slice_table` of one length for each size; `copying` is the accuracy of
+    the state of that frame; `observer` has (value, error) of the ideal observer.
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     place = {int(frame): number for number, frame in enumerate(frames)}
@@ -116,18 +111,14 @@ def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
         style = dict(color=REFERENCE_COLOR, ls="", marker="o", mfc="white", ms=6, zorder=4)
         ax.errorbar(at, values, errors, label="ideal observer", **style)
     ax.set_xticks(range(len(place)), place)
-    ax.set_xlabel("first frame of the slice")
-    ax.set_ylabel("accuracy")
+    ax.set(xlabel="first frame of the slice", ylabel="accuracy")
     ax.grid(axis="y")
     return ax
 
 
 def plot_causes(causes, frames, limit, ax=None):
-    """Error of a slice, split into its `slices.causes_of_decline`.
-
-    `limit` is the exact limit of the accuracy at `frames`: 1 less this is what having moved on
-    must cost.
-    """
+    """Error of a slice, split into its `slices.causes_of_decline`; 1 less the exact limit at
+    `frames` is what having moved on must cost."""
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     place = np.arange(len(causes))
     above, below = np.zeros(len(causes)), np.zeros(len(causes))
@@ -141,16 +132,12 @@ def plot_causes(causes, frames, limit, ax=None):
     ax.plot(place, exact, color=REFERENCE_COLOR, marker="x", ms=7, ls="", label="least possible")
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(place, causes["start"])
-    ax.set_xlabel("first frame of the slice")
-    ax.set_ylabel("share of trajectories")
+    ax.set(xlabel="first frame of the slice", ylabel="share of trajectories")
     return ax
 
 
 def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
-    """Where trajectories began, (n, 2), with those that were classified wrongly brought out.
-
-    `separatrix` has the (x, y) of the curve between the states.
-    """
+    """Where trajectories began, (n, 2), with those that were classified wrongly brought out."""
     ax = axes_or_new(ax, width=0.5, aspect=1.0)
     for state, name in enumerate(STATE_NAMES):
         here, color = labels == state, STATE_COLORS[state]
@@ -162,17 +149,13 @@ def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
     ax.set_aspect("equal")
     ax.set_xlim(starts[:, 0].min() - 0.05, starts[:, 0].max() + 0.05)
     ax.set_ylim(starts[:, 1].min() - 0.05, starts[:, 1].max() + 0.05)
-    ax.set_xlabel("x of the first frame (length)")
-    ax.set_ylabel("y of the first frame (length)")
+    ax.set(xlabel="x of the first frame (length)", ylabel="y of the first frame (length)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
 def plot_accuracy_by_stay(tables, ax=None):
-    """Accuracy against the number of frames spent in the first state before leaving it.
-
-    `tables` has one of `classification.accuracy_by_group` for each size.
-    """
+    """`classification.accuracy_by_group` for each size, by frames spent in the first state."""
     ax = axes_or_new(ax, width=0.5, aspect=1.0)
     edges = sorted({edge for table in tables.values() for edge in table["from"]})
     for number, (name, table) in enumerate(tables.items()):
@@ -184,8 +167,7 @@ def plot_accuracy_by_stay(tables, ax=None):
     ends = dict(zip(last["from"], last["to"], strict=True))
     names = [f"{e:g}" if ends.get(e, 0) == e + 1 else f"{e:g}+" for e in edges]
     ax.set_xticks(range(len(edges)), names)
-    ax.set_xlabel("frames in the first state before leaving it")
-    ax.set_ylabel("accuracy")
+    ax.set(xlabel="frames in the first state before leaving it", ylabel="accuracy")
     ax.grid(axis="y")
     ax.legend(loc="lower right")
     return ax

@@ -23,10 +23,7 @@ _INTEGRATOR_LOOKS = {
 
 
 def plot_starts(starts, labels, ridge=None, box=None, ax=None):
-    """Where trajectories of each label start, with the line that separates the states.
-
-    `box` holds the corners of what is shown, by default those of the starts.
-    """
+    """Where trajectories of each label start, with the line that separates the states."""
     ax = map_axes(axes_or_new(ax, width=0.6, aspect=0.85))
     starts, labels = np.asarray(starts), np.asarray(labels)
     for state, name in enumerate(STATE_NAMES):

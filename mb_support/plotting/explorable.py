@@ -22,25 +22,10 @@ HIGHEST_ATTENTION = 4.0
 
 
 def plot_reading(trajectory, attention, probability_of_b, committor, frame_time, view):
-    """A trajectory on the surface, what the model says of it, and where it looks.
+    """A trajectory, (n_frames, 2), on the surface, what the model says of it, and where it looks.
 
-    Parameters
-    ----------
-    trajectory : (n_frames, 2) ndarray
-        Frames (x, y), reduced length.
-    attention : (n_layers, n_frames) ndarray
-        What each frame receives in each layer; rows sum to one.
-    probability_of_b, committor : float
-        The model's probability that it began in B, and the exact one that a particle which starts
-        there reaches B before A.
-    frame_time : float
-        Reduced time between frames.
-    view : ((x_low, y_low), (x_high, y_high))
-        Part of the plane that is drawn.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    `attention` is what each frame receives, (n_layers, n_frames), rows sum to one; the committor is
+    the exact one of the start; `view`, ((x_low, y_low), (x_high, y_high)), is the part drawn.
     """
     trajectory, attention = np.asarray(trajectory), np.asarray(attention)
     if attention.ndim != 2 or attention.shape[1] != len(trajectory):

@@ -73,11 +73,9 @@ _PAGE = """
 
 
 class InteractiveFigure:
-    """A plotly figure with frames, a slider over them and a play button, as a notebook shows it.
+    """A plotly figure with frames, named "choice/step", a slider over them and a play button.
 
-    `name` identifies it on its page, `alt` says what a reader who cannot see it should know,
-    `marks` what each step of the slider is called. Frames are named "choice/step"; the list of
-    `choices` is hidden if there is one only.
+    `alt` says what a reader who cannot see it should know, `marks` what each step is called.
     """
 
     def __init__(self, figure, name, alt, marks, label, choice_label="", choices=("",)):
@@ -150,11 +148,8 @@ def _energy_contours(x, y, energy, highest):
 
 
 def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, tail=25):
-    """A particle moving on the potential, with its committor beside it.
-
-    Along an (n_frames, 2) trajectory, with the committor and the time of each frame, over contours
-    of an (n_x, n_y) energy up to `highest`. `tail` frames of the past are drawn behind.
-    """
+    """A particle moving on the potential, with its committor beside it, and `tail` frames of the
+    past behind; contours of an (n_x, n_y) energy up to `highest`."""
     trajectory = _check_trajectory(trajectory)
     if not len(trajectory) == len(committor) == len(times):
         raise ValueError(
@@ -199,9 +194,9 @@ def animate_particle(trajectory, committor, times, x, y, energy, highest=100.0, 
 def explore_attention(trajectory, attention, queries, choices, state=None, stride=1):
     """A trajectory coloured by where the model looks from one of its frames.
 
-    `attention` is (n_choices, n_queries, n_frames), rows that sum to one; `queries` are the frames
-    that look, named by their number in a whole trajectory of `stride` times as many frames;
-    `choices` name the first axis, such as "layer 4"; the title names the `state` it begins in.
+    `attention` is (n_choices, n_queries, n_frames), rows sum to one; `queries` are numbers in a
+    whole trajectory of `stride` times as many frames; `choices` name the first axis, such as "layer
+    4".
     """
     trajectory, attention = _check_trajectory(trajectory), np.asarray(attention)
     expected = (len(choices), len(queries), len(trajectory))

@@ -39,11 +39,8 @@ _LOWEST, _HIGHEST = 0.5, 2.1  # of the ratios that are drawn
 
 
 def plot_verdicts(parts, exact, tolerance, axes=None):
-    """Estimated over exact values: a row for each generator, a panel for each of `QUANTITIES`.
-
-    Bars are intervals of 95 %, the shaded band is `tolerance` wide on either side. What lies
-    beyond the axis is written at its end.
-    """
+    """Estimated over exact values, with intervals of 95 %: a row for each generator, a panel for
+    each of `QUANTITIES`; `tolerance` is shaded, and what lies beyond is written at the end."""
     rows = [name for name in GENERATORS if name in parts]
     if axes is None:
         _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.42))
@@ -78,10 +75,8 @@ def _plot_ratio(ax, row, estimate, exact, color, marker):
 
 
 def plot_ensembles(pools, exact, name="passage_time_ab", ax=None):
-    """What each ensemble says of one quantity, and all of a kind together, in diamonds.
-
-    `pools` as by `studies.kinetics.study.pooled`, by kind; bars and bands are standard errors.
-    """
+    """What each ensemble of `study.pooled` says of one quantity, and all of a kind, in diamonds,
+    with standard errors."""
     ax, place, ticks = axes_or_new(ax, width=0.5, aspect=0.8), 0, {}
     for kind, pool in pools.items():
         label, color, marker = GENERATORS[kind]
@@ -115,10 +110,8 @@ def _free_energy(density, edges):
 
 
 def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest=0.5):
-    """Free energies, in kT, of three densities, and the difference of the first two.
-
-    Boxes above `highest` are left white; the scale of the difference ends at `largest`.
-    """
+    """Free energies of three densities, white above `highest` kT, and the difference of the first
+    two, on a scale that ends at `largest`."""
     fig, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=figure_size(1, 0.86))
     energies = [_free_energy(density, edges) for density in (exact, stochastic, deterministic)]
     rare = energies[0] > highest
@@ -142,10 +135,7 @@ def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest
 
 
 def plot_autocorrelation(curves, exact, frame_time, ax=None):
-    """Autocorrelation functions against time, with the exact one in black.
-
-    By generator: "lags", "values" and "errors" (standard errors; two are shaded).
-    """
+    """Autocorrelation functions against time, with two standard errors, and the exact one."""
     ax = axes_or_new(ax, width=0.65, aspect=0.7)
     for generator, curve in curves.items():
         label, color, marker = GENERATORS[generator]

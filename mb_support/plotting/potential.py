@@ -32,11 +32,8 @@ def _add_bar(filled, ax, label, ticks, **options):
 
 
 def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0, ax=None):
-    """Potential energy as filled contours, white above `highest`.
-
-    With stationary `points` (of `exact.stationary_points`), the corners of the `box` of starts
-    and the (n, 2) `ridge` between the states, where given.
-    """
+    """Potential energy as filled contours, white above `highest`, with stationary `points`, the
+    `box` of starts and the (n, 2) `ridge` between the states, where given."""
     ax = _framed(axes_or_new(ax, width=0.85, aspect=0.72))
     levels = np.linspace(np.floor(np.min(energy) / 10) * 10, highest, 26)
     shown = np.ma.masked_greater(np.transpose(energy), highest)
@@ -71,11 +68,8 @@ def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
 
 
 def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None):
-    """Probability to reach B before A, or any other probability of B, as a map.
-
-    From 0 (colour of A) to 1 (colour of B), with labelled black `isolines`; white where the
-    field `seen` is False. `disks`, (centre, radius) of A and of B, are drawn as circles.
-    """
+    """A probability of B as a map, with labelled black `isolines`; white where the field `seen` is
+    False; `disks`, (centre, radius) of A and of B, as circles."""
     ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
     shown = np.transpose(committor)
     if seen is not None:
@@ -139,10 +133,8 @@ def plot_forecast_error(errors, ax=None):
 
 
 def plot_label_knowledge(frames, curves, simulated=None, ax=None):
-    """Best possible accuracy for a label against the frame one begins to look at.
-
-    Exact `curves` by name of the label; `simulated` ones as pairs of accuracy and its error.
-    """
+    """Best accuracy for a label against the frame one begins to look at: exact `curves` by label,
+    and `simulated` ones as pairs of accuracy and its error."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     # Frame 0 has a place on the logarithmic axis, one decade below frame 1.
     place = np.where(np.asarray(frames) == 0, 0.3, frames)

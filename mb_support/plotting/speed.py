@@ -61,10 +61,7 @@ def plot_growth(amounts, seconds, exponent, label, ax=None):
 
 
 def plot_ratios(ratios, ax=None):
-    """How many times as fast as each rival ours trains, a group of bars a rival.
-
-    `ratios` as by `studies.speed.ratios`; thin lines span the rounds.
-    """
+    """How many times as fast as each rival ours trains; thin lines span the rounds."""
     ax = axes_or_new(ax, width=0.8, aspect=0.5)
     rivals = list(dict.fromkeys(ratios.index.get_level_values(0)))
     for (rival, size), row in ratios.iterrows():

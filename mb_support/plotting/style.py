@@ -106,10 +106,7 @@ def use_style():
 
 
 def figure_size(width=1.0, aspect=0.6):
-    """Width and height in inches, for `plt.subplots(figsize=...)`.
-
-    As a fraction of the text column, and height divided by width.
-    """
+    """Size in inches, from a fraction of the text column, and height divided by width."""
     if not 0 < width <= 1:
         raise ValueError(f"width must be above 0 and at most 1; got {width}")
     if not aspect > 0:

@@ -24,10 +24,8 @@ def _log_axis(axis):
 
 
 def plot_learning(curves, quantity, window=1, ax=None):
-    """A loss or the validation "error" against the trajectories shown, one line a training.
-
-    Log scales; drawn is a running mean over `window` values, and a mark where a training ends.
-    """
+    """A loss or the validation "error" against the trajectories shown, a running mean over `window`
+    values for each training, and a mark where it ends; log scales."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     place = "scored" if quantity == "error" else "shown"
     for size, seeds in curves.items():
@@ -48,10 +46,8 @@ def plot_learning(curves, quantity, window=1, ax=None):
 
 
 def plot_fixed(curves, n_distinct, quantity, ax=None):
-    """Validation "accuracy" or "cross_entropy" against passes over a set of `n_distinct`.
-
-    One line a training; dotted beside the cross-entropy is that on the training set.
-    """
+    """Validation "accuracy" or "cross_entropy" against passes over a set of `n_distinct`; dotted
+    beside the latter is that on the training set."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     for size, seeds in curves.items():
         for number, curve in enumerate(seeds):
@@ -66,8 +62,7 @@ def plot_fixed(curves, n_distinct, quantity, ax=None):
                 name = f"{size}, training set" if number == 0 else None
                 at = curve["shown"][n - 1 :] / n_distinct
                 ax.plot(at, smooth, ":", label=name, **style)
-    ax.set_xlabel("passes over the fixed set")
-    ax.set_ylabel(LABELS[quantity])
+    ax.set(xlabel="passes over the fixed set", ylabel=LABELS[quantity])
     if quantity == "cross_entropy":
         ax.set_yscale("log")
         _log_axis(ax.yaxis)
@@ -76,10 +71,8 @@ def plot_fixed(curves, n_distinct, quantity, ax=None):
 
 
 def plot_data_curve(table, ax=None):
-    """Validation error of the small model against the number of distinct trajectories.
-
-    `table` is that of `studies.training.data_curve`; the open mark is the recipe, all fresh.
-    """
+    """Validation error of the small model by the number of distinct trajectories, from
+    `studies.training.data_curve`; the open mark is the recipe, all fresh."""
     ax = axes_or_new(ax, width=0.8, aspect=0.6)
     color, marker = SIZE_COLORS["small"], SIZE_MARKERS["small"]
     style = dict(color=color, marker=marker, ms=7, capsize=3)

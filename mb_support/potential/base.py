@@ -248,10 +248,8 @@ def _differences(energy, step):
 
 
 def _symbolic_force(function, is_energy):
-    """The force by computer algebra, compiled with functions that suit the simulator.
-
-    `function` gives the energy or the force; None where it cannot be followed, as with branches.
-    """
+    """The force by computer algebra, from the energy or the force, compiled with functions that
+    suit the simulator; None where it cannot be followed, as with branches."""
     import sympy
     from numba import njit
 

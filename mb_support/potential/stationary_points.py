@@ -95,11 +95,8 @@ def region(potential, highest):
 
 
 def basins(potential, positions):
-    """Number of the minimum to which each of (n, 2) positions belongs, (n,) int64.
-
-    That which steepest descent leads to. A minimum that is not among `Potential.minima` counts as
-    the one of them that it is connected with over the lowest pass.
-    """
+    """Number of the minimum that steepest descent leads to from (n, 2) positions, (n,) int64; one
+    that is not among `Potential.minima` counts as that which the lowest pass connects it with."""
     points = np.ascontiguousarray(potential.wrapped(np.asarray(positions, dtype=float)))
     if len(points) < _N_TABLE**2 // 4:
         return _descended(potential, points)

@@ -2,8 +2,5 @@
 
 from ..files.lazy_names import handed_on
 
-_PUBLIC = {
-    "solver": ["GridSolver"],
-    "forecast": ["noise_floor", "label_posterior"],
-}
+_PUBLIC = {"solver": ["GridSolver"], "forecast": ["noise_floor", "label_posterior"]}
 __getattr__, __dir__, __all__ = handed_on(__name__, _PUBLIC)

@@ -23,11 +23,8 @@ _PANEL = 8  # nodes whose contributions to the rest of a block are added in one 
 
 
 class Elimination:
-    """The factorised generator of a chain that is left at some rates; see the module.
-
-    `kept`, (n_x, n_y), tells the nodes of the chain, `leaving` the rate of leaving it for good at
-    each, at least 0: from every node one must be able to get to where it is positive.
-    """
+    """The factorised generator of a chain on the nodes `kept`, (n_x, n_y), left at rates `leaving`
+    >= 0: from every node one must be able to get to where it is positive."""
 
     def __init__(self, grid, kept, leaving):
         self._number, self._last, keys = _dissected(kept, grid.potential.periodic)
@@ -75,11 +72,8 @@ def _bisected(n, is_ring):
 
 
 def _dissected(kept, is_torus=False):
-    """Order of elimination: the place of each kept node in it, (n,).
-
-    Parts are eliminated one after another: also where each ends, and the way to it, two binary
-    digits for each cut, ascending.
-    """
+    """Order of elimination: the place of each kept node, (n,), where each part ends, and the way to
+    it, two binary digits for each cut, ascending."""
     along = [_bisected(n, is_torus) for n in kept.shape]
     key, is_cut = np.zeros(kept.shape, dtype=np.int64), np.zeros(kept.shape, dtype=bool)
     for level in range(max(map(len, along))):

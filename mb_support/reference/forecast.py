@@ -37,10 +37,8 @@ def state_share(solver):
 
 
 def start_density(solver):
-    """Uniform density over the box of starts, split by their state, (n_states, n_x, n_y).
-
-    Together they integrate to 1; `ValueError` if the solver leaves out part of the box.
-    """
+    """Uniform density over the box of starts, split by their state, (n_states, n_x, n_y), integral
+    1; `ValueError` if the solver leaves out part of the box."""
     box = solver.potential.box
     if solver.potential.periodic:
         return np.ones(solver.shape) / np.prod(box[1] - box[0]) * state_share(solver)
@@ -122,10 +120,8 @@ def _carried(solver, density, frames, frame_time):
 
 
 def last_state_accuracy(solver, frames, n_frames, frame_time):
-    """Share of trajectories whose last state the best guess from frame t alone gets right, (n,).
-
-    `frames` are those t, ascending from 0 to n_frames - 1; the label is the state of the last.
-    """
+    """Share of trajectories whose last state the best guess from frame t alone gets right, (n,), at
+    `frames` t that ascend from 0 to n_frames - 1."""
     frames = _checked_frames(frames)
     n_frames = checked_count("n_frames", n_frames)
     if frames[-1] >= n_frames:
@@ -141,10 +137,8 @@ def last_state_accuracy(solver, frames, n_frames, frame_time):
 
 
 def mean_frame_density(solver, n_frames, frame_time, density=None):
-    """Density of a frame picked at random from trajectories of n_frames frames, (n_x, n_y).
-
-    `density` is that of the first frame, by default uniform over the box of starts.
-    """
+    """Density of a frame picked at random from trajectories of n_frames, (n_x, n_y); `density` is
+    that of the first, by default uniform over the box of starts."""
     n_frames = checked_count("n_frames", n_frames)
     frame_time = checked_positive("frame_time", frame_time)
     first = start_density(solver).sum(axis=0) if density is None else np.asarray(density)
@@ -160,11 +154,8 @@ def mean_frame_density(solver, n_frames, frame_time, density=None):
 
 
 def conditional_moments(solver, time):
-    """Mean and covariance of the position after a time, given the position now.
-
-    The mean E[x_t | x_0], (2, n_x, n_y), is the best forecast in the sense of squared distance; the
-    covariance of x_t given x_0 is (2, 2, n_x, n_y). Reduced length, and its square.
-    """
+    """Mean, (2, n_x, n_y), and covariance, (2, 2, n_x, n_y), of the position after a time, given
+    the position now; the mean is the best forecast in the sense of squared distance."""
     return _central(solver.propagate(np.stack(_powers(solver)), time))
 
 
@@ -180,12 +171,8 @@ def _central(powers):
 
 
 def exact_forecast(solver, points, frame_time, horizons):
-    """The best possible forecasts of the frames that follow (n, 2) points.
-
-    `horizons`, (n_horizons,) integers that ascend from 1 or more, tell how many frames ahead.
-    Returns the conditional means E[x_{t+h} | x_t] and the variances of x and y, both (n,
-    n_horizons, 2): no forecast has a smaller expected squared distance than the sum of the latter.
-    """
+    """Conditional means and variances of the frames at ascending `horizons` after (n, 2) points,
+    both (n, n_horizons, 2): the best forecasts, and what their squared distance is at least."""
     horizons = _checked_frames(horizons, "horizons", 1)
     x, y = np.moveaxis(solver.positions, -1, 0)
     fields, values = np.stack([x, y, x**2, y**2]), []
@@ -209,14 +196,11 @@ def noise_floor(solver, time, density=None):
 
 
 def simulated_moments(solver, config):
-    """Mean and covariance of the next frame as simulated, time step error included.
+    """As `conditional_moments`, of the next frame as simulated, time step error included.
 
-    As `conditional_moments`, which holds for continuous time. Euler-Maruyama steps of finite dt
-    spread a frame slightly more; here one such step, f(x) -> E f(x + b dt + sqrt(2 D dt) xi), is
-    applied `stride` times to x, y and their products, with quintic interpolation between the
-    nodes. Within a few grid steps of the outermost nodes the results mean nothing.
-
-    `config` must have the integrator "overdamped", and beta and diffusion of the solver.
+    An Euler-Maruyama step of finite dt, f(x) -> E f(x + b dt + sqrt(2 D dt) xi), is applied
+    `stride` times to x, y and their products, with quintic interpolation. Within a few grid steps
+    of the outermost nodes the results mean nothing. `config` must be "overdamped" as the solver.
     """
     if config.integrator != "overdamped":
         raise ValueError(f"integrator must be 'overdamped'; got {config.integrator!r}")
@@ -249,10 +233,8 @@ def simulated_moments(solver, config):
 
 
 def autocorrelation(solver, values, times):
-    """Normalised equilibrium autocorrelation of fields, (..., n_x, n_y) to (..., n); 1 at time 0.
-
-    C(t) = <(f(0) - <f>) (f(t) - <f>)> / <(f - <f>)^2>, at `times` that ascend from 0 or more.
-    """
+    """Normalised equilibrium autocorrelation <df(0) df(t)> / <df^2>, df = f - <f>, of fields (...,
+    n_x, n_y) at n times that ascend from 0 or more, (..., n)."""
     times = np.atleast_1d(np.asarray(times, dtype=float))
     if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) < 0).any():
         raise ValueError(f"times must ascend from at least 0; got {times!r}")

@@ -28,12 +28,8 @@ def ahead(field, direction):
 
 
 def boundary_solver(grid, held, onto_boundary):
-    """Factorise -L over the active nodes outside `held`, where values are given.
-
-    `onto_boundary`, (n_x, n_y), is the rate at which a free node steps onto the boundary of what is
-    held. Returns a function from a right side of numbers that are at least 0, (n_x, n_y), to the
-    solution on the free nodes, 0 elsewhere; it raises `ValueError` if that is none.
-    """
+    """Factorise -L over the active nodes outside `held`, onto which a free node steps at rates
+    `onto_boundary`: a function from a right side >= 0, (n_x, n_y), to the solution."""
     free = grid.active & ~held
     factors = Elimination(grid, free, onto_boundary)
     total = onto_boundary + sum(
@@ -57,10 +53,8 @@ def boundary_solver(grid, held, onto_boundary):
 
 
 def require_agreement(grid, name, first, second, scale=None):
-    """Raise unless two routes to a number agree to `TOLERANCE` of it, or of `scale`.
-
-    Also where they are too small to tell: the answer lies beyond double precision.
-    """
+    """`ValueError` unless two routes to a number agree to `TOLERANCE` of it, or of `scale`, or if
+    they are too small to tell."""
     with np.errstate(all="ignore"):
         scale = np.abs(second if scale is None else scale)
         agree = (np.abs(first - second) <= TOLERANCE * scale) & (scale >= _SMALLEST)

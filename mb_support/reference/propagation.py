@@ -116,10 +116,9 @@ def _chebyshev_coefficients(mean):
 def slide_time(grid):
     """Time after which Chebyshev's rounding errors do no harm, wherever a particle starts.
 
-    They are even under the square root of the Boltzmann weight w, so at a node they grow with
-    w^-1/2. After a time t the error of an expectation is the mean of that at x_t, and once no start
-    leaves more than `_LARGEST_GROWTH`, all is well. Where a second well is itself so rare that this
-    never happens, the time is infinite.
+    At a node they grow with w^-1/2, w the Boltzmann weight. After a time t the error is the mean of
+    that at x_t, and once no start leaves more than `_LARGEST_GROWTH`, all is well; infinite where a
+    second well is itself so rare that this never happens.
     """
     shortest = _SLIDE / (grid.beta * grid.diffusion)
     if not np.isfinite(shortest):

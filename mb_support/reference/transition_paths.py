@@ -40,11 +40,9 @@ class TransitionPaths:
 
 @dataclass(frozen=True)
 class BothCommittors:
-    """Probabilities to reach the target (`forward`) or the source first, (n_x, n_y).
-
-    Each is precise where it is small. With the rates of stepping onto the two circles,
-    (4, n_x, n_y), and the nodes `held` inside the disks.
-    """
+    """Probabilities to reach the target (`forward`) or the source first, (n_x, n_y), each precise
+    where it is small; rates of stepping onto the circles, (4, n_x, n_y), and the nodes `held`
+    inside."""
 
     forward: np.ndarray
     backward: np.ndarray

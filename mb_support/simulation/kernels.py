@@ -177,10 +177,9 @@ def run_block(
 ):  # fmt: skip
     """Advance a block by `n_frames` frames of `stride` steps; the frame of an escape, or -1.
 
-    `state`, (6 * LANES,), holds positions and velocities at `step` and is advanced in place. Frames
-    go to `out`, (n_lanes, n_frames) uint64, each the bytes of a point in float32. Where it has no
-    room for any, first hits on the disk `target`, (x, y, radius), are written to `hits`, -1 for
-    none, and the run ends when all lanes have one.
+    `state`, (6 * LANES,), positions and velocities at `step`, is advanced in place. Frames go to
+    `out`, (n_lanes, n_frames) uint64, each the bytes of a float32 point; where that is empty, first
+    hits on `target`, (x, y, radius), to `hits`, and the run ends when all lanes have one.
     """
     n_lanes = len(out)
     width = (n_lanes + VECTOR - 1) // VECTOR * VECTOR

@@ -13,20 +13,7 @@ from ..potential import MUELLER_BROWN
 from ..potential.base import checked_potential
 from . import kernels, random_numbers
 from .forces import field_of
-from .settings import REGIMES, SimulationConfig
-
-__all__ = [
-    "MAX_SEED",
-    "MAX_TRAJECTORY",
-    "REGIMES",
-    "START_BOX",
-    "SimulationConfig",
-    "SimulationState",
-    "TrajectoryEscaped",
-    "default_threads",
-    "sample_starts",
-    "simulate",
-]
+from .settings import SimulationConfig
 
 _SCHEMES = {
     "overdamped": kernels.EULER,
@@ -287,11 +274,9 @@ def run_blocks(
 ):  # fmt: skip
     """Advance positions and velocities in place, filling `out` or looking for hits on a target.
 
-    Blocks of trajectories are handed to threads; compiled code runs without the interpreter's
-    lock, and returns to it several times a second. Arguments are checked, arrays in the precision
-    of the configuration. `out` is filled with the frames after the first, (n, n_frames, 2); with a
-    `target` disk (x, y, radius) instead, a block may stop once all its trajectories have hit it.
-    Returns, (n,), the frames taken until each trajectory was first seen in the target, or -1.
+    Arguments are checked, arrays in the precision of the configuration. `out` is filled with the
+    frames after the first, (n, n_frames, 2); with a `target` disk (x, y, radius) a block may stop
+    once all have hit it. Gives, (n,), the frames until a trajectory was first seen there, or -1.
     """
     field, coefficients, domain = _prepare(config, potential)
     n, width = len(positions), kernels.LANES

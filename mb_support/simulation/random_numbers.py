@@ -20,10 +20,9 @@ _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 @inlined
 def philox(c0, c1, c2, c3, k0, k1, m0, m1):
-    """Philox 4x32-10: four words for a counter of four and a key of two, all as uint64.
+    """Philox 4x32-10: words for a counter of four and a key of two; upper halves undefined.
 
-    The upper half of a returned word is undefined; the lower half is the 32-bit result. The
-    multipliers are arguments, read from an array, because the compiler turns products with
+    The multipliers are arguments, read from an array, because the compiler turns products with
     constants into slower ones where it can merge a later shift.
     """
     for _ in range(10):
@@ -122,11 +121,9 @@ def log2_of_word(word):
 
 @inlined
 def normal_pair(radius_word, angle_word):
-    """Two independent standard normal deviates from two random words, at most 6.76 long.
-
-    The top bit of the angle word turns the pair by half a circle; the other 31 bits choose an
-    angle in the right half plane. Absolute error against exact arithmetic at most 2e-6.
-    """
+    """Two independent standard normal deviates, at most 6.76 long and right to 2e-6, from two
+    words: the top bit of the angle turns the pair by half a circle, the rest is an angle in the
+    right half."""
     radius = np.sqrt(log2_of_word(radius_word) * _MINUS_2_LN_2)
     radius = float32(np.int32(bits32(radius) ^ np.int32(np.int32(angle_word) & _SIGN)))
     t = np.float32(np.int32(np.int32(angle_word) << np.int32(1))) * np.float32(2.0**-33)

@@ -27,12 +27,8 @@ def share_below_saddle(n_points=1000):
 
 
 def label_table(sets, early):
-    """What the labels of data sets say: how many are B, and how often the state is left.
-
-    A row for each of `sets`, a dict of TrajectorySet. Columns "label B", "other state at frame
-    <early>" and "ends in other state", each in per cent and with its standard error over
-    trajectories in a column of the same name and "error"; and "trajectories".
-    """
+    """How many labels of {name: TrajectorySet} are B, and how often the state is left, in per cent
+    with standard errors over trajectories."""
     rows = {}
     for name, data in sets.items():
         n, n_frames = data.trajectories.shape[:2]
@@ -52,10 +48,8 @@ def label_table(sets, early):
 
 
 def equilibrium_frames(config, n, seed, burn_in=60.0, length=40.0, spacing=0.05):
-    """Frames of n trajectories that have forgotten where they started, (n, n_frames, 2).
-
-    Of a length in time after a burn-in, and apart by a spacing.
-    """
+    """Frames of n trajectories that have forgotten where they started, (n, n_frames, 2), over a
+    length of time and apart by a spacing."""
     stride = max(1, round(spacing / config.dt))
     n_burn, n_kept = (math.ceil(t / (stride * config.dt)) for t in (burn_in, length))
     config = replace(config, stride=stride, n_frames=n_burn + 1)
@@ -64,11 +58,8 @@ def equilibrium_frames(config, n, seed, burn_in=60.0, length=40.0, spacing=0.05)
 
 
 def marginal(frames, axis, edges, beta):
-    """Density along a coordinate (0 or 1): simulated, its standard error, and exact.
-
-    From (n, n_frames, 2) equilibrium frames of independent trajectories, in equal bins between
-    (n_bins + 1,) edges; columns centre, simulated, error, exact.
-    """
+    """Density along a coordinate (0 or 1) in equal bins: simulated, from (n, n_frames, 2) frames of
+    independent trajectories, its standard error, and exact."""
     n, n_bins, width = len(frames), len(edges) - 1, edges[1] - edges[0]
     which = np.floor((frames[..., axis] - edges[0]) / width).astype(int)
     which = np.where((which < 0) | (which >= n_bins), n_bins, which)
@@ -86,10 +77,7 @@ def marginal(frames, axis, edges, beta):
 
 
 def exact_marginal(axis, edges, beta, n_fine=8, step=0.01):
-    """Boltzmann density along one coordinate, averaged over bins, by quadrature, (n_bins,).
-
-    With `n_fine` points in a bin, and a step along the other coordinate.
-    """
+    """Boltzmann density along one coordinate, averaged over bins, by quadrature, (n_bins,)."""
     width = edges[1] - edges[0]
     inside = edges[0] + width * (np.arange(n_fine * (len(edges) - 1)) + 0.5) / n_fine
     # the whole plane, as far as the density is worth anything
@@ -107,11 +95,8 @@ def exact_marginal(axis, edges, beta, n_fine=8, step=0.01):
 
 
 def passage_table(config, temperatures, n, seed, grid_step):
-    """Mean first passage times between A and B at several kT, simulated and exact.
-
-    From n simulated passages for each row, looked at at every second step; each row takes the
-    next seed. Columns kT, passage, exact, simulated, error, deviation (in standard errors).
-    """
+    """Mean first passage times between A and B at several kT, of n passages each, looked at every
+    second step, and exact; deviations in standard errors."""
     rows = []
     for kT in temperatures:
         solver = GridSolver(1 / kT, config.diffusion, grid_step)
@@ -136,10 +121,8 @@ def _with_deviation(rows, columns):
 def rate_table(config, n, total_time, seed, grid_step, piece=2000):
     """Transition rates between the disks around A and B, counted in trajectories, and exact.
 
-    A transition from A to B is counted when a trajectory that was last in the disk of A enters
-    that of B; its rate is the number of them over the time spent last in A. Half of the n (even)
-    trajectories start in each minimum, which does not matter for either rate; `piece` frames are
-    kept in memory at a time. Columns as `passage_table`, and events.
+    A rate is the number of entries into the other disk over the time spent last in the own one.
+    Half of the n (even) trajectories start in each minimum; `piece` frames are in memory at a time.
     """
     config = replace(config, n_frames=piece + 1)
     state = np.repeat(MINIMA[:2], n // 2, axis=0)
@@ -178,11 +161,7 @@ def basin_energy(centre, radius, beta):
 
 
 def step_error_table(config, integrators, steps, n, seed, radius=0.45, frame_time=0.01):
-    """Error of the mean energy in the basin of A by integrator and time step.
-
-    From n trajectories, all from A, averaged over frames in a disk of a radius around it. Columns
-    integrator, dt, bias and error (reduced energy).
-    """
+    """Error of the mean energy in a disk around A, of n trajectories from A (reduced energy)."""
     exact, rows = basin_energy(MINIMA[0], radius, config.beta), []
     for integrator in integrators:
         for dt in steps:

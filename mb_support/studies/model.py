@@ -38,10 +38,7 @@ def abbreviated(count):
 
 
 def parameter_table():
-    """Counts of freshly built models beside the poster's, by (size, part).
-
-    Columns ours, printed (ours, abbreviated), poster (abbreviated), equal (of the counts).
-    """
+    """Counts of freshly built models beside the poster's, by (size, part)."""
     rows = []
     for size in SIZES:
         model = TrajectoryTransformer(TrajectoryConfig.of_size(size))
@@ -68,9 +65,8 @@ def layer_table():
 def both_readings(model, data):
     """Both readings of the loss, one pass or two, in a row for each trajectory of a set.
 
-    Columns: trajectory (L_traj, the same in both readings), mse (the library's), one, two
-    (cross-entropies), one_right, two_right (bool), unbiased (L_traj if the statistics are those
-    of all frames with the unbiased deviation, as in the author's script).
+    "trajectory" is L_traj, the same in both; "mse" the library's; "one" and "two" cross-entropies;
+    "unbiased" L_traj if statistics are as in the author's script, those of all frames.
     """
     x_all, labels = torch.from_numpy(data.trajectories), torch.from_numpy(data.labels)
     rows = []
@@ -95,10 +91,8 @@ def both_readings(model, data):
 
 
 def gradient_of_reading(model, trajectories, labels, passes):
-    """Gradient of the total loss with respect to all parameters, flattened.
-
-    `passes` is "one" or "two"; the model's mode and gradients are left as they were.
-    """
+    """Flat gradient of the total loss by all parameters in "one" or "two" passes; the model's mode
+    and gradients are left as they were."""
     before, was_training = model.config.passes, model.training
     model.config.passes = passes
     model.train()
@@ -123,10 +117,8 @@ def compare_gradients(model, data, batch=4):
 
 
 def readings_in_words(cosines):
-    """What gradients say: "lead the same way" if every cosine is at least `SAME_WAY`.
-
-    "mostly lead the same way" if their mean is, else "lead different ways".
-    """
+    """What gradients say: "lead the same way" if every cosine is at least `SAME_WAY`, "mostly" if
+    their mean is, else "lead different ways"."""
     if np.min(cosines) >= SAME_WAY:
         return "lead the same way"
     return "mostly lead the same way" if np.mean(cosines) >= SAME_WAY else "lead different ways"

@@ -62,11 +62,8 @@ def compare_with_published(grid_step):
 
 
 def kinetics_table(regimes, grid_step, n_timescales=4):
-    """Passage times, rates and implied timescales, a column for each regime, reduced units.
-
-    Passage times are from the minima to the other state's disk, rates between the disks.
-    `regimes` is a dict of str to SimulationConfig.
-    """
+    """Passage times from the minima to the other disk, rates between the disks, and implied
+    timescales, a column for each {name: SimulationConfig}."""
 
     def summary(beta, diffusion, grid_step):
         solver = GridSolver(beta, diffusion, grid_step)
@@ -94,12 +91,8 @@ def kinetics_table(regimes, grid_step, n_timescales=4):
 
 
 def refinement(beta, diffusion, steps):
-    """How much results change when the grid step is halved, from step to step.
-
-    Relative changes of the reactive flux, the passage time from A to B and the slowest timescale,
-    and the root mean square change of the committor over 300 points of the start box. `steps`
-    are at least three, each half of the one before.
-    """
+    """Relative changes of results when the grid step is halved, from step to step of three or more;
+    of the committor, the root mean square change over 300 points of the start box."""
     points = np.random.default_rng(0).uniform([-1.3, 0.0], [0.9, 1.8], (300, 2))
 
     def compute():
@@ -130,11 +123,8 @@ def observed_orders(changes):
 
 
 def forecast_errors(solver, frames, frame_time):
-    """Mean squared error of forecasts in equilibrium by how many frames they look ahead.
-
-    Summed over x and y, reduced length squared: "exact floor" (the conditional mean), "last
-    frame" (the particle stays) and "mean" (the equilibrium mean).
-    """
+    """Mean squared error of forecasts in equilibrium by how many frames they look ahead, length^2:
+    the conditional mean ("exact floor"), the "last frame" and the "mean"."""
     # By detailed balance all of them follow from the autocorrelation of the position at one and
     # two times the horizon, which costs far less than the conditional moments at every node.
     density, position = solver.stationary_density(), np.moveaxis(solver.positions, -1, 0)
@@ -154,12 +144,8 @@ def forecast_errors(solver, frames, frame_time):
 
 
 def floor_table(solver, config):
-    """Noise floor of one frame for several distributions of the frame it starts from.
-
-    Columns x, y and sum, reduced length squared. Rows: "equilibrium"; "data" (starts uniform over
-    the box, all frames but the last alike); "data, as simulated" (with the error of the
-    simulation's time step). `config` is overdamped, with the solver's temperature.
-    """
+    """Noise floor of one frame, length^2, where it starts in "equilibrium", or as frames of the
+    "data" but the last do; and the latter "as simulated", with the error of the time step."""
     if config.stride % 2:
         raise ValueError(f"stride must be even; got {config.stride}")
     data = mean_frame_density(solver, config.n_frames - 1, config.frame_time)
@@ -180,10 +166,7 @@ def floor_table(solver, config):
 
 
 def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
-    """Frames at which curves over a trajectory are worth knowing: the first, many early, few late.
-
-    `n_early` frames are spaced evenly in their logarithm; `late` ones are shares of the length.
-    """
+    """The first frame, many early ones, evenly in logarithm, and few `late` ones (shares)."""
     if n_frames < 2:
         raise ValueError(f"n_frames must be at least 2; got {n_frames}")
     last = n_frames - 1
@@ -193,11 +176,8 @@ def spread_frames(n_frames, n_early, late=(0.9, 0.98, 0.995)):
 
 
 def label_curves(solver, config, frames, trajectories):
-    """Best accuracy from frame t on for the first and the last state: exact, and simulated.
-
-    Two dicts by name of the label; only the first state is guessed on simulated trajectories,
-    (n_trajectories, n, 2) at these n frames, as a pair of accuracy and two standard errors.
-    """
+    """Best accuracy from frame t on for the first and the last state, two dicts: exact, and
+    simulated, the first state only, as a pair of accuracy and two standard errors."""
     posterior = label_posterior(solver, frames, config.frame_time)
     last = last_state_accuracy(solver, frames, config.n_frames, config.frame_time)
     states = assign_states(trajectories)

@@ -20,11 +20,7 @@ FULL_LENGTH = 1000
 _OURS = {"threads": 2, "processes": 1, "label": "ours"}
 _USUAL = {"n_frames": FULL_LENGTH, "precision": "float32"}
 #: What training is compared with, the fairest first: attention, and the dropout of its weights.
-RIVALS = {
-    "sdpa": ("sdpa", 0.0),
-    "sdpa, compiled": ("sdpa compiled", 0.0),
-    "plain": ("sdpa", 0.1),
-}
+RIVALS = {"sdpa": ("sdpa", 0.0), "sdpa, compiled": ("sdpa compiled", 0.0), "plain": ("sdpa", 0.1)}
 
 
 def load_benchmark(name, folder=None):
@@ -51,11 +47,8 @@ def circumstances(simulator, training):
 
 
 def ratios(result, threads=2):
-    """How many times as fast as each of `RIVALS` ours trains, at `FULL_LENGTH` in float32.
-
-    By rival and size, where both were measured: "ours" and "rival" (median frames per second),
-    "times", and "low" and "high", which set the slowest round against the fastest.
-    """
+    """How many times as fast as each of `RIVALS` ours trains, by rival and size: "times" of the
+    medians of frames per second; "low" and "high" set the slowest round against the fastest."""
     rows = rows_where(
         result, kind="training", n_frames=FULL_LENGTH, threads=threads, processes=1,
         precision="float32",
@@ -75,11 +68,8 @@ def ratios(result, threads=2):
 
 
 def fit_length_law(n_frames, frames_per_s):
-    """a and b of the time of a frame in a transformer that sees N frames: a + b N, in seconds.
-
-    a is spent in layers that treat each frame alone, b on each frame attended to. All relative
-    errors count the same.
-    """
+    """a and b of the time of a frame in a transformer that sees N frames, a + b N, in seconds:
+    layers that treat each frame alone, and attention. All relative errors count the same."""
     n_frames, speed = np.asarray(n_frames, dtype=float), np.asarray(frames_per_s, dtype=float)
     # minimises sum of ((a + b N) speed - 1)^2, with a and b kept from being negative
     return nnls(np.stack([speed, n_frames * speed], axis=1), np.ones(len(speed)))[0]
@@ -96,10 +86,8 @@ def length_law_errors(n_frames, frames_per_s):
 
 
 def by_length(result, kind, size):
-    """Lengths and frames per second of our "training" or "inference", sorted by length.
-
-    In the precision that was measured at most lengths.
-    """
+    """Sorted lengths, and frames per second, of our "training" or "inference", in the precision
+    that was measured at most lengths."""
     rows = rows_where(result, kind=kind, size=size, **_OURS)
     usual = rows.groupby("precision")["n_frames"].nunique().idxmax()
     rows = rows[rows["precision"] == usual].sort_values("n_frames")
@@ -118,10 +106,8 @@ def length_laws(result, sizes):
 
 
 def law_table(points):
-    """Constants of the laws of {kind: {size: (lengths, speeds)}}; at N* both terms are equal.
-
-    A row for each, with one standard error.
-    """
+    """Constants, with standard errors, of the laws of {kind: {size: (lengths, speeds)}}; at N* both
+    terms are equal."""
     rows = {}
     for kind, by_size in points.items():
         for size, measured in by_size.items():
@@ -132,10 +118,7 @@ def law_table(points):
 
 
 def simulation_growth(result, field):
-    """Amounts and seconds of simulations that differ in "n_trajectories" or "n_frames".
-
-    And the exponent p of seconds = c * amount**p, by least squares of logarithms.
-    """
+    """Amounts and seconds of simulations that differ in a field, and the exponent of growth."""
     usual = {"n_trajectories": 1024, "n_frames": FULL_LENGTH}
     del usual[field]
     rows = rows_where(result, kind="simulation", threads=2, **usual).sort_values(field)
@@ -159,10 +142,7 @@ def implementation_table(result):
 
 
 def cost_of(result, n_trajectories=1_000_000):
-    """Frames per second and hours of each task on `n_trajectories` of `FULL_LENGTH`.
-
-    Extrapolated from the measured speeds, linear in the number of trajectories.
-    """
+    """Extrapolated frames per second and hours of each task on so many of `FULL_LENGTH`."""
     simulated = {"n_trajectories": 1024, "threads": 2, "n_frames": FULL_LENGTH}
     tasks = {
         "simulate": rows_where(result, kind="simulation", **simulated),

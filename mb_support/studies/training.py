@@ -15,14 +15,7 @@ import pandas as pd
 from ..classification import predict_states
 from ..files import paths
 from ..model.settings import SIZES
-from ..training.recipes import (
-    DATA_CURVE,
-    FIXED_SET,
-    LENGTHS,
-    RECIPES,
-    TrainingConfig,
-    trainings,
-)
+from ..training.recipes import DATA_CURVE, FIXED_SET, LENGTHS, RECIPES, TrainingConfig, trainings
 from . import model as model_study
 
 #: The author's recipe, as his script has it.
@@ -50,22 +43,15 @@ def load_records(folder=None):
 
 
 def seeds_of(records, size, kind=""):
-    """The records of one kind of training that have been made, {seed: record}.
-
-    `kind` is "" for the recipe itself, or "fixed", "wild", "easy_starts", "x4" and so on.
-    """
+    """The records of one kind of training, such as "fixed", or of the recipe, {seed: record}."""
     recipe = f"{size}-{kind}" if kind else size
     names = [name for name in records if name.rpartition("-")[0] == recipe]
     return {int(n.rpartition("-")[2]): records[n] for n in sorted(names)}
 
 
 def learning_curve(record):
-    """Losses and scores in a record against the trajectories shown, as a dict of ndarray.
-
-    "shown", "trajectory_loss" and "classification_loss" (means since the entry before); "scored",
-    "accuracy" and "cross_entropy", on the validation trajectories; "stage_ends", trajectories shown
-    where a stage of the recipe ends.
-    """
+    """Losses and scores in a record against the trajectories "shown": means since the entry before;
+    "scored" ones are of the validation; "stage_ends" where a stage of the recipe ends."""
     config, curve = TrainingConfig.from_dict(record["config"]), pd.DataFrame(record["curve"])
     losses = curve.dropna(subset=["trajectory_loss"])
     scored = curve.reindex(columns=curve.columns.union(["eval_accuracy", "eval_loss"]))
@@ -172,10 +158,8 @@ def cost_table(records):
 
 
 def fixed_set_table(records):
-    """Trainings on a fixed set: where validation was best, and where it ended; means over seeds.
-
-    The best accuracy on the way is what only hindsight finds.
-    """
+    """Trainings on a fixed set: where validation was best, which only hindsight finds, and where it
+    ended; means over seeds."""
     rows = {}
     for kind, words in FIXED.items():
         for size, made in curves(records, kind).items():
@@ -217,11 +201,8 @@ def _mean_of(values):
 
 
 def data_curve(records):
-    """Validation accuracy of the small model against the number of distinct trajectories.
-
-    A DataFrame of "n_distinct" (that of all shown for the recipe, in which each is fresh),
-    "accuracy", "error", "n_seeds" and "is_fresh"; ascending, of what has been made.
-    """
+    """Validation accuracy of the small model by the number of distinct trajectories, that of all
+    shown for the recipe, in which each is fresh ("is_fresh")."""
     rows = []
     for n_distinct in DATA_CURVE:
         if record := records.get(f"small-data-{n_distinct}"):

@@ -29,12 +29,11 @@ def finished(name):
 
 
 def make_all(n_jobs=1, minutes=None, threads=None):
-    """Make every training that is not finished, keep its record, and choose the checkpoints.
+    """Make every training that is not finished, and choose the checkpoints.
 
-    `n_jobs` at a time, each in a process of its own with so many `threads`; after some `minutes`
-    all are asked to stop, and the next call goes on with them; the same at SIGTERM or Ctrl-C.
-    Returns the exit status: 0 if all are finished, 143 if time was up (130 at Ctrl-C), 1 if one
-    failed.
+    `n_jobs` processes run at a time. After some `minutes`, at SIGTERM or Ctrl-C, all are asked to
+    stop, and the next call goes on with them. The exit status: 0 if all are finished, 143 (130 at
+    Ctrl-C) if not, 1 if one failed.
     """
     asked = []
     numbers = (signal.SIGTERM, signal.SIGINT)
@@ -96,10 +95,7 @@ def keep_records():
 
 
 def median_seed(size):
-    """The finished training of a size with the median validation accuracy (the lower of two).
-
-    None if none is finished.
-    """
+    """The finished training of a size with the median validation accuracy (the lower of two)."""
     names = [f"{size}-{seed}" for seed in range(N_SEEDS[size])]
     names = [name for name in names if finished(name)]
     if not names:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from transformers import TrainingArguments
 
 from ..checks import checked_count, checked_positive
 from ..datasets.sets import family_seed
@@ -30,8 +29,8 @@ from ..model.causal import (
 from ..model.checkpoints import CheckpointError, forget_run, newest_whole_checkpoint
 from ..model.transformer import fastest_attention
 from ..simulation.langevin import sample_starts, simulate
-from .run import TrainingStopped, save_checkpoint
-from .trainer import TrajectoryTrainer, stops_when_asked
+from .run import save_checkpoint
+from .trainer import TrainingStopped, TrajectoryTrainer, run_to_the_end, usual_arguments
 
 KINDS = {"attention": CausalGenerator, "lstm": LSTMGenerator, "angles": AngleGenerator}
 
@@ -73,11 +72,8 @@ class CausalTrainingConfig:
 
 
 class FreshWindows(torch.utils.data.Dataset):
-    """Short stretches of trajectories that no model has seen, addressed by number.
-
-    Window i is simulated when asked for, and depends on the seed and i only. It begins (i modulo
-    n_relax + 1) frames after its uniform random start.
-    """
+    """Short stretches of trajectories that no model has seen: window i depends on the seed and i
+    only, and begins (i modulo n_relax + 1) frames after its uniform random start."""
 
     def __init__(self, n_windows, n_frames, n_relax, seed, regime="metastable"):
         self.n_windows = checked_count("n_windows", n_windows)
@@ -192,17 +188,7 @@ def train(config, output_dir, resume=True, data=None, **settings):
         eval_dataset=scored,
     )
     last = newest_whole_checkpoint(output_dir)
-    if last is not None:
-        print(f"going on from {last.name} in {output_dir}, of {config.n_steps} steps", flush=True)
-    with stops_when_asked(trainer) as stop:
-        trainer.train(resume_from_checkpoint=last)
-    if trainer.state.global_step < config.n_steps:
-        raise TrainingStopped(
-            f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
-            f"{output_dir}: start again to go on from there",
-            stop.asked,
-        )
-    trainer.evaluate()
+    run_to_the_end(trainer, last)
     wall_time = trainer.state.log_history[-1].get("elapsed_s")
     n_made = config.n_steps - (0 if last is None else int(last.name.rpartition("-")[2]))
     # of a run that went on, steps before are taken to have cost as much as those since
@@ -221,29 +207,17 @@ def train(config, output_dir, resume=True, data=None, **settings):
 
 
 def _arguments(config, output_dir):
-    return TrainingArguments(
-        output_dir=str(output_dir),
-        max_steps=config.n_steps,
+    return usual_arguments(
+        config,
+        output_dir,
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=512,
-        learning_rate=config.learning_rate,
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr_rate": 0.01},
         warmup_steps=config.warmup_steps,
         weight_decay=0.0,
-        max_grad_norm=config.max_grad_norm,
-        adam_beta2=config.adam_beta2,
         use_cpu=True,
-        seed=config.seed,
         logging_steps=50,
-        eval_strategy="steps",
-        eval_steps=config.eval_every,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        save_total_limit=2,
-        remove_unused_columns=False,
-        report_to="none",
-        dataloader_pin_memory=False,
     )
 
 

@@ -198,11 +198,7 @@ FIXED_SET = {
         n_distinct=1000,
         eval_every=250,
     )
-    for size, n_passes, rate in (
-        ("small", 100, 3e-3),
-        ("medium", 30, 1.5e-3),
-        ("large", 30, 8e-4),
-    )
+    for size, n_passes, rate in (("small", 100, 3e-3), ("medium", 30, 1.5e-3), ("large", 30, 8e-4))
 }
 N_FIXED_SEEDS = {"small": 3, "medium": 1, "large": 1}
 #: Sizes of the training sets of the data curve, which the small model's recipe is repeated with.

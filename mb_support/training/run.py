@@ -11,7 +11,7 @@ import torch
 import transformers
 from accelerate.utils import broadcast_object_list
 from safetensors import SafetensorError
-from transformers import PrinterCallback, TrainingArguments
+from transformers import PrinterCallback
 
 from ..datasets.sets import (
     FixedTrajectories,
@@ -32,18 +32,17 @@ from ..model.checkpoints import (
 from ..model.settings import SIZES, TrajectoryConfig
 from ..model.transformer import TrajectoryTransformer, fastest_attention
 from .initial_weights import start_as_waves
-from .trainer import Items, TrajectoryTrainer, scores, stops_when_asked
+from .trainer import (
+    Items,
+    TrainingStopped,  # noqa: F401
+    TrajectoryTrainer,
+    run_to_the_end,
+    scores,
+    usual_arguments,
+)
 
 #: Settings that may change when a run is gone on with: they decide no step of it.
 FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
-
-
-class TrainingStopped(RuntimeError):
-    """A run was asked to stop, by signal `number`; the same call goes on from there."""
-
-    def __init__(self, message, number=None):
-        super().__init__(message)
-        self.number = number
 
 
 def training_stream(config, data=None):
@@ -69,38 +68,24 @@ def arguments_of_run(config, folder, progress=True):
         raise ValueError(
             f"batch_size {config.batch_size} cannot be shared by {world_size} processes"
         )
-    return TrainingArguments(
-        output_dir=str(folder),
-        max_steps=config.n_steps,
+    return usual_arguments(
+        config,
+        folder,
         per_device_train_batch_size=config.batch_size // world_size,
         per_device_eval_batch_size=32,
-        learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        adam_beta2=config.adam_beta2,
         use_cpu=not torch.cuda.is_available(),
         tf32=torch.cuda.is_available() or None,
-        seed=config.seed,
         logging_steps=min(50, max(1, config.n_steps // 8)),
         logging_nan_inf_filter=False,  # a GPU would be waited for at each step
-        eval_strategy="steps",
-        eval_steps=config.eval_every,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        save_total_limit=2,
         label_names=["labels"],
-        remove_unused_columns=False,
-        report_to="none",
         disable_tqdm=not progress,
-        dataloader_pin_memory=False,
     )
 
 
 def new_model(config, n_features=2, n_states=2):
-    """Freshly initialised model of a run; the seed decides its weights.
-
-    BERT's initial weights (standard deviation 0.02) suit 768 dimensions; these suit 16 to 120.
-    """
+    """Freshly initialised model of a run, by its seed. BERT's initial weights (standard deviation
+    0.02) suit 768 dimensions; these suit 16 to 120."""
     transformers.set_seed(config.seed)
     settings = TrajectoryConfig.of_size(
         config.size,
@@ -177,17 +162,7 @@ def train(config, folder, data=None, resume=True, progress=True):
     if trainer.is_world_process_zero():
         last = [_starting_point(config, folder, resume, data)]
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
-    if last is not None and progress:
-        print(f"going on from {Path(last).name} in {folder}, of {config.n_steps} steps", flush=True)
-    with stops_when_asked(trainer) as stop:
-        trainer.train(resume_from_checkpoint=last)
-    if trainer.state.global_step < config.n_steps:
-        raise TrainingStopped(
-            f"stopped at step {trainer.state.global_step} of {config.n_steps}, checkpoint in "
-            f"{folder}: start again to go on from there",
-            stop.asked,
-        )
-    trainer.evaluate()
+    run_to_the_end(trainer, last, progress)
     record = training_record(config, trainer.state.log_history)
     record["commit"] = read_json(folder / "run.json").get("commit")
     record |= {"processes": trainer.args.world_size, "data": data}
@@ -251,10 +226,8 @@ def training_record(config, log_history):
 
 
 def save_checkpoint(model, record, folder):
-    """Write model, record and checksums beside `folder`, then move them into its place.
-
-    `CheckpointError` if that cannot be done; what was there before stays.
-    """
+    """Write model, record and checksums beside `folder`, then move them into its place;
+    `CheckpointError` if that cannot be done; what was there before stays."""
     try:
         with replace_folder(folder) as fresh:
             model.save_pretrained(fresh)

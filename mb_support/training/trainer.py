@@ -11,18 +11,44 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainerState
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from ..datasets.sets import as_item
 from ..model.checkpoints import CheckpointError, write_manifest
 
 
-class TrajectoryTrainer(Trainer):
-    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states.
+class TrainingStopped(RuntimeError):
+    """A run was asked to stop, by signal `number`; the same call goes on from there."""
 
-    `rate_of_step` gives the factor on the learning rate at each step, in place of the schedule of
-    the arguments.
-    """
+    def __init__(self, message, number=None):
+        super().__init__(message)
+        self.number = number
+
+
+def usual_arguments(config, folder, **others):
+    """`TrainingArguments` of a run whose checkpoints go to `folder`: what all have, and others."""
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=config.n_steps,
+        learning_rate=config.learning_rate,
+        max_grad_norm=config.max_grad_norm,
+        adam_beta2=config.adam_beta2,
+        seed=config.seed,
+        eval_strategy="steps",
+        eval_steps=config.eval_every,
+        save_strategy="steps",
+        save_steps=config.save_every,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        report_to="none",
+        dataloader_pin_memory=False,
+        **others,
+    )
+
+
+class TrajectoryTrainer(Trainer):
+    """`Trainer` that keeps the stream's order, logs both terms of the loss, and scores states;
+    `rate_of_step` gives the factor on the learning rate at each step."""
 
     def __init__(self, *args, rate_of_step=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -130,13 +156,28 @@ class _StopWhenAsked(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
 
+def run_to_the_end(trainer, last=None, progress=True):
+    """Train from the checkpoint `last`, if any, and score; `TrainingStopped` if asked to stop."""
+    n_steps, folder = trainer.args.max_steps, trainer.args.output_dir
+    if last is not None and progress:
+        print(f"going on from {Path(last).name} in {folder}, of {n_steps} steps", flush=True)
+    with stops_when_asked(trainer) as stop:
+        trainer.train(resume_from_checkpoint=last)
+    if trainer.state.global_step < n_steps:
+        raise TrainingStopped(
+            f"stopped at step {trainer.state.global_step} of {n_steps}, checkpoint in {folder}: "
+            "start again to go on from there",
+            stop.asked,
+        )
+    trainer.evaluate()
+
+
 @contextmanager
 def stops_when_asked(trainer):
     """While the block runs, SIGTERM or Ctrl-C lets the step under way end, saves it, and stops.
 
     Only for a run in one process, in the main thread: processes that share a run do not get the
-    signal at the same step, and simply end; they go on from the last checkpoint. What it yields
-    has the number of the signal, or None, as `asked`.
+    signal at the same step. What it yields has the number of the signal, or None, as `asked`.
     """
     callback = _StopWhenAsked()
     is_main_thread = threading.current_thread() is threading.main_thread()

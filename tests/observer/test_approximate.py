@@ -8,9 +8,16 @@ import pytest
 from mb_support.observer import ApproximateObserver, IdealObserver
 from mb_support.potential import SADDLES, potential
 from mb_support.simulation import REGIMES, sample_starts, simulate
-from mb_support.states import assign_states, distance_from_ridge
+from mb_support.states import assign_states, height_above_ridge
 
 CONFIG = replace(REGIMES["metastable"], n_frames=256)
+
+
+def distance_from_ridge(positions):
+    """Distance to the separatrix, to first order, (...) of (..., 2): positive in A."""
+    step = np.array([1e-4, 0.0])
+    rise = height_above_ridge(positions - step) - height_above_ridge(positions + step)
+    return height_above_ridge(positions) / np.hypot(1.0, rise / 2e-4)
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,8 @@ def targets_of_heads(results):
 
 
 def intervals(results, *keys):
-    """{training: (mean, low, high)} over trajectories of the values at nested keys.
-
-    If the first key is "trained", "small untrained" is the mean over the trainings' starts.
-    """
+    """{training: (mean, low, high)} over trajectories of the values at nested keys; with "trained"
+    first, also "small untrained", the mean over the trainings' starts."""
     found = {}
     for size, trainings in results.items():
         found |= zip(trainings, map(bootstrap_mean, values_of(trainings, *keys)), strict=True)
@@ -35,10 +33,7 @@ def intervals(results, *keys):
 
 
 def bands(results, profile):
-    """Means of a profile ("profile", "section_profiles", "lorenz") with 1.96 standard errors.
-
-    Over trajectories: (mean, low, high) by training, "small-0 untrained" first, then "small-0".
-    """
+    """A profile's mean and 1.96 standard errors to each side, (mean, low, high) by training."""
     found = {}
     for suffix, which in ((" untrained", "untrained"), ("", "trained")):
         for trainings in results.values():
@@ -51,11 +46,8 @@ def bands(results, profile):
 
 
 def experiment_curves(results):
-    """Probability of the true state by the number of frames removed, or left unread, none first.
-
-    By experiment and size, then by which frames: (mean, low, high), mean over trainings and
-    interval over trajectories.
-    """
+    """Probability of the true state by the number of frames removed, or left unread, none first:
+    (mean, low, high) by experiment and size, then by which frames."""
     return {
         (name, label(size, trainings)): {
             order: bootstrap_mean(np.mean(values_of(trainings, part, order), axis=0))
@@ -67,10 +59,8 @@ def experiment_curves(results):
 
 
 def window_maps(models, trajectory, section):
-    """Mean maps in the first, middle and last sub-section, and in the middle one before training.
-
-    Four for each size, in units of the uniform weight, and their titles.
-    """
+    """Mean maps, in units of the uniform weight, and their titles, four for each size: first,
+    middle and last sub-section, and the middle one before training."""
     n = len(trajectory)
     middle, last = n // section // 2, n // section - 1
     maps, titles = [], []
@@ -84,11 +74,8 @@ def window_maps(models, trajectory, section):
 
 
 def state_maps(results, models, moving, settled):
-    """Lists of maps, states and titles, four for each size.
-
-    Means over layers and heads on a trajectory (n_frames, 2) that visits both states and on one
-    that stays; the heads that seek and that avoid their own state most, on the first.
-    """
+    """Maps, states and titles, four for each size: means on one trajectory that visits both states
+    and on one that stays; the heads that seek and avoid their own state, on the first."""
     maps, states, titles = [], [], []
     for size, model in models.items():
         extreme = results[size][checkpoint_training(size)]["trained"]["extreme"]

@@ -26,12 +26,10 @@ UNREAD = ("most attended", "first", "random")
 
 
 def log_odds(model, trajectories, kept=None, unread=None):
-    """Log-odds of state B against A, (n,), with some of the frames only.
+    """Log-odds of state B against A, (n,), with only some frames `kept`, or some `unread`.
 
-    `kept` and `unread` are (n, n_chosen) frames of each trajectory that are left, and that are not
-    read; by default all and none. Frames are removed after standardisation and position embedding,
-    so those that are left keep their coordinates and their place in time: as if no frame could
-    attend to the others and they did not count in the mean. From an unread frame no head takes
+    Both are (n, n_chosen) frames. Frames are removed after standardisation and position embedding,
+    so that the others keep coordinates and place in time. From an unread frame no head takes
     anything, while all weights stay.
     """
     trajectories = as_trajectories("trajectories", trajectories)
@@ -61,11 +59,8 @@ def _along(frames, part, hidden):
 
 
 def gradient_importance(model, trajectories):
-    """Gradient times input of the log-odds: first-order effect of moving a frame to the mean.
-
-    (n, n_frames): absolute value of the gradient with respect to the standardised frame, dotted
-    with it.
-    """
+    """Gradient of the log-odds times the standardised frame, absolute, (n, n_frames): the
+    first-order effect of moving a frame to the mean."""
     parts = []
     with attention_implementation(model, fastest_attention()):
         for x in as_trajectories("trajectories", trajectories).split(BATCH):
@@ -84,10 +79,8 @@ def occlusion_importance(model, trajectories, edges):
 
 
 def deletion_curve(model, trajectories, labels, scores, numbers, unread=False):
-    """Probability of the true state, (n, len(numbers)), without the frames of largest scores.
-
-    `scores` are (n, n_frames). With `unread` the frames stay, but heads read nothing from them.
-    """
+    """Probability of the true state, (n, len(numbers)), without the frames of largest scores; with
+    `unread` they stay, but heads read nothing from them."""
     order = np.argsort(scores, axis=1, kind="stable")
     found = []
     for n in numbers:
@@ -98,11 +91,8 @@ def deletion_curve(model, trajectories, labels, scores, numbers, unread=False):
 
 
 def agreement(model, trajectories, found, n_pieces):
-    """Rank correlations, (n,), of what says which of `n_pieces` pieces of a trajectory matter.
-
-    `found` holds "received", "norm_received", "rollout" and "gradient", (n, n_frames) each, which
-    are summed over pieces. Keys such as "attention – occlusion".
-    """
+    """Rank correlations, (n,), by pair, of what says which of `n_pieces` pieces matter; `found` has
+    "received", "norm_received", "rollout" and "gradient", (n, n_frames)."""
     edges = np.linspace(0, trajectories.shape[1], n_pieces + 1).round().astype(int)
     along = {
         "attention": found["received"],
@@ -119,10 +109,7 @@ def agreement(model, trajectories, found, n_pieces):
 
 
 def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0):
-    """`deletion_curve` by 0 and `numbers` of frames, for each order (with `unread`, of `UNREAD`).
-
-    `found` as for `agreement`; `seed` is that of the random frames.
-    """
+    """`deletion_curve` by 0 and `numbers` of frames, for each order, or those of `UNREAD`."""
     n, n_frames = trajectories.shape[:2]
     orders = {
         "most attended": found["received"],
@@ -177,11 +164,8 @@ def _silence(heads, layer, module, inputs, output):
 
 
 def head_gradients(model, trajectories, labels):
-    """First-order effect of silencing each head on the cross-entropy, (n, layers, heads).
-
-    Absolute value of the derivative with respect to a factor on the head's output: P. Michel,
-    O. Levy and G. Neubig, "Are sixteen heads really better than one?", NeurIPS (2019), eq. (2).
-    """
+    """Absolute derivative of the cross-entropy by a factor on each head, (n, layers, heads):
+    Michel, Levy and Neubig, "Are sixteen heads really better than one?", NeurIPS (2019)."""
     n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads
     rows, factors = [], None
 
@@ -200,11 +184,8 @@ def head_gradients(model, trajectories, labels):
 
 
 def silenced(model, trajectories, labels, heads=False):
-    """Increase of both losses without a layer's attention, or without each head.
-
-    "mean" and "se" over trajectories, (2, layers) or (2, layers, heads): of the trajectory loss
-    and of the cross-entropy. With heads also "slope", (layers, heads), from `head_gradients`.
-    """
+    """Increase of both losses without a layer's attention, or each head's: "mean" and "se", (2,
+    layers[, heads]); with heads also "slope", (layers, heads), of `head_gradients`."""
     n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads
     units = [(layer, range(n_heads)) for layer in range(n_layers)]
     if heads:

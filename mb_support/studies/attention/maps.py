@@ -32,10 +32,8 @@ def attention_layers(model):
 
 @contextmanager
 def on_layers(model, hook, layers=None):
-    """Call ``hook(layer, module, inputs, output)`` at the attention of some layers, or of all.
-
-    What the hook returns, if not None, replaces the module's output.
-    """
+    """Call ``hook(layer, module, inputs, output)`` at the attention of some layers, or of all; what
+    it returns, if not None, replaces the module's output."""
     modules, handles = attention_layers(model), []
     for layer in range(len(modules)) if layers is None else layers:
         handles.append(modules[layer].register_forward_hook(partial(hook, layer)))
@@ -47,12 +45,10 @@ def on_layers(model, hook, layers=None):
 
 
 def attention_maps(model, trajectories, layers=None, average=None):
-    """Attention weights of (batch, n_frames, 2) raw trajectories, as the eager implementation
-    forms them: (batch, layers, heads, query, key), rows sum to one.
+    """Attention weights of raw trajectories, (batch, layers, heads, query, key).
 
-    `layers` are all by default; negative ones count from the last. `average` is None, "heads", or
-    "all" for heads and layers: those axes are then missing, and there is never more than one
-    layer's weights in memory.
+    `layers`: all by default, negative ones count from the last. `average`: None, "heads", or "all"
+    for heads and layers; then there is never more than one layer's weights in memory.
     """
     n_layers = checked_model(model).config.num_hidden_layers
     layers, maps = range(n_layers) if layers is None else layers, {}

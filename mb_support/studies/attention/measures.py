@@ -92,10 +92,10 @@ def own_group_weight(received, groups):
 
 
 def own_weight_by_difference(difference, groups):
-    """Weight on the own group if it depended on the time difference alone, over the uniform one.
+    """Weight on the own group, over the uniform one, if it depended on the time difference alone.
 
-    `difference` is (2 n_frames - 1,), `groups` (n_frames,). Frames close in time are mostly in
-    one state: a head that looks at neighbours, whatever their state, has this value above 1.
+    Frames close in time are mostly in one state, so it is above 1 for a head that looks at
+    neighbours whatever their state. `difference` is (2 n_frames - 1,), `groups` (n_frames,).
     """
     members = (groups == np.unique(groups)[:, None]).astype(float)
     n_same = sum(np.correlate(inside, inside, "full") for inside in members)
@@ -123,10 +123,8 @@ def mean_distance(section):
 
 
 def share_by_position(received):
-    """Share of (n, n_frames) attention on the positions most attended in the *other* trajectories.
-
-    As large as `top_share` if key timesteps lie at the same positions in all; else a twentieth.
-    """
+    """Share of attention on the positions most attended in the *other* trajectories: as large as
+    `top_share` if key timesteps lie at the same positions in all, else a twentieth."""
     most = top_frames(received.sum(axis=0) - received)
     return np.take_along_axis(received, most, axis=1).sum(axis=1) / received.sum(axis=1)
 
@@ -138,11 +136,9 @@ def top_frames(scores):
 
 
 def extreme_unit(values, largest=True):
-    """The head that stands out most, chosen on one half of the trajectories, measured on the other.
-
-    The largest of many noisy means is too large; measured anew, it is not. Of (n, layers, heads)
-    values: (layer, head), and its (n // 2,) values in the second half.
-    """
+    """The (layer, head) that stands out in the first half of (n, layers, heads) values, and its
+    values in the second: the largest of many noisy means is too large, unless it is measured
+    anew."""
     first, second = np.split(values, [(len(values) + 1) // 2])
     means = first.mean(axis=0)
     best = np.nanargmax(means if largest else -means)
@@ -151,12 +147,8 @@ def extreme_unit(values, largest=True):
 
 
 def frame_features(trajectories):
-    """What might make a frame a key timestep, {name: (n, n_frames)}; the larger, the more so.
-
-    "extreme" is the distance from the trajectory's mean in standard deviations, "fast" the
-    distance to the frame before, "ridge" how close to the border between the states,
-    "transition" how close in time to a change of state; NaN where there is none.
-    """
+    """What might make a frame a key timestep, the larger the more so: {name: (n, n_frames)}, as in
+    `tables.FEATURES`; NaN for the time to a change of state where there is none."""
     trajectories = np.asarray(trajectories, float)
     n, n_frames = trajectories.shape[:2]
     centred = trajectories - trajectories.mean(axis=1, keepdims=True)
@@ -184,10 +176,8 @@ def _frames_to_transition(states):
 
 
 def enrichment(scores, feature):
-    """How much more often the top twentieth by score is that by a feature than by chance.
-
-    Of (n, n_frames) values, (n,): 1 by chance, about twenty at most; NaN where the feature is.
-    """
+    """How much more often the top twentieth by score is that by a feature than by chance, (n,): at
+    most about twenty; NaN where the feature is."""
     best, expected = top_frames(scores), top_frames(feature)
     shared = (best[:, :, None] == expected[:, None]).any(axis=2).mean(axis=1)
     shared[np.isnan(feature).any(axis=1)] = np.nan
@@ -195,13 +185,11 @@ def enrichment(scores, feature):
 
 
 def kept_measures(found, trajectories, n, both):
-    """What is kept of a `weights.measure` of trajectories.
+    """What is kept of `measure`, of the first `n` trajectories or, for states, of `both`.
 
-    All but the measures of states are of the first `n` trajectories, those of states of `both`,
-    which visit both states: "each", `MEASURES` and "moments", one value for each trajectory;
-    "features", enrichment of key timesteps likewise; "means", mean and standard error of each
-    profile; "heads", mean of `HEAD_MEASURES`; "extreme", for each of `EXTREME_HEADS` layer and
-    head, counted from 1, and their values on the trajectories that did not choose them.
+    "each", `MEASURES` and "moments" of each trajectory; "features", enrichment of key timesteps;
+    "means", profiles with standard errors; "heads", means; "extreme", for each of `EXTREME_HEADS`
+    layer and head, counted from 1, and values on trajectories that did not choose them.
     """
     first = {name: values[:n] for name, values in found.items()}
     by_head = first | {"head_own_state": found["head_own_state"][both]}

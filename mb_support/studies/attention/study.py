@@ -47,11 +47,8 @@ class AttentionMeasurement:
 
 
 def measured_trajectories(settings):
-    """Trajectories of a study, their labels, and the numbers of those that visit both states.
-
-    (n, n_frames, 2), the first `n_trajectories`, then those that visit both states and are not
-    among them; (n,); and (n_both,).
-    """
+    """Trajectories (n, n_frames, 2), labels (n,), and numbers of those that visit both states: the
+    first `n_trajectories`, then those that visit both and are not among them."""
     n_drawn = 8 * max(settings.n_trajectories, settings.n_both)
     drawn = make_dataset(n_drawn, settings.family, settings.index)
     frames = drawn.trajectories[:, : settings.n_frames]
@@ -62,10 +59,8 @@ def measured_trajectories(settings):
 
 
 def example_trajectories(trajectories, both):
-    """Numbers of one of `both` that divides its time most evenly, and of one that stays in a state.
-
-    The former is looked for among those that chose no head.
-    """
+    """Numbers of one of `both` that divides its time most evenly, of those that chose no head, and
+    of one that stays in a state."""
     unevenness = np.abs(assign_states(trajectories).mean(axis=1) - 0.5)
     held_back = both[len(both) // 2 :]
     return int(held_back[np.argmin(unevenness[held_back])]), int(np.argmax(unevenness))
@@ -111,11 +106,8 @@ def make_part(name, folder=RESULTS, report=print, settings=None):
 
 
 def load_results(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS, settings=None):
-    """What was kept of the trainings of some sizes: {size: {training: content}}.
-
-    Sizes without a checkpoint are left out. `ValueError` if nothing was made with the weights of
-    a checkpoint that is there, or if a result was made with other settings.
-    """
+    """What was kept, {size: {training: content}}, of sizes with a checkpoint; `ValueError` if
+    nothing is of its weights, or something was made with other settings."""
     sizes = [size for size in sizes if size in checkpoint_sizes(checkpoints)]
     found = {
         size: {f"{size}-{seed}": content for seed, content in seeds.items()}
@@ -133,11 +125,8 @@ def load_results(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS, settings=
 
 
 def repeats(results, models, trajectories, counts, tolerance=2e-3):
-    """Whether the committed models give the kept shares of the key timesteps again, by size.
-
-    On the first `counts[size]` of the `measured_trajectories`; `tolerance` is relative, for
-    results are kept to few digits.
-    """
+    """Whether the committed models give the kept shares of the key timesteps again, by size, on the
+    first `counts[size]` trajectories and within a relative tolerance."""
     found = {}
     for size, model in models.items():
         kept, n = results[size][checkpoint_training(size)], counts[size]

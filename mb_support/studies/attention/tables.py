@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words
+from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words, with_interval
 from .measures import KEY_FRACTION, MEASURES, mean_distance
 from .verdicts import (
     EQUAL_SIDES,
@@ -42,12 +42,6 @@ def range_text(means, digits=2):
     return f"{np.mean(means):.{digits}f} ({f'{low} to {high}' if len(means) > 1 else '1 seed'})"
 
 
-def interval_text(interval, digits=2):
-    """ "mean [low, high]", rounded."""
-    mean, low, high = (f"{value:.{digits}f}" for value in interval)
-    return f"{mean} [{low}, {high}]"
-
-
 def in_words(results, *keys, digits=2):
     """Means of the values at nested keys: "small 0.08 (0.07 to 0.10), large 0.15 (1 seed)"."""
     return ", ".join(
@@ -75,7 +69,7 @@ def section_table(trainings, section):
     moments = values_of(trainings, "trained", "each", "moments")
     for name, values in zip(trainings, moments, strict=True):
         columns[name] = {
-            f"{k * section} to {(k + 1) * section - 1}": f"{interval_text(unit * found, 1)} "
+            f"{k * section} to {(k + 1) * section - 1}": f"{with_interval(*unit * found, 1)} "
             + within(found, EQUAL_SIDES)
             for k, found in enumerate(np.transpose(bootstrap_mean(values)))
         }
@@ -83,17 +77,15 @@ def section_table(trainings, section):
 
 
 def extreme_heads(results, names, which="trained"):
-    """The heads that stand out, a row for each training; `names` of `EXTREME_HEADS`.
-
-    Cells "layer.head: mean [low, high]", measured on trajectories that did not choose the head.
-    """
+    """The heads that stand out, "layer.head: mean [low, high]", a row for each training; measured
+    on trajectories that did not choose the head."""
     kept = {
         name: k[which]["extreme"] for trained in results.values() for name, k in trained.items()
     }
     cells = {
         name: {
             key: f"{heads[key]['layer']}.{heads[key]['head']}: "
-            + interval_text(bootstrap_mean(np.array(heads[key]["values"], float)))
+            + with_interval(*bootstrap_mean(np.array(heads[key]["values"], float)))
             for key in names
         }
         for name, heads in kept.items()
@@ -109,10 +101,7 @@ def state_heads(results):
 
 
 def trainings_with(results, name, least=0.5):
-    """In how many trainings a head of `EXTREME_HEADS` has a mean of `least` or more.
-
-    On trajectories that did not choose it: "small 2 of 5, medium 3 of 3".
-    """
+    """In how many trainings a head of `EXTREME_HEADS` has a mean of `least` or more."""
     counts = []
     for size, trainings in results.items():
         means = [v.mean() for v in values_of(trainings, "trained", "extreme", name, "values")]
@@ -121,10 +110,7 @@ def trainings_with(results, name, least=0.5):
 
 
 def experiment_costs(results):
-    """Probability of the true state lost with chosen frames beyond that lost with random ones.
-
-    Paired by trajectory; a column for each size, cells as `spread_text`.
-    """
+    """Probability of the true state lost with chosen frames beyond that lost with random ones."""
     columns = {}
     for size, trainings in results.items():
         kept = next(iter(trainings.values()))
@@ -150,12 +136,8 @@ def layer_table(results):
 
 
 def head_correlations(trainings):
-    """What predicts the size of the effect on the cross-entropy of silencing a head.
-
-    Rank correlations over heads, one for each training of the small model: with its first-order
-    prediction ("slope"), with how few frames a head attends to ("few"), and with the norm of what
-    it reads ("norm").
-    """
+    """Rank correlations over heads of the effect of silencing one with its gradient ("slope"), how
+    "few" frames it attends to and the "norm" of what it reads."""
     effects = [np.abs(v[1]).ravel() for v in values_of(trainings, "small_heads", "mean")]
     predictors = {
         "slope": values_of(trainings, "small_heads", "slope"),

@@ -1,15 +1,14 @@
 """Verdicts on claims about attention, from trajectories and trainings.
 
 A training is judged by its 95% bootstrap interval over trajectories, a size by its trainings: a
-claim is confirmed, or refuted, if it is in every one of them. Where a size has one training there
-is no range over trainings; every table says how many there are. `results` are throughout those of
+claim is confirmed, or refuted, if it is in every one of them. `results` are throughout those of
 `study.load_results`, `trainings` those of one size.
 """
 
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_mean
+from ...statistics import bootstrap_mean, with_interval, with_range
 
 #: Larger than in the same network before training, on the same trajectories.
 ABOVE = "above untrained"
@@ -59,11 +58,8 @@ def within(interval, bounds):
 
 
 def judge(values, control, rule):
-    """Verdict on one training: "confirmed", "refuted" or "undecided".
-
-    `values` and `control` are (n,) or (n, n_sections), of the trained and of the untrained network
-    on the same trajectories; `rule` is `ABOVE` or (low, high), within which all sections must lie.
-    """
+    """Verdict on one training from (n,) or (n, n_sections) values of the trained and of the
+    untrained network; `rule` is `ABOVE` or (low, high), within which all sections must lie."""
     if rule == ABOVE:
         _, low, high = bootstrap_mean(values - control)
         return "confirmed" if low > 0 else "refuted" if high <= 0 else "undecided"
@@ -79,10 +75,7 @@ def together(found):
 
 
 def spread_text(values):
-    """ "mean [95 % interval] (lowest to highest training)" of (n,) values, one of a training.
-
-    The interval is over trajectories, its width the mean over trainings; no range if there is one.
-    """
+    """ "mean [95 % interval] (lowest to highest training)" of (n,) values, one of a training."""
     means, low, high = np.transpose([bootstrap_mean(v) for v in values])
     return error_text(means, (high - low).mean() / 2)
 
@@ -90,20 +83,14 @@ def spread_text(values):
 def error_text(means, half_width):
     """`spread_text` of means; digits are those that the error leaves, three at most."""
     digits = int(np.clip(1 - np.floor(np.log10(max(half_width, 1e-3))), 0, 3))
-    low, high = np.mean(means) - half_width, np.mean(means) + half_width
-    text = f"{np.mean(means):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-    if len(means) == 1:
-        return text
-    return f"{text} ({np.min(means):.{digits}f} to {np.max(means):.{digits}f})"
+    mean = np.mean(means)
+    text = with_interval(mean, mean - half_width, mean + half_width, digits)
+    return with_range(text, means, digits, equal=True)
 
 
 def verdicts(results, weighted=False):
-    """Each claim about attention, judged for each size by a rule.
-
-    Of norm-weighted attention, if `weighted`, and the claims that can be put to it. By claim and
-    size; columns "measured" and "untrained" (both as `spread_text`), "trainings" (in how many of
-    them the claim is confirmed) and "verdict".
-    """
+    """Each claim about attention, judged for each size by a rule; with `weighted`, of norm-weighted
+    attention. "trainings" says in how many of them the claim is confirmed."""
     rows = {}
     for claim, (measure, rule, normed) in CLAIMS.items():
         measure = normed if weighted else measure

@@ -30,12 +30,10 @@ PARTS = {
 
 
 def trajectory_features(trajectories):
-    """Simple features of trajectories, each standardised by its own mean and spread.
+    """Features of (n, n_frames, 2) trajectories, each standardised by its own mean and spread.
 
-    Of (n, n_frames, 2) raw coordinates, at least 128 frames, makes (n, n_features): for each
-    coordinate the first frames, means and spreads of ten equal parts, quantiles, skewness,
-    kurtosis, root mean square step and autocorrelations; and the correlation between the
-    coordinates. Like the model, these see no absolute position and no absolute scale.
+    For each coordinate the first frames, means and spreads of ten equal parts, quantiles, skewness,
+    kurtosis, root mean square step and autocorrelations; and the correlation of the coordinates.
     """
     frames = np.asarray(trajectories, dtype=float)
     if frames.ndim != 3 or frames.shape[-1] != 2 or frames.shape[1] < 128 or len(frames) == 0:
@@ -64,10 +62,7 @@ def _features(trajectories):
 
 
 def fit_and_predict(train, labels, test):
-    """States of test trajectories by boosted trees and by logistic regression, {name: (n,)}.
-
-    Fitted to `trajectory_features` of training trajectories and their labels.
-    """
+    """States of test trajectories by boosted trees and by logistic regression, {name: (n,)}."""
     classifiers = {
         "gradient-boosted trees": HistGradientBoostingClassifier(
             random_state=0, max_iter=500, early_stopping=True
@@ -79,11 +74,8 @@ def fit_and_predict(train, labels, test):
 
 
 def side_of_the_mean(trajectories):
-    """The least that a classifier could do: on which side of its mean a trajectory begins, (n,).
-
-    A (upper left) where the first frame, less the mean and in units of the spread, lies more to
-    the top than to the right; else B.
-    """
+    """The least that a classifier could do, (n,): A (upper left) where the first frame,
+    standardised, lies more to the top than to the right of the mean; else B."""
     frames = np.asarray(trajectories, dtype=float)
     x, y = ((frames[:, 0] - frames.mean(axis=1)) / frames.std(axis=1)).T
     return np.where(y > x, STATE_A, STATE_B)

@@ -1,8 +1,7 @@
 """What the ideal observer makes of the final test sets, computed once and kept.
 
-``results/ceiling_metastable.json`` has, for each trajectory and for slices, how probable state B is
-to an observer who knows the dynamics exactly but sees standardised coordinates, as the model does.
-Where a normal approximation of his posterior holds, it is asked of many more trajectories, and
+He knows the dynamics exactly but sees standardised coordinates, as the model does. Where a normal
+approximation of his posterior holds, it is asked of many more trajectories, and
 ``results/ceiling_metastable_approximate.json`` has its answers.
 """
 
@@ -26,20 +25,8 @@ from .kept_predictions import N_TEST
 
 #: (first frame, frames, trajectories) that are observed of the final test set, in order of need.
 OBSERVED = {
-    "metastable": (
-        (0, 512, 1000),
-        (0, 128, 100),
-        (16, 128, 100),
-        (128, 128, 100),
-        (384, 128, 100),
-    ),
-    "wild": (
-        (0, 256, 1000),
-        (0, 128, 100),
-        (2, 128, 100),
-        (8, 128, 100),
-        (64, 128, 100),
-    ),
+    "metastable": ((0, 512, 1000), (0, 128, 100), (16, 128, 100), (128, 128, 100), (384, 128, 100)),
+    "wild": ((0, 256, 1000), (0, 128, 100), (2, 128, 100), (8, 128, 100), (64, 128, 100)),
     EASY_STARTS: ((0, 512, 200),),
 }
 #: Validation trajectories of the approximate estimate, where posteriors are near enough to normal
@@ -51,11 +38,8 @@ _PORTION = 50  # trajectories between two savings
 
 @dataclass(frozen=True)
 class Ceiling:
-    """An ideal observer's conclusions from slices of the first trajectories of the final test set.
-
-    `first` is P(label = 1 | slice), (n,), the label being the state of the trajectory's frame 0;
-    `last` the same of the slice's last frame, which the approximation does not say.
-    """
+    """An ideal observer's P(state B | slice), (n,), of the trajectory's `first` frame and of the
+    slice's `last` one, which the approximation does not say."""
 
     start: int
     length: int
@@ -74,11 +58,8 @@ class Ceiling:
 
 
 def mean_certainty(share_of_b):
-    """Mean probability of the more probable state, and its standard error.
-
-    It estimates the same limit as the share of right guesses, with less noise, because a guess
-    that is an even bet counts one half instead of luck.
-    """
+    """Mean probability of the more probable state, with its standard error: as the share of right
+    guesses, with less noise, because an even bet counts one half instead of luck."""
     certainty = np.maximum(share_of_b, 1 - np.asarray(share_of_b))
     return float(certainty.mean()), float(certainty.std() / np.sqrt(len(certainty)))
 
@@ -93,11 +74,8 @@ def data_digest(data):
 
 
 def observe(regime, path, observed=None):
-    """Observe slices of the final test set, going on from what a file already holds.
-
-    `observed` is like a value of `OBSERVED`, the default. The file is written after every few
-    trajectories; `ValueError` if it was made of other ones.
-    """
+    """Observe slices of the final test set, as in `OBSERVED`, going on from what a file holds,
+    which is written after every few trajectories; `ValueError` if it was made of other ones."""
     path, observed = Path(path), OBSERVED[regime] if observed is None else observed
     n_most = max(20, *(n for _, _, n in observed))  # as many as the digest is of
     data = make_dataset(n_most, "test", FINAL_TEST, regime)
@@ -131,10 +109,8 @@ def observe(regime, path, observed=None):
 def approximate(regime, path, n_validation=None, n_test=N_TEST):
     """Ask the normal approximation of validation and of test trajectories, and keep its answers.
 
-    The file holds, of validation trajectories, the `mean_certainty` and the "accuracy" of the
-    guesses; and "test", the probability of label 1 for each test trajectory. False if it is there
-    already. The search begins at the truth and keeps a trace of it, so that the share of right
-    guesses is a little too high: the mean certainty is the better estimate.
+    The search begins at the truth and keeps a trace of it, so that the share of right guesses is a
+    little too high: the mean certainty is the better estimate. False if it is there already.
     """
     observer = ApproximateObserver(regime_settings(regime), _highest_start(regime))
     n_validation = n_validation or N_APPROXIMATE[regime]
@@ -184,11 +160,7 @@ def load_approximate(regime, folder=paths.RESULTS):
 
 
 def ceiling_of_test_set(regime, folder=paths.RESULTS):
-    """The `Ceiling` of the whole test trajectories that models are scored on.
-
-    Of the normal approximation where it holds, else of the ideal observer; `ValueError` if it is
-    not kept.
-    """
+    """The `Ceiling` of whole test trajectories: approximate where that holds, else by sampling."""
     n_frames = regime_settings(regime).n_frames
     if regime in N_APPROXIMATE and (found := load_approximate(regime, folder)):
         return Ceiling(0, n_frames, np.array(found["test"]))

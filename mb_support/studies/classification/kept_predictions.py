@@ -34,10 +34,7 @@ SLICE_STARTS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is classified: `length` frames from `start` on of the first `n` of a test set.
-
-    Shown in reverse order if `is_reversed`.
-    """
+    """What is classified: `length` frames from `start` on of the first `n` of a test set."""
 
     regime: str
     n: int
@@ -92,10 +89,8 @@ def settings_of(tasks_there):
 
 
 def read_record(path, tasks_of=None):
-    """What is kept in a file of the study; `ValueError` if it is missing or of other trajectories.
-
-    `tasks_of` gives the tasks of a record, by default those that it names.
-    """
+    """What is kept in a file; `ValueError` if it is missing or not of the test sets of the tasks,
+    by default those that it names."""
     command = f"run python -m mb_support.studies classification {path.stem}"
     if not path.exists():
         raise ValueError(f"no predictions of {path.stem!r} in {path.parent}: {command}")
@@ -116,11 +111,8 @@ def classify_set(model, data, task):
 
 
 def evaluate(name, folder=paths.RESULTS, chosen=None):
-    """Classify all `tasks` of a name, or those `chosen`, and keep the states.
-
-    Returns whether anything had to be classified: not what is there already of these weights, and
-    nothing where there are no weights.
-    """
+    """Classify all `tasks` of a name, or those `chosen`, and keep the states; True if any was
+    left."""
     weights = paths.CHECKPOINTS / name if name in SIZES else paths.TRAININGS / name / "model"
     todo = tasks(name) if chosen is None else list(chosen)
     if not (weights / "model.safetensors").exists():
@@ -171,9 +163,8 @@ class Predictions:
 def slice_table(predicted, length, states):
     """Accuracy of slice predictions, {start: (n,)}, given the (n, n_frames) states of all frames.
 
-    A DataFrame with a row per start: "length", "start", "n"; "label", "label_low", "label_high",
-    the accuracy for the state of frame 0 with Wilson's interval; "own", that for the state of the
-    slice's first frame.
+    "label" is that for the state of frame 0, with Wilson's interval; "own" that for the state of
+    the slice's first frame.
     """
     rows = []
     for start, guess in predicted.items():
@@ -186,11 +177,8 @@ def slice_table(predicted, length, states):
 
 
 def trained_with(recipe, folder=paths.RESULTS):
-    """States of whole test trajectories, as predicted by all trainings of a recipe that are kept.
-
-    A recipe is a name without its seed, such as "small" or "small-fixed". (n_seeds, N_TEST) int64,
-    of the test set of the data that they were trained on; without rows if nothing is kept.
-    """
+    """States of whole test trajectories by all kept trainings of a recipe, such as "small-fixed":
+    (n_seeds, N_TEST) int64; without rows if nothing is kept."""
     known = [name for name in trainings() if name.rpartition("-")[0] == recipe]
     known = [name for name in known if result_path(name, folder).exists()]
     found = [Predictions(n, folder).whole(trainings()[n].regime) for n in known]
@@ -198,11 +186,8 @@ def trained_with(recipe, folder=paths.RESULTS):
 
 
 def check_states(model, data, kept, n_live):
-    """Predict the first whole trajectories again; `ValueError` if they are not what is kept.
-
-    `data` is their test set, and `kept` are `Predictions` of the model. One in a hundred may come
-    out otherwise: rounding may turn a coin on edge.
-    """
+    """Predict the first whole trajectories again; `ValueError` if they are not what is kept. One in
+    a hundred may come out otherwise: rounding may turn a coin on edge."""
     n_live = min(n_live, len(data))
     again = classify_set(model, data, replace(whole("metastable"), n=n_live))
     differing = int((again != kept.whole()[:n_live]).sum())

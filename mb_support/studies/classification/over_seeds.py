@@ -10,29 +10,26 @@ import pandas as pd
 from scipy import stats
 
 from ...classification import SCORES, scores_of_confusion
-from ...statistics import CONFIDENCE, resamples, verdict
+from ...statistics import CONFIDENCE, pooled_scatter, resamples, verdict
 
 _Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
 
 
 def scores_over_seeds(labels, predictions, n_bootstrap=1000):
-    """Mean scores of several recipes with intervals over trajectories and seeds.
+    """Mean scores of recipes, {recipe: DataFrame}, with intervals over trajectories and seeds.
 
-    `labels` (n,), and `predictions` {recipe: (n_seeds, n) states}, of the same trajectories. Gives
-    {recipe: DataFrame} with rows `classification.SCORES` and columns "mean"; "low" and "high";
-    "trajectories" and "seeds", the standard errors from either ("seeds" is NaN where no recipe was
-    trained twice; intervals are then over trajectories alone).
-
-    The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from the trajectories, s the
-    pooled standard deviation over seeds, k the number of seeds, z and t the normal and Student's
-    quantile. Chance from trajectories is part of s too, so intervals are rather too wide.
+    `predictions` {recipe: (n_seeds, n) states} are all of the same trajectories. "trajectories" and
+    "seeds" are the standard errors from either; the latter is NaN, and intervals are over
+    trajectories alone, where no recipe was trained twice. The half-width is sqrt((z e)^2 + (t s)^2
+    / k): e the error from trajectories, s the deviation over k seeds, z and t the quantiles. Chance
+    from trajectories is part of s too, so intervals are rather too wide.
     """
     once = np.ones(len(labels))
     values = {
         name: np.transpose([*scores_of_confusion(_confusions(labels, found, once)).values()])
         for name, found in predictions.items()
     }
-    scatter, quantile = _pooled(list(values.values()))
+    scatter, quantile = pooled_scatter(values.values())
     drawn, tables = resamples(len(labels), n_bootstrap), {}
     for name, found in predictions.items():
         resampled = scores_of_confusion(_confusions(labels, found, drawn))
@@ -49,14 +46,12 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
 def accuracy_differences(labels, predictions, pairs=None, fixed=()):
     """How much more often one recipe is right than another, on the same trajectories.
 
-    A DataFrame with a row for each of the `pairs` of names, by default each with the one before,
-    such as "medium over small": "difference" of the mean accuracies, "low" and "high" as in
-    `scores_over_seeds`, and "larger", a `statistics.verdict`. Trajectories that both miss add
-    nothing to the interval. What no training decides, such as an observer's guesses, is `fixed`: it
-    does not scatter. Raises `ValueError` if nothing was trained twice.
+    A row for each of the `pairs`, by default each with the one before; "larger" is a verdict.
+    Trajectories that both miss add nothing to the interval. What no training decides, such as an
+    observer's guesses, is `fixed`. Raises `ValueError` if nothing was trained twice.
     """
     is_right = {name: states == labels for name, states in predictions.items()}
-    scatter, quantile = _pooled([right.mean(axis=1) for right in is_right.values()])
+    scatter, quantile = pooled_scatter([right.mean(axis=1) for right in is_right.values()])
     if np.isnan(scatter):
         raise ValueError("no recipe was trained twice: nothing tells how trainings scatter")
     if pairs is None:
@@ -87,13 +82,3 @@ def _confusions(labels, predicted, weights):
         for true in (0, 1)
     ]  # (2, 2, ..., n_seeds)
     return np.moveaxis(np.array(found), (0, 1), (-2, -1))
-
-
-def _pooled(values):
-    # standard deviation over seeds, pooled over recipes, and Student's quantile for it; NaN if
-    # nothing was trained twice
-    freedom = sum(len(v) - 1 for v in values)
-    squares = sum(((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in values)
-    if freedom < 1:
-        return squares * np.nan, np.nan
-    return np.sqrt(squares / freedom), stats.t.ppf((1 + CONFIDENCE) / 2, freedom)

@@ -4,27 +4,20 @@ import pandas as pd
 
 from ...classification import POSTER_SCORES
 from ...datasets.sets import EASY_STARTS
-from ...statistics import verdict, wilson_interval
+from ...statistics import verdict, wilson_interval, with_interval
 from .baselines import load_baselines
 from .ceiling import ceiling_of_test_set, load_approximate, mean_certainty
 from .kept_predictions import trained_with
-from .study import accuracies, labels_of, with_interval
+from .study import accuracies, labels_of
 
-_REACH = {
-    "confirmed": "within reach",
-    "refuted": "out of reach",
-    "undecided": "too close to tell",
-}
+_REACH = {"confirmed": "within reach", "refuted": "out of reach", "undecided": "too close to tell"}
 FIRST, LAST = "first frame (this book)", "last frame"
 WILD, EASY = "first frame, wild", "first frame, easy_starts"
 
 
 def limits(study, seen_from, accuracy_from_there):
     """Highest possible accuracy under each reading, with two standard errors: (value, low, high).
-
-    The last one is exact: the label of the first frame, of which only frames from `seen_from` on
-    are in view.
-    """
+    The last one, of whoever sees only frames from `seen_from` on, is exact."""
     approximate = load_approximate("metastable")
     found = {
         FIRST: (approximate["expected_accuracy"], approximate["standard_error"]),
@@ -70,7 +63,7 @@ def table(possible, ours):
     """Limits of the readings, which of the poster's figures they allow, and what is reached."""
     shown = reach(possible).rename(columns=lambda s: f"poster's {s} ({POSTER_SCORES[s]:.3f})")
     limit = [
-        f"{value:.4f}" if low == high else with_interval(value, low, high)
+        f"{value:.4f}" if low == high else with_interval(value, low, high, 4)
         for value, low, high in possible.values()
     ]
     shown.insert(0, "limit", limit)
@@ -95,7 +88,7 @@ def elsewhere(study):
 
 def _scored(labels, predicted):
     n_right = int((predicted == labels).sum())
-    return with_interval(n_right / len(labels), *wilson_interval(n_right, len(labels)))
+    return with_interval(n_right / len(labels), *wilson_interval(n_right, len(labels)), 4)
 
 
 def words(possible, ours):

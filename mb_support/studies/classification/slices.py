@@ -38,10 +38,7 @@ def copying_accuracy(solver, posterior):
 
 
 def decline_verdicts(tables, late):
-    """Whether slices from frame `late` are harder than those from 0: {name: verdict}.
-
-    `tables` holds a `kept_predictions.slice_table` of one length for each name, with both starts.
-    """
+    """Whether slices from frame `late` are harder than those from 0, by name of the table."""
     found = {}
     for name, table in tables.items():
         rows = table.set_index("start")[["label_low", "label_high"]]
@@ -52,10 +49,8 @@ def decline_verdicts(tables, late):
 def causes_of_decline(table):
     """Split the error of each slice of one length into three parts that add up to it.
 
-    Of a `slice_table` with start 0 makes "start"; "error", 1 - accuracy for the label; and its
-    parts "short", the error of a slice that begins with the trajectory; "view", by how much the
-    state of its own first frame is harder (if negative, easier) to tell in a later slice; "moved",
-    what is lost because that state is not the label any more.
+    "short", the error of a slice that begins with the trajectory; "view", by how much its own first
+    state is harder to tell in a later slice; "moved", what is lost because the label is another.
     """
     own_at_zero = float(table.set_index("start").loc[0, "own"])
     return pd.DataFrame(
@@ -70,11 +65,8 @@ def causes_of_decline(table):
 
 
 class Decline:
-    """Slices of a regime's test set: accuracies, the exact `limit` and `copying` at `frames`.
-
-    `by_length` has {length: {size: slice_table}}: of the committed models, and for `wild` of the
-    small model trained there. `study` is the chapter's `study.Study`.
-    """
+    """Slices of a regime's test set: accuracies {length: {size: slice_table}}, of the committed
+    models or, for `wild`, of the small one trained there; the exact `limit` and `copying`."""
 
     def __init__(self, study, regime, grid_step):
         self.regime = regime
@@ -110,11 +102,8 @@ class Decline:
         return causes_of_decline(self.by_length[length]["small"])
 
     def largest_excess(self):
-        """How far accuracies rise above the limit, and the number of slices compared.
-
-        The largest (accuracy - limit) / standard error, that of a classifier at the limit: of 100
-        independent slices at the limit, 2.5 is typical.
-        """
+        """The largest (accuracy - limit) / standard error of slices, and their number: of 100
+        independent slices at the limit, 2.5 is typical."""
         rows = pd.concat([t for found in self.by_length.values() for t in found.values()])
         most = rows["start"].map(dict(zip(self.frames.tolist(), self.limit, strict=True)))
         rows, most = rows[most < 1], most[most < 1]

@@ -9,7 +9,7 @@ from ...classification import POSTER_SCORES, SCORES, accuracy_by_group, confusio
 from ...datasets.sets import FINAL_TEST, make_dataset
 from ...model.settings import SIZES
 from ...states import assign_states
-from ...statistics import verdicts_in_words
+from ...statistics import verdicts_in_words, with_interval
 from .baselines import load_baselines, side_of_the_mean
 from .ceiling import ceiling_of_test_set, load_approximate, load_ceilings
 from .kept_predictions import N_TEST, Predictions, trained_with, whole
@@ -22,11 +22,6 @@ _SHORT = {"gradient-boosted trees": "trees", "logistic regression": "logistic"}
 TREES = "trees, 100,000"
 
 
-def with_interval(value, low, high):
-    """A score as the poster prints it, with its interval: "0.9650 [0.9601, 0.9700]"."""
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
-
-
 def accuracies(labels, predicted):
     """Accuracy of each of (n_seeds, n) predictions."""
     return (np.asarray(predicted) == labels).mean(axis=-1)
@@ -34,18 +29,13 @@ def accuracies(labels, predicted):
 
 def difference_table(found):
     """Differences of `over_seeds.accuracy_differences`, and what they say, as text."""
-    text = [
-        f"{row.difference:+.4f} [{row.low:+.4f}, {row.high:+.4f}]" for row in found.itertuples()
-    ]
+    text = [with_interval(r.difference, r.low, r.high, 4, "+") for r in found.itertuples()]
     return pd.DataFrame({"difference": text, "larger?": found["larger"]}, index=found.index)
 
 
 def _in_words(found, sign=""):
     # {name: (value, low, high)} in a line
-    return ", ".join(
-        f"{name} {value:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
-        for name, (value, low, high) in found.items()
-    )
+    return ", ".join(f"{name} {with_interval(*v, 3, sign)}" for name, v in found.items())
 
 
 def labels_of(regime):
@@ -56,9 +46,8 @@ def labels_of(regime):
 class Study:
     """The final test sets, what is kept of them, and how often it is right.
 
-    `labels` and `states` of the test set; `sizes` and `fixed` {name: (n_seeds, n) predicted};
-    `kept`, the `Predictions` of the committed models; `single` {name: (n,) predicted} without a
-    transformer; `means`, the scores of all trainings by `over_seeds.scores_over_seeds`.
+    `sizes` and `fixed` {name: (n_seeds, n) predicted}; `kept`, the `Predictions` of the committed
+    models; `baselines` {name: (n,) predicted}; `means` by `over_seeds.scores_over_seeds`.
     """
 
     def __init__(self):
@@ -112,7 +101,8 @@ class Study:
             size = name.split(",")[0]
             n_seeds = len((self.sizes | self.fixed)[name])
             rows[name] = {"poster's accuracy": f"{POSTER_SCORES[size]:.4f}", "trainings": n_seeds}
-            rows[name] |= {s: with_interval(*table.loc[s, ["mean", "low", "high"]]) for s in SCORES}
+            columns = ["mean", "low", "high"]
+            rows[name] |= {s: with_interval(*table.loc[s, columns], 4) for s in SCORES}
             rows[name]["reaches the poster's?"] = reached[name]
         return pd.DataFrame(rows).T.rename_axis(columns=f"{len(self.labels):,} trajectories")
 
@@ -170,7 +160,7 @@ class Study:
             "always the same state": np.full(len(self.labels), majority),
         }
         rows = {
-            name: {s: with_interval(*row) for s, row in scores(self.labels, p).iterrows()}
+            name: {s: with_interval(*row, 4) for s, row in scores(self.labels, p).iterrows()}
             for name, p in single.items()
         }
         return pd.DataFrame(rows).T

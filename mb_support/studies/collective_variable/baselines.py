@@ -89,9 +89,9 @@ def place_cells(trajectories, spacing=None, n_cells=None):
 def markov_committor(trajectories, centres, lag_time, in_source, in_target, disks=None):
     """Committor of a reversible Markov state model: a function from (n, 2) positions to (n,).
 
-    Cells are the regions closest to `centres`, and (n, n_frames) booleans say which frames are
-    truly in either state. In raw coordinates the `disks` are two further cells. Cells most of whose
-    frames are in a state make it up; it is a `ValueError` if there are none.
+    Cells are the regions closest to `centres`; those most of whose frames are in a state, as (n,
+    n_frames) booleans say, make it up, and `ValueError` if there are none. In raw coordinates the
+    `disks` are two further cells.
     """
     n_cells, centres = len(centres), np.asarray(centres, dtype=float)
     cells = cKDTree(centres).query(trajectories.reshape(-1, 2))[1].reshape(in_source.shape)

@@ -103,11 +103,8 @@ class ExactFields:
 
 
 def pick_frames(fields, data, seed, shares):
-    """Pick `Frames` of a set of trajectories from uniform starts.
-
-    `shares`: probability to pick a frame with 0.02 < q < 0.98, and any other one. The weights undo
-    both the uneven picking and the uniform starts.
-    """
+    """Pick `Frames` of trajectories from uniform starts, with probability `shares[0]` where 0.02 <
+    q < 0.98 and `shares[1]` elsewhere; their weights undo that, and the starts."""
     positions = data.trajectories[:, SKIPPED:].astype(float)
     committor = fields.committor(positions)
     share = np.where((committor > UNDECIDED[0]) & (committor < UNDECIDED[1]), *shares)
@@ -125,11 +122,8 @@ def pick_frames(fields, data, seed, shares):
 
 
 def encode_frames(model, trajectories, trajectory, frame):
-    """What each layer of a model makes of certain frames, (n, n_layers + 1, hidden_size) float32.
-
-    `trajectory` and `frame`, (n,), say which frames of the (n_trajectories, n_frames, 2)
-    `trajectories` are wanted. First comes the embedding, then the output of each layer.
-    """
+    """What embedding and layers make of frames, each given by its trajectory and its number, (n,):
+    (n, n_layers + 1, hidden_size) float32."""
     trajectories = as_trajectories(
         "trajectories", trajectories, checked_model(model).config.max_position_embeddings
     )

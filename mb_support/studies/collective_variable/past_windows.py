@@ -59,10 +59,8 @@ def thermal_velocities(config, n, generator):
 
 
 def first_reached(config, points, velocities, disks, seed, max_time=50.0):
-    """Which of two disks each trajectory reaches first, (n,): 0 for the source, 1 for the target.
-
-    One that reaches neither by `max_time` is a `RuntimeError`: leaving it out would be a bias.
-    """
+    """Which of two disks each trajectory reaches first, 0 for the source, (n,); `RuntimeError` if
+    one reaches neither by `max_time`: leaving it out would be a bias."""
     stride = _HIT_STEPS.get(config.integrator, 5)
     config = replace(config, stride=stride, n_frames=_PIECE + 1)
     outcome = np.full(len(points), -1, dtype=np.int64)
@@ -88,9 +86,9 @@ def first_reached(config, points, velocities, disks, seed, max_time=50.0):
 def sample_arrivals(config, solver, committor, n, n_frames, seed):
     """Draw n `Arrivals`: windows of n_frames whose last frame is in the transition region.
 
-    The present is drawn from the Boltzmann distribution, and the past is a simulation run
-    *backwards*: equilibrium trajectories look the same in reverse once velocities change sign, so
-    the frames of a simulation from (x_t, -v_t), read from last to first, are a past of (x_t, v_t).
+    The present is drawn from the Boltzmann distribution. Equilibrium trajectories look the same in
+    reverse once velocities change sign, so the past is a simulation from (x_t, -v_t), read
+    backwards.
     """
     generator = np.random.default_rng(seed)
     points = transition_points(solver, committor, n, generator)
@@ -111,21 +109,16 @@ def sample_arrivals(config, solver, committor, n, n_frames, seed):
 
 
 def binomial_entropy(successes, n_shots):
-    """Entropy of a coin, in nats, from its throws, with little bias even for few of them.
-
-    Digamma in place of the logarithm: P. Grassberger, Phys. Lett. A 128, 369 (1988).
-    """
+    """Entropy of a coin, in nats, from its throws, with little bias even for few of them: digamma
+    in place of the logarithm, P. Grassberger, Phys. Lett. A 128, 369 (1988)."""
     counts = np.stack([successes, n_shots - np.asarray(successes)]).astype(float)
     terms = np.where(counts > 0, counts * digamma(np.maximum(counts, 1)), 0.0)
     return digamma(n_shots) - terms.sum(axis=0) / n_shots
 
 
 def shooting_bounds(config, points, velocities, n_shots, seed):
-    """What can be known of the future from (n, 2) positions, or from positions and velocities.
-
-    By `n_shots` simulations from each: the mean entropy of which disk is reached first, and the
-    variance of the next frame, with standard errors over points.
-    """
+    """What can be known of the future from positions, or positions and velocities: mean entropy of
+    the disk reached first, and variance of the next frame, with errors over points."""
     generator = np.random.default_rng(seed)
     starts = np.repeat(points, n_shots, axis=0)
     if velocities is None:
@@ -142,11 +135,8 @@ def shooting_bounds(config, points, velocities, n_shots, seed):
 
 
 def free_flight_error(config, window_length):
-    """Exact error of the best forecast from w positions of a free particle, length^2.
-
-    Its displacements (Uhlenbeck and Ornstein, Phys. Rev. 36, 823, 1930) are a stationary Gaussian
-    sequence, so the best forecast is linear and its error follows from their covariances.
-    """
+    """Exact error of the best forecast from w positions of a free particle, length^2: displacements
+    (Uhlenbeck and Ornstein, Phys. Rev. 36, 823, 1930) are Gaussian, so the best one is linear."""
     friction = config.friction_rate
     g = friction * config.frame_time
     scale = 2 / (config.beta * config.mass * friction**2)  # two coordinates
@@ -204,9 +194,8 @@ def _held_out_losses(train, validation, test, window_length, with_velocities=Fal
 def memory_curve(train, validation, test, window_lengths):
     """How well windows of several lengths forecast, on held-out windows, a row for each length.
 
-    The last row, length 0, is for a learner that is given the present velocity, if there is one.
-    `outcome` is the mean log-loss (nats) of which disk comes first, `next_frame` the mean squared
-    error of the next frame (length^2); gains are over the first length, on the same windows.
+    A last row, length 0, is for a learner that is given the present velocity. "outcome" is the
+    log-loss (nats) of which disk comes first; gains are over the first length, on the same windows.
     """
     rows, reference = [], None
     cases = [(length, False) for length in window_lengths]
@@ -225,11 +214,10 @@ def memory_curve(train, validation, test, window_lengths):
 
 
 def compare_dynamics(dynamics, solver, window_lengths, n_arrivals, n_shots, index):
-    """Held-out losses by window length, and their limits, for several {name: SimulationConfig}.
+    """`memory_curve`, and `shooting_bounds` by what is known, of each {name: SimulationConfig}.
 
     `n_arrivals` windows to fit on, to choose on and to score; `n_shots`, points and simulations
-    from each for the limits; `index` of the seeds. By name, a `memory_curve`, and the
-    `shooting_bounds` by what is known.
+    from each for the limits; `index` of the seeds.
     """
     committor = exact_committor(solver)
     n_points, n_each = n_shots
@@ -258,11 +246,8 @@ def compare_dynamics(dynamics, solver, window_lengths, n_arrivals, n_shots, inde
 
 
 def memory_verdict(curve, window_length):
-    """Whether windows of a length forecast the outcome better than one frame, as far as seen.
-
-    "helps" or "harms" if the 99.9 % interval of the gain leaves out zero, else "no effect seen"; so
-    wide because gains of several lengths are looked at.
-    """
+    """Whether windows of a length forecast the outcome better than one frame, by the 99.9 %
+    interval of the gain: so wide because gains of several lengths are looked at."""
     row = curve.set_index("window_length").loc[window_length]
     if abs(row.outcome_gain) <= _SURE * row.outcome_gain_error:
         return "no effect seen"
@@ -287,10 +272,8 @@ def gain_table(curves):
 
 
 def findings(curves, limits):
-    """Numbers and words that sentences quote: gains of two frames and of most, in nats.
-
-    The error of the velocity's worth takes two limits that share points as independent.
-    """
+    """Numbers and words that sentences quote; the error of the velocity's worth takes two limits
+    that share points as independent."""
     numbers = {}
     for name, curve in curves.items():
         rows = curve.set_index("window_length")

@@ -42,11 +42,10 @@ class LinearProbe:
 
 
 def fit_probe(features, targets, weights=None, ridge=1.0):
-    """Fit a linear probe with a logistic link by penalised maximum likelihood.
+    """Fit a linear probe with a logistic link to (n,) probabilities or outcomes.
 
-    `targets` (n,) are probabilities or outcomes; of `weights` only ratios matter; `ridge`, one
-    number or one for each feature: the penalty `ridge / 2 * |w|^2` on standardised features beside
-    a cross-entropy summed over n rows of mean weight one.
+    Penalised maximum likelihood: `ridge / 2 * |w|^2` on standardised features, one number or one
+    for each, beside a cross-entropy summed over n rows of mean weight one.
     """
     targets = np.asarray(targets, dtype=float)
     weights = _of_mean_one(weights, len(targets))

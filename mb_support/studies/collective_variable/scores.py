@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ...statistics import resamples
+from ...statistics import pooled_scatter, resamples, with_interval
 from .frames import TRANSITION, Frames, exact_committor, is_in_transition
 
 REGIONS = ("boltzmann", "transition", "even")
@@ -23,11 +23,8 @@ _TAILS = (0.025, 0.975)  # intervals hold 95 %
 
 
 def region_factors(frames):
-    """What a frame's Boltzmann weight is multiplied with, as functions of q.
-
-    For each of `REGIONS`, and for "fitted", the mixture with which probes are fitted. `frames` say
-    how rarely each part of the range of q is visited.
-    """
+    """What a frame's Boltzmann weight is multiplied with, as functions of q, for each of `REGIONS`
+    and for "fitted", the mixture with which probes are fitted."""
 
     def even_part(committor):
         low, high = TRANSITION
@@ -46,10 +43,8 @@ def region_factors(frames):
 
 
 def error_sums(predicted, frames, n_blocks):
-    """Weighted squared errors of a predicted committor, summed over blocks of trajectories.
-
-    `predicted` is (n,), or one for each region; {region: (n_blocks,)}.
-    """
+    """Weighted squared errors of a committor, (n,) or one for each region, summed over blocks of
+    trajectories: {region: (n_blocks,)}."""
     if not isinstance(predicted, dict):
         predicted = dict.fromkeys(REGIONS, predicted)
     squares = {region: (predicted[region] - frames.committor) ** 2 for region in REGIONS}
@@ -84,11 +79,8 @@ def best_constants(solver):
 
 
 def weighted_spearman(values, others, weights):
-    """Spearman rank correlation in which rows carry weights; NaN if a variable is constant.
-
-    Ranks are positions in the weighted distribution of each variable (ties share the middle);
-    with equal weights this is the usual coefficient.
-    """
+    """Spearman rank correlation in which rows carry weights; NaN if a variable is constant. Ranks
+    are positions in the weighted distribution of each variable (ties share the middle)."""
     weights = np.asarray(weights, dtype=float)
     first, second = _weighted_ranks(values, weights), _weighted_ranks(others, weights)
     first, second = (ranks - np.average(ranks, weights=weights) for ranks in (first, second))
@@ -109,11 +101,8 @@ def rank_correlation(predicted, frames):
 
 
 def calibration_curve(predicted, committor, weights, edges):
-    """Predictions in bins of the exact committor, as lists, with NaN in an empty bin.
-
-    "committor" and "mean" are weighted means, "low" and "high" quantiles of the predictions, those
-    of 16 % and 84 %.
-    """
+    """Weighted means, and quantiles of 16 % ("low") and 84 % ("high") of the predictions, in bins
+    of the exact committor, as lists; NaN in an empty bin."""
     predicted, committor, weights = map(np.asarray, (predicted, committor, weights))
     rows = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
@@ -143,8 +132,7 @@ class Estimate:
 
     def text(self, digits=3, sign=""):
         """As "0.123 [0.110, 0.131]"; with `sign` "+", as "+0.123 [+0.110, +0.131]"."""
-        value, low, high = (f"{v:{sign}.{digits}f}" for v in (self.value, self.low, self.high))
-        return f"{value} [{low}, {high}]"
+        return with_interval(self.value, self.low, self.high, digits, sign)
 
     @property
     def verdict(self):
@@ -175,11 +163,8 @@ class Bootstrap:
         return Estimate(float(means[0]), *tails, tuple(values[0].tolist()))
 
     def differences(self, squares, rivals):
-        """By how much the errors of models exceed those of their rivals, {size: Estimate}.
-
-        `squares` of each size are (n_trainings, n_blocks), `rivals` those of what it is compared
-        with: one, or one for each training in the same order. Intervals as in `over_trainings`.
-        """
+        """By how much errors of models, (n_trainings, n_blocks) squares of each size, exceed those
+        of rivals: one, or one for each training in the same order."""
         return over_trainings(
             {
                 size: np.sqrt(self.mean_squares(ours)) - np.sqrt(self.mean_squares(rivals[size]))
@@ -188,11 +173,8 @@ class Bootstrap:
         )
 
     def shares_known(self, squares, variance, best):
-        """How much of what can be known models know, an `Estimate` for each size.
-
-        (variance - error) / (variance - least), of mean squares: 0 as much as a constant, whose
-        error is the variance, and 1 as much as `best`, of (n_blocks,).
-        """
+        """How much of what can be known models know: (variance - error) / (variance - least), of
+        mean squares; 0 as much as a constant, 1 as much as `best`, (n_blocks,)."""
         least = self.mean_squares(best)
         return over_trainings(
             {
@@ -205,20 +187,14 @@ class Bootstrap:
 def over_trainings(values):
     """Estimates from (1 + n_bootstrap, n_trainings) values of each size, the sample's own first.
 
-    The half-width is sqrt((z e)^2 + (t s)^2 / k): e the standard error from trajectories, s the
-    standard deviation over trainings, pooled over sizes, k the number of trainings, z and t the
-    normal and Student's quantile. A size that was trained once counts as if it scattered like the
-    rest; where no size was trained twice there is no interval, and nothing is decided.
+    Half-widths as in `classification.over_seeds`; a size that was trained once counts as if it
+    scattered like the rest, and where none was trained twice there is no interval.
     """
-    trained = {size: rows[0] for size, rows in values.items()}
-    freedom = sum(len(own) - 1 for own in trained.values())
-    squares = sum(((own - own.mean()) ** 2).sum() for own in trained.values())
-    scatter = np.nan
-    if freedom:
-        scatter = np.sqrt(squares / freedom) * stats.t.ppf(_TAILS[1], freedom)
+    scatter, quantile = pooled_scatter([rows[0] for rows in values.values()])
     found = {}
-    for size, own in trained.items():
-        by_trajectories = values[size][1:].mean(axis=1).std() * stats.norm.ppf(_TAILS[1])
-        half, mean = np.hypot(by_trajectories, scatter / np.sqrt(len(own))), own.mean()
+    for size, (own, *resampled) in values.items():
+        by_trajectories = np.mean(resampled, axis=1).std() * stats.norm.ppf(_TAILS[1])
+        by_trainings, mean = scatter * quantile / np.sqrt(len(own)), own.mean()
+        half = np.hypot(by_trajectories, by_trainings)
         found[size] = Estimate(*map(float, (mean, mean - half, mean + half)), tuple(own.tolist()))
     return found

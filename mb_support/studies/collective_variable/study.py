@@ -89,11 +89,8 @@ class Study:
         }
 
     def report(self, predicted, validated, ranked=None):
-        """What is kept of predictions for the scored and the validation frames.
-
-        A monotone read-out makes ties that are no fault of its variable: then `ranked`, the
-        variable, is ranked instead, whatever its sign.
-        """
+        """What is kept of predictions for the scored and the validation frames. A monotone read-out
+        makes ties that are no fault of its variable: then that is `ranked`, whatever its sign."""
         rank = rank_correlation(predicted if ranked is None else ranked, self.frames["scored"])
         rank = rank if ranked is None else abs(rank)
         return self.scores(predicted, predicted, rank) | {
@@ -121,11 +118,8 @@ class Study:
         return min(validated, key=lambda key: self.validation_error(validated[key]))
 
     def probe(self, features, order=None):
-        """Fit a linear probe on training frames, its penalty chosen on validation frames.
-
-        `features` are of the picked frames of "train" and "validation"; `order` says which frame's
-        committor each training frame is told, by default its own.
-        """
+        """Fit a linear probe on training frames, its penalty chosen on validation frames; `order`
+        says which frame's committor each training frame is told, by default its own."""
         frames = self.frames["train"]
         order = np.arange(len(frames)) if order is None else order
         told = frames.committor[order], frames.training_weights[order]
@@ -175,10 +169,8 @@ def model_part(study, model):
 
 
 def classifier_part(study, model):
-    """The classifier's probability of B for trajectories that begin at points of known committor.
-
-    Equally many from each eighth of 0.02 < q < 0.98.
-    """
+    """The classifier's probability of B for trajectories that begin at points of known committor,
+    equally many from each eighth of 0.02 < q < 0.98."""
     settings, edges = study.settings, np.linspace(0.02, 0.98, 9)
     committor = exact_committor(study.solver)
     seed = family_seed(settings.scored, settings.index + 2)
@@ -205,12 +197,10 @@ def classifier_part(study, model):
 def best_committor(observer, fields, trajectories, frames, progress=False):
     """Posterior mean of the committor of frames, given their standardised trajectories.
 
-    `IdealObserver` has samples of the shift and scale that were taken away; each says where every
-    frame was. The mean of q over them, each with the weight with which a frame there is scored, has
-    the least expected squared error of all functions of the standardised trajectory.
-
-    {name: (n,)} for each of `REGIONS` and for "fitted"; "position", (n, 2); "effective_samples",
-    (n_trajectories,), NaN where no frame was asked for.
+    Samples of the shift and scale that were taken away say where every frame was. The mean of q,
+    each with the weight with which a frame there is scored, has the least expected squared error:
+    {name: (n,)} for each of `REGIONS` and "fitted"; and "position", (n, 2), and
+    "effective_samples", (n_trajectories,), NaN where no frame was asked for.
     """
     standardised, _ = standardise(trajectories)
     factors = region_factors(frames)

@@ -1,12 +1,14 @@
 """The collective variable chapter's tables and verdicts, from what `study` kept."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
 from ...files import paths
+from ...statistics import with_range
 from ..kept_results import load_measured, load_part
 from .scores import REGIONS, Bootstrap, calibration_curve
 
@@ -19,11 +21,7 @@ SHUFFLED, IDEAL, CONSTANT = "shuffled committor", "best possible", "a constant"
 BARE_STATE = "state of the first frame"
 CLASSIFIER_EDGES = np.linspace(0, 1, 9)
 #: What regions are called in tables and sentences.
-REGION_NAMES = {
-    "transition": "transition region",
-    "boltzmann": "all frames",
-    "even": "even in q",
-}
+REGION_NAMES = {"transition": "transition region", "boltzmann": "all frames", "even": "even in q"}
 
 
 @dataclass(frozen=True)
@@ -124,27 +122,19 @@ def errors(kept, region, view="standardised"):
     }
 
 
-def _scatter(values, digits=3):
-    # least and greatest of several trainings
-    low, high = min(values), max(values)
-    return f" ({low:.{digits}f} to {high:.{digits}f})" if len(values) > 1 else ""
-
-
 def spread(values):
     """Values of single trainings as "0.12 (0.10 to 0.13)": mean, least and greatest."""
-    return f"{np.mean(values):.2f}" + _scatter(values, 2)
+    return with_range(f"{np.mean(values):.2f}", values, equal=True)
 
 
 def score_table(kept, view="standardised", constants=None):
-    """Number of trainings, errors and rank correlation of every method of a view, as text.
-
-    `constants` are errors of the best constant in each region, for a last row.
-    """
+    """Errors and rank correlation of every method of a view, as text; with `constants`, the errors
+    of the best constant in each region, a last row."""
     methods = kept.methods(view)
     columns = {"trainings": {n: len(m.reports) if m.size else "" for n, m in methods.items()}}
     for region, words in REGION_NAMES.items():
         found = errors(kept, region, view).items()
-        columns[words] = {name: e.text() + _scatter(e.trainings) for name, e in found}
+        columns[words] = {n: with_range(e.text(), e.trainings, 3, equal=True) for n, e in found}
     columns["rank"] = {n: spread([r["rank"][0] for r in m.reports]) for n, m in methods.items()}
     table = pd.DataFrame(columns)
     if constants:
@@ -162,10 +152,8 @@ def layer_table(kept):
 
 
 def layer_curves(kept, quantity):
-    """A region's error, or that of "position", by layer: {size: (n_layers + 1, 3) array}.
-
-    Mean over trainings, least and greatest.
-    """
+    """A region's error, or that of "position", by layer: {size: (n_layers + 1, 3)}, mean over
+    trainings, least and greatest."""
     curves = {}
     for size, parts in kept.trained.items():
         values = np.array([part["layers"][quantity] for part in parts])
@@ -208,56 +196,41 @@ def classifier_curves(kept, edges=CLASSIFIER_EDGES):
 
 
 def classifier_table(kept):
-    """Rank correlations with q of the classifier's probability, and whether it beats the state.
-
-    It does if every training follows q more closely than the bare state of the first frame.
-    """
+    """Rank correlations with q of the classifier's probability, and whether it beats the bare state
+    of the first frame: if it does in every training."""
     committor, predicted, state = _classified(kept)
     bare = float(spearmanr(state, committor)[0])
     rows = {}
     for name, found in predicted.items():
         ranks = [float(spearmanr(p, committor)[0]) for p in found]
-        above = "yes" if min(ranks) > bare else "no"
-        rows[name] = [len(committor), len(ranks), spread(ranks), above]
-    rows[BARE_STATE] = [len(committor), "", spread([bare]), ""]
-    columns = [
-        "starts",
-        "trainings",
-        "rank correlation with q",
-        "above the state in every training",
-    ]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        rows[name] = [len(ranks), spread(ranks), "yes" if min(ranks) > bare else "no"]
+    rows[BARE_STATE] = ["", spread([bare]), ""]
+    columns = ["trainings", "rank correlation with q", "above the state in every training"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.insert(0, "starts", len(committor))
+    return table
 
 
 # ---- verdicts -------------------------------------------------------------------------------
 
 
 def compare(kept):
-    """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate}.
-
-    "untrained" and "shuffled committor" are compared training by training; "simple" is the best of
-    `SIMPLE` by validation.
-    """
-    methods, found = kept.methods(), {}
+    """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate};
+    controls training by training, "simple" is the best of `SIMPLE` by validation."""
+    methods, sizes, found = kept.methods(), kept.sizes, {}
     rivals = {
-        "untrained": {size: methods[f"{size}, untrained"] for size in kept.sizes},
-        SHUFFLED: {size: methods[f"{size}, {SHUFFLED}"] for size in kept.sizes},
-        "simple": dict.fromkeys(kept.sizes, methods[kept.best_simple()]),
-        **{name: dict.fromkeys(kept.sizes, methods[name]) for name in kept.trees()},
-        IDEAL: dict.fromkeys(kept.sizes, methods[IDEAL]),
+        "untrained": {size: methods[f"{size}, untrained"] for size in sizes},
+        SHUFFLED: {size: methods[f"{size}, {SHUFFLED}"] for size in sizes},
+        "simple": dict.fromkeys(sizes, methods[kept.best_simple()]),
+        **{name: dict.fromkeys(sizes, methods[name]) for name in kept.trees()},
+        IDEAL: dict.fromkeys(sizes, methods[IDEAL]),
     }
     for region, bootstrap in kept.bootstraps.items():
-        ours = {size: methods[size].squares(region) for size in kept.sizes}
+        ours = {size: methods[size].squares(region) for size in sizes}
         for rival, of_size in rivals.items():
             theirs = {size: method.squares(region) for size, method in of_size.items()}
-            for size, estimate in bootstrap.differences(ours, theirs).items():
-                found[size, rival, region] = estimate
-    return {
-        (s, r, region): found[s, r, region]
-        for s in kept.sizes
-        for r in rivals
-        for region in REGIONS
-    }
+            found[rival, region] = bootstrap.differences(ours, theirs)
+    return {key: found[key[1:]][key[0]] for key in product(sizes, rivals, REGIONS)}
 
 
 def verdict_table(comparisons):
@@ -292,10 +265,8 @@ def summary_table(comparisons):
 
 
 def shares_known(kept, region, constants):
-    """How much of what can be known each size's probe knows: 0 like a constant, 1 like the best.
-
-    An `Estimate` for each size; `constants` are errors of the best constant in each region.
-    """
+    """How much of what can be known each size's probe knows, from 0 like a constant, whose errors
+    are `constants`, to 1 like the best."""
     methods = kept.methods()
     ours = {size: methods[size].squares(region) for size in kept.sizes}
     best = methods[IDEAL].squares(region)

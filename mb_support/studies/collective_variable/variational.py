@@ -21,6 +21,7 @@ from ...files.results import keep, rounded
 from ...potential import SADDLES, potential
 from ...reference.solver import GridSolver
 from ...states import DISK_A, DISK_B
+from ...statistics import with_range
 from ..kept_results import load_part
 from .frames import is_in_transition, within
 
@@ -48,11 +49,8 @@ class VariationalSettings:
 
 
 class CommittorNetwork(torch.nn.Module):
-    """Two hidden layers, and a form that is 0 in the first of two disks and 1 in the second.
-
-    With e = exp(-distance from the disk / its radius), q = (1 - e_A) ((1 - e_B) p + e_B); disks are
-    many radii apart.
-    """
+    """Two hidden layers, and a form that is 0 in the first of two disks and 1 in the second: with e
+    = exp(-distance from the disk / its radius), q = (1 - e_A) ((1 - e_B) p + e_B)."""
 
     def __init__(self, disks, centre, scale, width):
         super().__init__()
@@ -81,10 +79,8 @@ class CommittorNetwork(torch.nn.Module):
 
 
 def importance_sample(energy, box, disks, beta, barrier, n_points, seed):
-    """Points spread evenly below barrier + 10 kT, outside the disks, and their Boltzmann weights.
-
-    They are quasi-random (Sobol's sequence): sums over them err less than over independent ones.
-    """
+    """Points of Sobol's sequence below barrier + 10 kT, outside the disks, and Boltzmann
+    weights."""
     low, high = np.asarray(box, dtype=float)
     sequence, kept, n_kept = qmc.Sobol(len(low), seed=seed), [], 0
     while n_kept < n_points:
@@ -97,11 +93,8 @@ def importance_sample(energy, box, disks, beta, barrier, n_points, seed):
 
 
 def learn_committor(energy, box, disks, beta, barrier, settings, seed):
-    """A `CommittorNetwork` of least Dirichlet energy between two (centre, radius) disks.
-
-    `energy` takes (n, n_dimensions) points of the `box`, (lowest, highest); `barrier` is that of
-    the highest saddle between the disks; `seed` that of the points and of the first weights.
-    """
+    """A `CommittorNetwork` of least Dirichlet energy between two (centre, radius) disks; `barrier`
+    is the energy of the highest saddle between them."""
     points, weights = importance_sample(energy, box, disks, beta, barrier, settings.n_points, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -125,11 +118,8 @@ def learn_committor(energy, box, disks, beta, barrier, settings, seed):
 
 
 def committor_errors(predicted, exact, density):
-    """Mean absolute and root mean square errors, {weight: {"mae", "rmse"}}.
-
-    Weighted with the `density` of equilibrium ("boltzmann"), with its part where 0.1 < q < 0.9
-    ("transition"), and with the density of transition paths, q (1 - q) times it ("reactive").
-    """
+    """Mean absolute ("mae") and root mean square ("rmse") errors, weighted with the "boltzmann"
+    density, its part in "transition", and q (1 - q) times it ("reactive")."""
     weights = {
         "boltzmann": density,
         "transition": density * is_in_transition(exact),
@@ -218,8 +208,8 @@ def table(kept):
         for weight in ("reactive", "transition"):
             for kind in ("mae", "rmse"):
                 values = [e[weight][kind] for e in part["errors"]]
-                spread = f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
-                row[f"{kind.upper()}, {weight}"] = spread
+                mean = f"{np.mean(values):.4f}"
+                row[f"{kind.upper()}, {weight}"] = with_range(mean, values, 4, equal=True)
         published = PUBLISHED.get(kT, ("", ""))
         row |= {"MAE, tensor train": published[0], "RMSE, tensor train": published[1]}
     return pd.DataFrame(rows).T.rename_axis("kT")

@@ -21,10 +21,7 @@ def squared_errors(forecast, actual):
 
 
 def one_step_forecasts(model, trajectories, last_frame, lengths):
-    """Forecasts of frame `last_frame` + 1 from windows of several lengths that end just before it.
-
-    Returns (n_lengths, n, 2) of trajectories (n, n_frames, 2).
-    """
+    """Forecasts of frame `last_frame` + 1 from windows of several lengths, (n_lengths, n, 2)."""
     forecasts = []
     for length in lengths:
         length = checked_count("lengths", length, 2, last_frame + 1)
@@ -34,13 +31,11 @@ def one_step_forecasts(model, trajectories, last_frame, lengths):
 
 
 def echo(generated, n_prompt, frames_per_step, shift=0):
-    """How far appended blocks repeat frames that the model was shown, as (n,) correlations.
+    """Correlations, (n,), of the first k - `shift` frames appended with the last of the prompt.
 
-    The k = `frames_per_step` outputs appended at once sit on the last k frames of the prompt and
-    were asked for the frames after these, of which all but the last are in the window too.
-    Correlated are the first k - `shift` frames appended with the last k - `shift` frames of the
-    prompt, both less their means, over frames and coordinates: shift 0 compares with the frames
-    that the outputs sit on, 1 with those they were asked for.
+    The k = `frames_per_step` outputs appended at once sit on the last k frames of the prompt (shift
+    0) and were asked for the frames after these (shift 1), all but the last of which are in view
+    too.
     """
     k = frames_per_step - shift
     shown, appended = (
@@ -60,15 +55,11 @@ def is_standing_still(generated, n_frames=N_LAST):
 
 
 def how_they_end(solver, generated, n_prompt, largest_step):
-    """How each continuation ends, and how it left the map if it did, as {name: (n,) ndarray}.
+    """How each continuation ends, and how it left the map, the solver's rectangle: {name: (n,)}.
 
-    `generated` is what `generate` gives, prompts included; the rectangle of the solver is the map;
-    `largest_step` is the largest distance of neighbouring frames of actual trajectories.
-
-    "end": one of `ENDS`. Whoever leaves the map with a step that the particle never makes jumped
-    off; with smaller ones, drifted off. "left": frames generated before that, -1 for never. "off":
-    share of generated frames off the map. "from_minimum": distance of the last frame from the
-    nearest minimum.
+    "end": one of `ENDS`. Whoever leaves with a step larger than `largest_step`, that of actual
+    trajectories, jumped off; else it drifted off. "left": frames generated before that, -1 for
+    never. "off": share of generated frames off the map. "from_minimum": distance of the last frame.
     """
     low, high = (solver.x[0], solver.y[0]), (solver.x[-1], solver.y[-1])
     new = generated[:, n_prompt:]

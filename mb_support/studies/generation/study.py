@@ -82,12 +82,11 @@ def forecast_horizons(n_steps, n_horizons):
 
 
 def study_model(model, size, settings, trajectories, solver):
-    """All that is measured of one training, on trajectories of `settings`.
+    """All that is measured of one training, on trajectories of `settings`, as a dict.
 
-    Returns a dict. "windows" and "slices": squared errors of one-step forecasts, a list for each.
-    "growth": a list of dict with "n_prompt", "frames_per_step", "horizons", "errors" (by horizon,
-    then trajectory), "ends" of `how_they_end` and "echo" of blocks (by `shift`, then trajectory).
-    "long": "ends", and "drawn" continuations without their prompts.
+    "windows" and "slices": squared errors of one-step forecasts. "growth": rows with "errors" by
+    horizon, then trajectory, "ends" of `how_they_end` and "echo" of blocks (by `shift`). "long":
+    "ends", and "drawn" continuations without their prompts.
     """
     number, last = list(SIZES).index(size), settings.last
     shown = trajectories[: settings.n_windows[number]]
@@ -118,12 +117,8 @@ def study_model(model, size, settings, trajectories, solver):
 
 
 def study_exact(settings, trajectories, solver):
-    """Squared errors of exact and cheap forecasts of the same frames.
-
-    Returns a dict. "windows": of the "exact" mean and the "last frame"; "slices": a list of the
-    same; "growth": "horizons", and by horizon, then trajectory, those of "exact" mean, "last
-    frame" and the mean of each prompt; "drawn": what the particle did.
-    """
+    """Squared errors of "exact" and cheap forecasts of the same frames, as a dict like that of
+    `study_model`; "drawn" is what the particle did."""
     time, last = REGIMES["metastable"].frame_time, settings.last
 
     def one_step(end):
@@ -154,17 +149,14 @@ def study_exact(settings, trajectories, solver):
 def make_part(part, folder=RESULTS, report=print, settings=None):
     """Make one file of the results, "exact" or a training, unless it is there and up to date."""
     settings = settings or GenerationMeasurement()
-    made_for = {"settings": asdict(settings)}
-    if part == EXACT:
-
-        def make():
-            return study_exact(settings, settings.trajectories(), settings.solver())
-    else:
+    made_for, of_model = {"settings": asdict(settings)}, None
+    if part != EXACT:
         model, made_for["weights"] = load_training(part)
-        size = part.rpartition("-")[0]
+        of_model = partial(study_model, model, part.rpartition("-")[0])
 
-        def make():
-            return study_model(model, size, settings, settings.trajectories(), settings.solver())
+    def make():
+        study = of_model or study_exact
+        return study(settings, settings.trajectories(), settings.solver())
 
     keep(folder / f"{part}.json", made_for, make, report=report, indent=None)
 
@@ -175,10 +167,7 @@ def parts():
 
 
 def load(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
-    """What was kept of the trainings of some sizes, {size: {seed: content}}, and the exact answers.
-
-    `ValueError` if the latter are missing, or the committed weights were not measured.
-    """
+    """What was kept of some sizes, {size: {seed: content}}, and the exact answers."""
     exact = load_part(EXACT, folder, "generation")
     return load_measured(sizes, folder, "generation", checkpoints), exact
 
@@ -193,10 +182,8 @@ def of_committed(trainings, models):
 
 
 def continuations(models, trajectory, settings, n_steps, n_shown):
-    """One trajectory, (n_frames, 2), continued by each model from prompts of both lengths.
-
-    Returns {size: {"from N frames": (n_shown + n_steps, 2)}}, the end of the prompt included.
-    """
+    """One trajectory, (n_frames, 2), continued by each model from prompts of both lengths: {size:
+    {"from N frames": (n_shown + n_steps, 2)}}, the end of the prompt included."""
     last = settings.last
     return {
         size: {
@@ -210,10 +197,8 @@ def continuations(models, trajectory, settings, n_steps, n_shown):
 
 
 def repeated(models, kept, trajectories, settings, n):
-    """Largest difference of kept errors from those made now, for the longest window, by size.
-
-    `kept` is from `of_committed`; `n` are numbers of trajectories in the order of the models.
-    """
+    """Largest difference, by size, of errors `kept` for the longest window from those made now on
+    `n` trajectories, numbers in the order of the models."""
     found = {}
     for (size, model), count in zip(models.items(), n, strict=False):
         shown = trajectories[:count]

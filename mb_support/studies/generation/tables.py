@@ -14,6 +14,8 @@ from ...statistics import (
     verdict,
     verdicts_in_words,
     wilson_interval,
+    with_interval,
+    with_range,
 )
 from ..attention.verdicts import label, together
 from .continuations import ENDS, STANDSTILL
@@ -25,29 +27,15 @@ def in_words(verdicts, trainings):
     return verdicts_in_words(named) if named else "no size"
 
 
-def with_range(text, values, digits=2):
-    """A text, and after it the range of `values` over trainings, if there are several."""
-    low, high = min(values), max(values)
-    return text if low == high else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def interval_text(intervals, digits=2):
-    """ "mean [low, high] (lowest to highest training)" of the (value, low, high) of trainings.
-
-    The interval is the mean of theirs.
-    """
+def interval_text(intervals):
+    """ "mean [low, high] (lowest to highest training)" of the (value, low, high) of trainings."""
     intervals = np.array(intervals, float)
-    mean, low, high = (f"{value:.{digits}f}" for value in intervals.mean(axis=0))
-    return with_range(f"{mean} [{low}, {high}]", intervals[:, 0], digits)
+    return with_range(with_interval(*intervals.mean(axis=0)), intervals[:, 0])
 
 
 def error_saved(errors, reference):
-    """By how much a forecast beats a reference, as a share of the reference's error.
-
-    1 - (mean error) / (mean error of the reference) of squared errors (n,) on the same
-    trajectories, with a 95% bootstrap interval over them: (value, low, high). 1 is perfect, below
-    0 is worse.
-    """
+    """1 - (mean error) / (mean error of the reference), of squared errors (n,) on the same
+    trajectories, with a 95% bootstrap interval: (value, low, high). 1 is perfect."""
     both = np.stack([errors, reference], axis=1).astype(float)
     drawn = resamples(len(both), 2000) @ both
     low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
@@ -103,11 +91,8 @@ def _continued(content, n_prompt, frames_per_step):
 
 
 def growth(trainings, exact, n_prompt, frames_per_step=1):
-    """Error over that of the exact mean on the same trajectories, by number of frames ahead.
-
-    Returns the horizons; intervals by size, {size: (n_trainings, n_horizons, 3)}; and the same
-    ratio for two forecasts without a model, {name: (n_horizons,)}.
-    """
+    """Error over that of the exact mean, by number of frames ahead: horizons; intervals by size,
+    (n_trainings, n_horizons, 3); and the ratio of two forecasts without a model."""
     best, models = np.array(exact["growth"]["exact"]), {}
     for size, seeds in trainings.items():
         rows = [_continued(c, n_prompt, frames_per_step)["errors"] for c in seeds.values()]
@@ -139,11 +124,8 @@ def _shares(is_so):
 
 
 def ends_table(trainings):
-    """How continuations with one frame per step end, by size, prompt and length.
-
-    Shares of `ENDS` and of frames off the map as `interval_text`; then the median frame at which
-    they left, and the median distance from a minimum of the potential of those at rest.
-    """
+    """How continuations with one frame per step end: shares of `ENDS` and of frames off the map,
+    when they left (median), and how far from a minimum those at rest are."""
     rows = {}
     for size, seeds in trainings.items():
         some, kept = _first(seeds), list(seeds.values())
@@ -212,11 +194,8 @@ def slices_table(trainings, exact):
 
 
 def deteriorates(trainings, exact):
-    """Whether forecasts from the last slice are worse than from the first, as {size: verdict}.
-
-    By the excess over the exact error on the same trajectories: how hard the frames are does not
-    count. "confirmed" if it grows in every training.
-    """
+    """Whether forecasts from the last slice are worse than from the first, by the excess over the
+    exact error on the same trajectories: how hard the frames are does not count."""
     found = {}
     for size, seeds in trainings.items():
         grown = [bootstrap_mean(excess[-1] - excess[0]) for excess in _excess(seeds, exact)[0]]

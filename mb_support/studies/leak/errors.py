@@ -31,10 +31,7 @@ DISTANCES = (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45)
 
 
 class ExactNextFrame:
-    """Exact mean and variance of the next simulated frame of the regime "metastable", at any point.
-
-    `grid_step` is the distance between the nodes of the solver; `config` is of two frames.
-    """
+    """Exact mean and variance of the next simulated frame of the regime "metastable"."""
 
     def __init__(self, grid_step=0.02):
         self.config = config = replace(REGIMES["metastable"], n_frames=2)
@@ -55,11 +52,8 @@ class ExactNextFrame:
 
 
 def predict_next_frames(model, trajectories, statistics_of=None):
-    """Predictions of every frame but the first, the last frame being withheld from the encoder.
-
-    Of (n, n_frames, 2) trajectories; returns (n, n_frames - 1, 2) of float32, raw coordinates.
-    `statistics_of` are others whose mean and standard deviation standardise, in place of their own.
-    """
+    """Predictions of every frame but the first, the last one withheld, (n, n_frames - 1, 2) raw;
+    the statistics that standardise may be those of other trajectories."""
     others = trajectories if statistics_of is None else statistics_of
     shown, others = (as_trajectories("trajectories", t)[:, :-1] for t in (trajectories, others))
     rows, parts = rows_per_batch(shown.shape[1]), []
@@ -74,15 +68,12 @@ def predict_next_frames(model, trajectories, statistics_of=None):
 def frame_errors(predicted, trajectories, exact, standardised=False):
     """Squared errors of next-frame predictions, {name: (n, n_frames - 1)}, of each trajectory.
 
-    `predicted`, (n, n_frames - 1, 2), is what `predict_next_frames` gives for the (n, n_frames, 2)
-    trajectories, and `exact` an `ExactNextFrame`. Position t is the output that is compared with
-    frame t + 1; the last is the only one whose frame the encoder was not shown.
-
-    "model", |f - x'|^2; "exact", |m - x'|^2, the error of the exact conditional mean; "floor", its
-    expectation, the conditional variance; "copy", |x - x'|^2; "overlap", (f - m) . (x' - m), zero
-    on average for every honest forecast. In length^2, or if `standardised` as in the poster's loss
-    in units of the trajectory's standard deviation over the frames shown. Those units depend on the
-    noise themselves, so only in length^2 is the floor exactly one.
+    Position t is the output that is compared with frame t + 1; the last is the only one whose frame
+    the encoder was not shown. "model", |f - x'|^2; "exact", |m - x'|^2, that of the exact
+    conditional mean; "floor", its expectation, the conditional variance; "copy", |x - x'|^2;
+    "overlap", (f - m) . (x' - m), zero on average for every honest forecast. In length^2, or if
+    `standardised` in units of the trajectory's variance, which depends on the noise itself: then no
+    exact floor.
     """
     trajectories = np.asarray(trajectories, dtype=float)
     shown, target = trajectories[:, :-1], trajectories[:, 1:]
@@ -102,9 +93,8 @@ def over(errors, positions):
 def summarise(errors):
     """Means of `frame_errors` over positions and trajectories: {name: (value, standard error)}.
 
-    "model", "exact", "floor" and "copy"; "ratio", model / exact: below one means that the future
-    was seen; "noise_seen", the regression of the prediction on the noise of the frame it predicts:
-    0 for a forecast and 1 for a copy of the answer. Standard errors are over trajectories.
+    "ratio", model / exact: below one means that the future was seen; "noise_seen", the regression
+    of the prediction on the noise of the frame: 0 for a forecast and 1 for a copy of the answer.
     """
     means = {name: values.mean(axis=1) for name, values in errors.items()}
     return {
@@ -115,11 +105,8 @@ def summarise(errors):
 
 
 def measure(model, trajectories, exact):
-    """`summarise` in the "interior", at the "last" position, and "by_distance" from the end.
-
-    The first `N_RELAX` positions, of short windows at most half of all, are not in the interior.
-    Returns a dict of these, with "n_frames" and "n".
-    """
+    """`summarise` in the "interior", without the first `N_RELAX` positions (of short windows half
+    at most), at the "last" position, and "by_distance" from the end."""
     errors = frame_errors(predict_next_frames(model, trajectories), trajectories, exact)
     n = trajectories.shape[1] - 1
     first = min(N_RELAX, n // 2)
@@ -137,10 +124,8 @@ def measure(model, trajectories, exact):
 
 
 def drawn_again(trajectories, frames, exact, seed):
-    """Trajectories in which some `frames` are replaced by other successors of the frame before.
-
-    No two of them may be neighbours, none the first. Returns float32 of the same shape.
-    """
+    """Trajectories in which some `frames`, no neighbours and not the first, are replaced by other
+    successors of the frame before; float32."""
     changed = np.array(trajectories, np.float32)
     before = changed[:, np.asarray(frames) - 1]
     after = simulate(exact.config, before.reshape(-1, 2), seed)[:, 1]
@@ -149,17 +134,12 @@ def drawn_again(trajectories, frames, exact, seed):
 
 
 def noise_by_path(model, trajectories, exact, seed=0):
-    """By which path the noise of a next frame comes into its prediction.
+    """By which path the noise of a next frame comes into its prediction, (value, standard error).
 
-    The next frame is drawn again, given the frame before, in the encoder's input alone, then in
-    the mean and standard deviation too. What the prediction loses of the noise with each was seen
-    on that path. What is left was seen in later frames, which follow from the true next frame.
-    Every eighth frame is drawn again, all in one pass.
-
-    Returns {name: (value, standard error)}. "frame", "statistics" and "later": shares of the noise
-    seen, which sum to "total", the "noise_seen" of these positions; "ratio", "ratio_redrawn" and
-    "ratio_unseen": error over exact error as it is, with the frame drawn again, and with the
-    statistics too.
+    Every eighth next frame is drawn again, in the encoder's input alone, then in mean and standard
+    deviation too: what the prediction loses was seen on that path ("frame", "statistics"), what is
+    left in "later" frames. These shares sum to "total", the "noise_seen" of the positions. "ratio",
+    "ratio_redrawn" and "ratio_unseen" are error over exact error in the three cases.
     """
     positions = np.arange(N_RELAX, trajectories.shape[1] - 2, 8)
     other = drawn_again(trajectories, positions + 1, exact, seed)
@@ -181,10 +161,7 @@ def noise_by_path(model, trajectories, exact, seed=0):
 
 
 def by_position(errors):
-    """Error over floor at each position and its standard error, both (n_positions,).
-
-    The floor is the mean of the conditional variance over trajectories: it has hardly any
-    scatter, unlike the exact error of single frames.
-    """
+    """Error over floor at each position and its standard error, both (n_positions,). The floor, the
+    mean conditional variance, has hardly any scatter, unlike exact errors of frames."""
     model, floor = errors["model"], errors["floor"].mean(axis=0)
     return model.mean(axis=0) / floor, model.std(axis=0, ddof=1) / np.sqrt(len(model)) / floor

@@ -16,11 +16,8 @@ NEXT = OFFSETS.index(1)
 
 
 def attention_near(model, trajectories, batch_size=4):
-    """Mean attention of every head that frame i gives to frame i + offset, the last one withheld.
-
-    Of (n, n_frames, 2) trajectories; returns (n_layers, n_heads, len(OFFSETS), n_frames - 1), NaN
-    where there is no such frame.
-    """
+    """Mean attention of every head that frame i gives to frame i + offset, the last one withheld:
+    (n_layers, n_heads, len(OFFSETS), n_frames - 1), NaN where there is no such frame."""
     frames = as_trajectories("trajectories", trajectories)[:, :-1].float()
     n, n_shown = frames.shape[:2]
     config = model.config
@@ -41,21 +38,16 @@ def attention_near(model, trajectories, batch_size=4):
 
 
 def finders(attention):
-    """Heads in the order of the weight that they give to the next frame, most first.
-
-    From what `attention_near` gives; returns them and the weights, (n_layers, n_heads), which are
-    means over positions.
-    """
+    """Heads by the mean weight that they give to the next frame, most first, from `attention_near`;
+    and the weights, (n_layers, n_heads)."""
     weights = np.nanmean(attention[:, :, NEXT], axis=-1)
     order = np.argsort(-weights, axis=None, kind="stable")
     return [divmod(int(i), weights.shape[1]) for i in order], weights
 
 
 def others(heads, n):
-    """As many heads of each layer as the first `n` of `finders` hold: a control for them.
-
-    Those that look at the next frame least; of another layer where one has not so many more.
-    """
+    """As many heads of each layer as the first `n` of `finders` hold, those that look at the next
+    frame least: a control. Of another layer where one has too few."""
     chosen, rest = [], list(reversed(heads[n:]))
     for layer, _ in heads[:n]:
         same = [head for head in rest if head[0] == layer]
@@ -66,11 +58,8 @@ def others(heads, n):
 
 
 def without_heads(model, heads):
-    """While the block runs, some heads give every frame of a trajectory the same.
-
-    Their output is replaced by its mean over the frames: what it says of single frames is gone, its
-    level, which later layers rely on, is not.
-    """
+    """While the block runs, the output of some heads is replaced by its mean over the frames: what
+    it says of single frames is gone, its level, which later layers rely on, is not."""
     size = model.config.hidden_size // model.config.num_attention_heads
 
     def flatten(layer, module, inputs, output):
@@ -84,11 +73,8 @@ def without_heads(model, heads):
 
 
 def ablation(model, trajectories, exact, heads, numbers):
-    """Interior error while the first heads of `finders` are flattened, and `others` instead.
-
-    Returns a list of dict: "n_heads", from 0 for the whole model and then as in `numbers`;
-    "finders" and "others", (value, standard error) of error over exact error.
-    """
+    """Interior error over exact error while the first "n_heads" of `finders` are flattened, and
+    `others` instead: a list of dict of (value, standard error), the whole model first."""
 
     def ratio(chosen):
         with without_heads(model, chosen):

@@ -34,10 +34,8 @@ N_DIGITS = 4
 
 @dataclass(frozen=True)
 class LeakMeasurement:
-    """On which held-out trajectories the trainings are measured.
-
-    Pairs are the frames of a trajectory, the last of which is withheld, and how many are used.
-    """
+    """On which held-out trajectories the trainings are measured: pairs are the frames of a
+    trajectory, the last of which is withheld, and how many are used."""
 
     #: For errors; at the last of these lengths they are given position by position.
     lengths: tuple = ((16, 1000), (32, 800), (64, 600), (128, 400), (256, 200), (512, 120))
@@ -57,12 +55,11 @@ class LeakMeasurement:
 
 
 def study_model(model, settings, exact):
-    """All that is measured of one training.
+    """All that is measured of one training, as a dict; every part has "n_frames" and "n".
 
-    Returns a dict. "lengths": from `measure`; "position": from `by_position`, at the last length;
-    "paths": from `noise_by_path`; "attention": "next" (weight of each head on the next frame),
-    "head" (which gives it most, in the first length) and "near" (its weights by offset and
-    position); "ablation": "rows" from `ablation`. All with "n_frames" and "n".
+    "lengths" from `measure`; "position" from `by_position`, at the last length; "paths" from
+    `noise_by_path`; "attention": "next" (weight of each head on the next frame), "head" (which
+    gives it most, in the first length) and "near" (its weights by offset and position); "ablation".
     """
     found = {"lengths": [], "paths": [], "attention": []}
     for n_frames, n in settings.lengths:
@@ -90,11 +87,10 @@ def study_model(model, settings, exact):
 
 
 def exact_floors(settings, exact):
-    """L_traj of forecasters who know the dynamics exactly, by the length of the window.
+    """L_traj of forecasters who know the dynamics exactly, with its error, by length of the window.
 
-    A list of dict: "n_frames" and "n"; "honest", L_traj of the exact conditional mean of every
-    frame; "reader", of whoever is right wherever the next frame is in view, and gives the exact
-    mean at the last position; "copy", of repeating each frame. (value, standard error).
+    "honest": the exact conditional mean of every frame; "reader": right wherever the next frame is
+    in view, else the exact mean; "copy": repeating each frame.
     """
     rows = []
     for n_frames, n in settings.lengths:
@@ -112,27 +108,21 @@ def exact_floors(settings, exact):
 
 
 def make_part(part, exact, folder=RESULTS, report=print, measurement=None, training=None):
-    """Make one file of the results, unless it is there and up to date.
-
-    `part` is "floors", one of `variant_names` or one of `measured.trained_names`.
-    """
+    """Make "floors", one of `variant_names` or a training, unless it is there and up to date."""
     measurement, training = measurement or LeakMeasurement(), training or VariantTraining()
     variant, _, seed = part.rpartition("-")
     made_for = {"settings": asdict(training if variant in VARIANTS else measurement)}
-    if part == FLOORS:
-
-        def make():
-            return {"floors": exact_floors(measurement, exact)}
-    elif variant in VARIANTS:
-
-        def make():
-            curve = train_variant(variant, training, exact, int(seed))[1]
-            return {"curve": rounded(curve, N_DIGITS)}
-    else:
+    model = None
+    if part != FLOORS and variant not in VARIANTS:
         model, made_for["weights"] = load_training(part)
 
-        def make():
+    def make():
+        if model is not None:
             return study_model(model, measurement, exact)
+        if part == FLOORS:
+            return {"floors": exact_floors(measurement, exact)}
+        curve = train_variant(variant, training, exact, int(seed))[1]
+        return {"curve": rounded(curve, N_DIGITS)}
 
     keep(folder / f"{part}.json", made_for, make, report=report, indent=None)
 
@@ -164,10 +154,7 @@ def load_trainings(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
 
 
 def live(n, seed, size="small", n_frames=64):
-    """`summarise` of the committed model of a size, on `n` trajectories made now.
-
-    Returns {"interior": ..., "last position": ...}.
-    """
+    """`summarise` of the committed model of a size, on `n` trajectories made now, by place."""
     exact, model = ExactNextFrame(), load_checkpoint(size)
     frames = make_dataset(n, "test", index=seed, n_frames=n_frames).trajectories
     errors = frame_errors(predict_next_frames(model, frames), frames, exact)

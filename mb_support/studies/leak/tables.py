@@ -1,17 +1,23 @@
 """What the measured leak says: tables for the chapter, and verdicts over the trainings.
 
-A training is judged by its interval over trajectories, two standard errors to each side. A size
-is judged by its trainings: a verdict is theirs if they agree, and "undecided" if not. `trainings`
-are from `study.load_trainings`, by size and then by seed, and `variants`, by label, from
-`study.load_variants`; verdicts are "confirmed", "refuted" or "undecided", by size or label.
+A training is judged by its interval over trajectories, two standard errors to each side; a verdict
+on a size is that of its trainings if they agree, and "undecided" if not. `trainings` are from
+`study.load_trainings`, by size and then by seed, and `variants`, by label, from
+`study.load_variants`.
 """
 
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap, mean_with_error, rank_correlation
+from ...statistics import (
+    bootstrap,
+    mean_with_error,
+    rank_correlation,
+    with_interval,
+    with_range,
+)
 from ..attention.verdicts import label, together
-from ..generation.tables import in_words, with_range
+from ..generation.tables import in_words
 from ..training import learning_curve
 from .errors import N_RELAX
 from .heads import NEXT
@@ -25,10 +31,8 @@ BLOCK = 16
 
 
 def below_floor(ratio, floor=1.0):
-    """Whether an error over floor, (value, standard error), lies below it.
-
-    "confirmed" or "refuted" if below or above by more than `WIDTH` standard errors.
-    """
+    """Whether an error over floor, (value, standard error), is below by more than `WIDTH` errors
+    ("confirmed") or above ("refuted")."""
     value, error = ratio
     if value + WIDTH * error < floor:
         return "confirmed"
@@ -36,14 +40,10 @@ def below_floor(ratio, floor=1.0):
 
 
 def spread_text(pairs, digits=2):
-    """ "mean [95 % interval] (lowest to highest training)" of (value, standard error).
-
-    Standard errors are over trajectories, their mean over trainings.
-    """
+    """ "mean [95 % interval] (lowest to highest training)" of (value, standard error)."""
     values, errors = np.array(pairs, float).T
     mean, width = values.mean(), WIDTH * errors.mean()
-    text = f"{mean:.{digits}f} [{mean - width:.{digits}f}, {mean + width:.{digits}f}]"
-    return with_range(text, values, digits)
+    return with_range(with_interval(mean, mean - width, mean + width, digits), values, digits)
 
 
 def _judged(trainings, judge):
@@ -129,10 +129,8 @@ def at_length(content, n_frames=None):
 
 
 def reads_next_frame(trainings, place="interior", n_frames=None):
-    """Which sizes have errors below the floor of every forecaster, as verdicts.
-
-    `place` is "interior" or "last"; windows have `n_frames`, by default as many as were measured.
-    """
+    """Which sizes have errors below the floor of every forecaster, as verdicts; `place` is
+    "interior" or "last", windows are by default the longest."""
     return _judged(trainings, lambda c: below_floor(at_length(c, n_frames)[place]["ratio"]))
 
 
@@ -146,11 +144,8 @@ def full_length_in_words(trainings, place):
 
 
 def floors_by_step(record, floors):
-    """`training.learning_curve` with the exact values of L_traj for each of its losses.
-
-    "n_frames" are those of the windows of the time; "honest" and "reader" are those of
-    `study.load_floors` for them.
-    """
+    """`training.learning_curve` with the windows' "n_frames" and the exact L_traj, "honest" and
+    "reader", at each of its losses."""
     curve = learning_curve(record)
     lengths = np.array([n_frames for n_frames, _ in record["config"]["stages"]])
     stage = np.searchsorted(curve["stage_ends"], curve["shown"])
@@ -172,44 +167,28 @@ def found_after(curve):
 
 
 def when_table(records, floors):
-    """When the next frame is found, and what is left of it as windows grow: a row for each stage.
-
-    From the records {size: {seed: record}}; means over trainings, and their range.
-    """
+    """When the next frame is found, and what is left of it as windows grow, a row a stage."""
     rows = {}
     for size, seeds in records.items():
         curves = [floors_by_step(record, floors) for record in seeds.values()]
         found = [after for after in map(found_after, curves) if np.isfinite(after)]
-        row = {
-            "trainings": len(curves),
-            "that find it": f"{len(found)} of {len(curves)}",
-            "after (thousands)": with_range(f"{np.mean(found):.0f}", found, 0)
-            if found
-            else "never",
-        }
+        after = with_range(f"{np.mean(found):.0f}", found, 0) if found else "never"
+        row = {"trainings": len(curves), "that find it": f"{len(found)} of {len(curves)}"}
+        row["after (thousands)"] = after
         for n_frames in dict.fromkeys(curves[0]["n_frames"].tolist()):
             value, error = floors[n_frames]["honest"]
             ratios = [c["trajectory_loss"][c["n_frames"] == n_frames] / value for c in curves]
-            reader = {"reader / honest": f"{floors[n_frames]['reader'][0] / value:.3f}"}
-            rows[size, n_frames] = (
-                row
-                | reader
-                | {
-                    name: spread_text([(chosen(r), chosen(r) * error / value) for r in ratios])
-                    for name, chosen in (
-                        ("lowest / honest", np.min),
-                        ("last / honest", lambda r: r[-1]),
-                    )
-                }
-            )
+            lowest, last = zip(*((r.min(), r[-1]) for r in ratios), strict=True)
+            rows[size, n_frames] = row | {
+                "reader / honest": f"{floors[n_frames]['reader'][0] / value:.3f}",
+                "lowest / honest": spread_text([(r, r * error / value) for r in lowest]),
+                "last / honest": spread_text([(r, r * error / value) for r in last]),
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "frames"])
 
 
 def main_path(trainings):
-    """Whether more noise was seen in the next frame than in statistics and later frames.
-
-    Verdicts in the longest windows.
-    """
+    """Whether more noise was seen in the next frame than on other paths, in long windows."""
 
     def judge(content):
         path = content["paths"][-1]
@@ -226,11 +205,8 @@ def _by_training(trainings, row):
 
 
 def head_table(trainings):
-    """The head of each training that looks at the next frame most, and the error without it.
-
-    Its weight on the next frame by length of the windows, that of the head that comes second, and
-    error over floor of the whole model, without the head, and without another one instead.
-    """
+    """The head of each training that looks at the next frame most: its weight there, that of the
+    second, and error over floor of the whole model, without it, and without another one."""
 
     def row(content):
         whole, one, *_ = content["ablation"]["rows"]
@@ -260,11 +236,8 @@ def _over_blocks(values):
 
 
 def head_verdicts(trainings):
-    """Whether a single head carries what is read; "not below the floor" where nothing is.
-
-    "confirmed" if the error is below the floor, comes back to it or above without the head, and
-    stays below without another one.
-    """
+    """Whether a single head carries what is read: the error is at the floor without it, and still
+    below without another one; "not below the floor" where nothing is read."""
 
     def judge(content):
         whole, one, *_ = content["ablation"]["rows"]
@@ -278,12 +251,9 @@ def head_verdicts(trainings):
 
 
 def attention_against_error(content):
-    """Whether the error of a position is large where its attention misses the next frame.
-
-    Returns a dict. "correlation": (value, low, high), Spearman's, over interior positions, with a
-    bootstrap interval over blocks of `BLOCK` of them; "is_above": which of these have an error
-    above the floor by two standard errors; "weight": their attention on the next frame.
-    """
+    """Spearman's "correlation" over interior positions of the attention on the next frame
+    ("weight") with the error, (value, low, high), over blocks of `BLOCK` positions; "is_above":
+    which errors are above the floor by two standard errors."""
     position, attention = content["position"], content["attention"][-1]
     weight, ratio, error = (
         np.array(values[N_RELAX:-1], float)
@@ -309,7 +279,7 @@ def position_table(trainings):
         n = content["position"]["n"], content["attention"][-1]["n"]
         return {
             "trajectories (error, attention)": "{}, {}".format(*n),
-            "rank correlation": "{:.2f} [{:.2f}, {:.2f}]".format(*found["correlation"]),
+            "rank correlation": with_interval(*found["correlation"]),
             "positions above the floor": f"{is_above.sum()} of {len(is_above)}",
             "weight on the next frame there": f"{np.mean(weight, where=is_above):.2f}",
             "elsewhere": f"{np.mean(weight, where=~is_above):.2f}",
@@ -324,10 +294,7 @@ def _that_read(trainings):
 
 
 def misses_explain(trainings):
-    """Whether errors grow where attention misses the next frame, for sizes that read it.
-
-    "confirmed" if the rank correlation is negative in every training.
-    """
+    """Whether, in every training, errors grow where attention misses the next frame, by size."""
 
     def judge(content):
         _, low, high = attention_against_error(content)["correlation"]

@@ -23,11 +23,8 @@ _SEEDS_OF_STREAM = 5000  # number of the stream of trajectories of the first tra
 
 
 class FixedScaleTransformer(TrajectoryTransformer):
-    """The model with frames standardised by constants instead of by their own statistics.
-
-    The constants are mean and standard deviation of the uniform distribution over `START_BOX`. A
-    trajectory's own mean and standard deviation tell every position something of what comes later.
-    """
+    """The model with frames standardised by constants, those of the uniform distribution over
+    `START_BOX`: a trajectory's own statistics tell every position of later frames."""
 
     def standardise(self, frames, attention_mask=None):
         """As `TrajectoryTransformer.standardise`, with the same constants for all trajectories."""
@@ -101,11 +98,7 @@ class _Measure(TrainerCallback):
 
 
 def train_variant(name, settings, exact, seed=0):
-    """Train one of `VARIANTS`, measuring it on the way.
-
-    Returns the model, in evaluation mode, and its curve: a list of what `measure` gives, each with
-    its "step".
-    """
+    """Train one of `VARIANTS`: the model, and a list of what `measure` gave at some steps."""
     recipe, n_frames = settings.recipe(seed), settings.n_frames
     stream = family_seed("stream", _SEEDS_OF_STREAM + seed)
     held_out = make_dataset(settings.n_validation, "validation", index=50, n_frames=n_frames)

@@ -17,10 +17,8 @@ N_CELLS, N_NODES = 18, 120
 
 
 def passages(runs, minima):
-    """Mean passage times (ps) from alpha-R to beta and back over runs, and how many there are.
-
-    And the share of time with beta visited last; each but the numbers is an `Estimate`.
-    """
+    """Mean passage times (ps) from alpha-R to beta and back over runs, how many there are, and the
+    share of time with beta visited last."""
     time_after, count = count_passages(runs.dihedrals, minima, runs.settings.frame_time)
     n = len(count)
     found = {
@@ -79,11 +77,8 @@ def wave(psi):
 
 
 def diffusion_by_lag(runs, solver, lag_times=DIFFUSION_LAGS):
-    """Diffusion constant (rad^2/ps) for which the model's memory over a lag is the counted one.
-
-    The solver is that of D = 1, whose autocorrelation C(D t) is inverted. "lag_times", and
-    "values" and "errors" over runs.
-    """
+    """Diffusion constant (rad^2/ps) for which the model's memory over a lag is the counted one,
+    with errors over runs: C(D t) of the `solver`, that of D = 1, is inverted."""
     field = wave(solver.positions[..., 1])
     field = field - solver.average(field)
     times = np.geomspace(0.002, 60, 60)

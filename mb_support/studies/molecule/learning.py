@@ -36,11 +36,8 @@ def training_set(runs, potential):
 
 
 class Test:
-    """Windows of the test runs, with what is to be found and blocks for errors.
-
-    Windows overlap; those that begin within the length of one another form a block, and errors are
-    over blocks: the slowest process takes half as long.
-    """
+    """Windows of the test runs, with what is to be found, and blocks for errors: windows that begin
+    within the length of one another, for the slowest process takes half as long."""
 
     def __init__(self, runs, potential, step=STEP_TEST):
         self.dihedrals, run, start = windows(runs, "test", step, n_frames=N_WINDOW + 1)
@@ -55,11 +52,9 @@ class Test:
 
 
 def by_the_ring(frames):
-    """psi of the first frame from a standardised window alone, (n,) of (n, n_frames, 4).
-
-    The two features of an angle lie on a circle, and the four numbers that standardising takes
-    away (means and deviations) are those that put the window's points back on it.
-    """
+    """psi of the first frame from a standardised window alone, (n,) of (n, n_frames, 4): the
+    features of an angle lie on a circle, and means and deviations are those that put the window
+    back on it."""
     z = frames - frames.mean(axis=1, keepdims=True)
     z = (z / z.std(axis=1, keepdims=True))[..., 2:].astype(float)
     found = []
@@ -97,10 +92,8 @@ def baselines(runs, potential, test):
 
 
 def next_frame_means(runs, n_boxes=36):
-    """The mean next frame given the box of the present one, from the training runs.
-
-    A function of (n, 2) dihedrals, (n, 4) features; boxes never left give the frame itself.
-    """
+    """The mean next frame given the box of the present one, a function of (n, 2) dihedrals; boxes
+    never left give the frame itself."""
     whole = runs.dihedrals[list(SPLIT["train"])]
     now, later = whole[:, :-STRIDE].reshape(-1, 2), features(whole[:, STRIDE:]).reshape(-1, 4)
 
@@ -142,12 +135,11 @@ def judge(model, runs, minima, test):
 
 
 def attention(model, test, potential, n=48):
-    """What the model attends to in test windows, averaged over heads; weights in units of uniform.
+    """What the model attends to in test windows, averaged over heads, in units of uniform.
 
-    "own_state": weight on frames in the state of the frame that attends, over what it would be if
-    all frames attended alike, by layer, with errors over windows; "by_lag": mean weight by distance
-    in frames, (layers, n_frames); "example": map of the layer that favours its own state most, and
-    psi, of one window that changes its state.
+    "own_state": weight on frames in the own state, over the uniform one, by layer, with errors;
+    "by_lag": by distance in frames; "example": map of the layer that favours its own state most,
+    and psi, of one window that changes its state.
     """
     chosen = np.linspace(0, len(test.frames) - 1, n).astype(int)
     maps = attention_maps(model, test.frames[chosen, :-1], average="heads") * N_WINDOW

@@ -58,10 +58,8 @@ def wrapped(angles):
 
 
 def windows(runs, part, step, n_frames=N_WINDOW):
-    """Windows of one part of `SPLIT`, cut run by run, never across, every `step` of their frames.
-
-    Dihedrals, (n, n_frames, 2), and for each the number of its run and of its first frame.
-    """
+    """Windows of one part of `SPLIT`, cut run by run, every `step` frames: dihedrals, (n, n_frames,
+    2), and for each the number of its run and of its first frame."""
     frames, found, places = runs.dihedrals[:, ::STRIDE], [], []
     for run in SPLIT[part]:
         for start in range(0, frames.shape[1] - n_frames + 1, step):

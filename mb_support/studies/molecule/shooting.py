@@ -12,10 +12,7 @@ N_EACH, N_SHOTS, LONGEST = 8, 20, 100.0
 
 
 def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
-    """Configurations, (n, 22, 3) nm, spread evenly over the committor of their dihedrals, (n,).
-
-    `committor` is a function of (n, 2) dihedrals.
-    """
+    """Configurations, (n, 22, 3) nm, spread evenly over the committor of their dihedrals, (n,)."""
     found = []
     for run in runs:
         for chunk in range(n_chunks):
@@ -46,12 +43,8 @@ def shoot(positions, minima, n_shots=N_SHOTS, longest=LONGEST, dynamics=None, pr
 
 
 def agreement(reached, committor):
-    """How far shots and a committor agree: mean difference, and scatter beyond that of counting.
-
-    "bias", the mean difference; "scatter", the root mean square difference with the binomial part
-    taken off; "explained", the share of the variance of the shots' committor, again without the
-    binomial part, that is not scatter. The first and the last with standard errors over points.
-    """
+    """How far shots and a committor agree: "bias", the mean difference; "scatter" beyond that of
+    counting; "explained", the share of the variance that is not scatter."""
     reached, committor = np.asarray(reached), np.asarray(committor)
     n = reached.sum(axis=1)
     share = reached[:, 1] / n

@@ -32,11 +32,7 @@ Z_MATRIX = (
     *(("NME-HH3" + n, "NME-CH3", "NME-N", "ALA-C", 1.09, 110, turn)
       for n, turn in (("1", 60), ("2", 180), ("3", -60))),
 )  # fmt: skip
-BONDS = (
-    ("ACE-CH3", "ACE-C"),
-    ("ACE-C", "ALA-N"),
-    *(row[:2] for row in Z_MATRIX),
-)
+BONDS = (("ACE-CH3", "ACE-C"), ("ACE-C", "ALA-N"), *(row[:2] for row in Z_MATRIX))
 #: Atoms of the two dihedrals, in order.
 PHI = tuple(ATOMS.index(a) for a in (("ACE", "C"), ("ALA", "N"), ("ALA", "CA"), ("ALA", "C")))
 PSI = tuple(ATOMS.index(a) for a in (("ALA", "N"), ("ALA", "CA"), ("ALA", "C"), ("NME", "N")))

@@ -30,11 +30,8 @@ def counts(dihedrals, n_boxes=N_BOXES):
 
 
 def free_energy(dihedrals, n_boxes=36):
-    """Free energy in kT of each box, zero at the lowest, and its standard error over runs.
-
-    Two (n_boxes, n_boxes) arrays, infinite and NaN where no run ever was; the error is that of
-    ln p to first order in the spread of the counts over runs.
-    """
+    """Free energy in kT of each box, zero at the lowest, and its standard error over runs, to first
+    order; infinite and NaN where no run ever was."""
     by_run = counts(dihedrals, n_boxes).astype(float)
     mean, error = by_run.mean(axis=0), by_run.std(axis=0, ddof=1) / np.sqrt(len(by_run))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -42,12 +39,8 @@ def free_energy(dihedrals, n_boxes=36):
 
 
 def fit_fourier(dihedrals, order=ORDER, smoothing=1e-3):
-    """Coefficients of a Fourier series for the free energy in kT, (2 order + 1, 2 order + 1).
-
-    F = sum_jk c_jk t_j(phi) t_k(psi) with t = 1, cos, sin, cos 2, sin 2, ...: least squares over
-    boxes, each with the inverse square of its error, high orders held down; boxes never visited
-    count as `HIGHEST`.
-    """
+    """Coefficients of F = sum_jk c_jk t_j(phi) t_k(psi) in kT, t = 1, cos, sin, cos 2, sin 2, ...:
+    weighted least squares, high orders held down; boxes never visited count as `HIGHEST`."""
     total = gaussian_filter(counts(dihedrals).sum(axis=0).astype(float), 0.7, mode="wrap")
     with np.errstate(divide="ignore"):
         energy = -np.log(total / total.max())
