@@ -66,7 +66,7 @@ def plot_verdicts(parts, exact, tolerance, axes=None):
 
 def _plot_ratio(ax, row, estimate, exact, color, marker):
     ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact
-    style = dict(va="center", fontsize="x-small", color=color)
+    style = dict(va="center", fontsize="small", color=color)
     if not np.isfinite(low + ratio):
         ax.text(_HIGHEST * 0.97, row, "none →", ha="right", **style)
     elif ratio > _HIGHEST:
@@ -152,7 +152,10 @@ def plot_autocorrelation(curves, exact, frame_time, ax=None):
         times = np.array(curve["lags"][1:]) * frame_time
         values, errors = np.array(curve["values"][1:]), 2 * np.array(curve["errors"][1:])
         ax.fill_between(times, values - errors, values + errors, color=color, alpha=0.25, lw=0)
-        ax.plot(times, values, color=color, marker=marker, ms=3, lw=1, label=label)
+        look = dict(
+            color=color, marker=marker, ms=3, lw=1, ls="--" if "gauss" in generator else "-"
+        )
+        ax.plot(times, values, label=label, **look)
     times = np.array(exact["lags"][1:]) * frame_time
     ax.plot(times, exact["values"][1:], color=REFERENCE_COLOR, lw=1.4, label="exact")
     ax.set(xscale="log", xlabel="time", ylabel="autocorrelation of y")

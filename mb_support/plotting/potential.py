@@ -84,7 +84,7 @@ def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=Non
     filled = ax.contourf(x, y, shown, levels=levels, cmap=COMMITTOR_CMAP)
     if len(isolines):
         lines = ax.contour(x, y, shown, levels=isolines, colors=REFERENCE_COLOR, linewidths=1.0)
-        ax.clabel(lines, fmt="%.2g", fontsize=7)
+        ax.clabel(lines, fmt="%.2g", fontsize="small")
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=False):
         ax.add_patch(Circle(centre, radius, fc=color, ec="black", lw=0.8))
     _add_bar(filled, ax, "probability of B", [0, 0.25, 0.5, 0.75, 1], shrink=0.75)
@@ -98,7 +98,7 @@ def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
         ax.axhline(time, color=BASELINE_COLOR, lw=1.0, ls="--")
         ax.annotate(
             label, (1, time), (-2, 3), xycoords=("axes fraction", "data"), ha="right",
-            textcoords="offset points", fontsize=8, color=BASELINE_COLOR,
+            textcoords="offset points", fontsize="small", color=BASELINE_COLOR,
         )  # fmt: skip
     order = np.arange(1, len(timescales) + 1)
     ax.plot(order, timescales, "o", color=REFERENCE_COLOR)
@@ -112,7 +112,7 @@ def plot_convergence(changes, ax=None):
     """Table of `exact.refinement`: changes by grid step, with the slope of second order."""
     ax = axes_or_new(ax, width=0.7, aspect=0.65)
     markers = ("o", "s", "^", "D")
-    colors = [PALETTE[name] for name in ("orange", "green", "purple", "sky")]
+    colors = [PALETTE[name] for name in ("orange", "brown", "grey")] + ["#C9B458"]
     for k, (name, column) in enumerate(changes.items()):
         ax.plot(changes.index, column, _LINES[k] + markers[k], color=colors[k], label=name)
     steps = np.array(changes.index, dtype=float)
@@ -158,5 +158,4 @@ def plot_label_knowledge(frames, curves, simulated=None, ax=None):
     decades = [10**k for k in range(4) if 10**k <= max(frames)]
     ax.set_xticks([0.3, *decades], ["0", *map(str, decades)])
     ax.minorticks_off()
-    ax.legend()
     return ax
