@@ -69,11 +69,12 @@ print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 # nothing else: not on the number of threads, nor on how many are simulated together, nor on an
 # interruption.
 #
-# The poster gives no temperature, time step or length. Those below are this book's. `metastable` is
-# the default: a temperature that is common in papers on this potential, and frames so far apart that a
-# particle has mostly forgotten where in its valley it was. `fine` is the same dynamics with four times as many frames. `wild` has the
-# temperature and the diffusion constant of the author's data file. `underdamped` has momenta, of
-# which frames tell nothing; its mass is one, its friction ten, and $D$ that of a free particle. {numref}`fig-data-traces` shows a trajectory of three of them.
+# The poster gives no temperature, time step or length. Those below are this book's. `metastable` is the
+# default: a temperature that is common in papers on this potential, and frames so far apart that a
+# particle has mostly forgotten where in its valley it was. `fine` is the same dynamics with four times
+# as many frames. `wild` has the temperature and the diffusion constant of the author's data file.
+# `underdamped` has momenta, of which frames tell nothing; its mass is one, its friction ten, and $D$
+# that of a free particle. {numref}`fig-data-traces` shows a trajectory of three of them.
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
@@ -317,9 +318,10 @@ glue("data_load", float(load), display=False)
 glue("data_cores", machine["cores"], display=False)
 
 # %% [markdown]
-# On that machine ours makes {glue:text}`data_speed:.0f` million steps per second of a core's time.
-# The machine had {glue:text}`data_cores:d` cores and a load average of up to {glue:text}`data_load:.1f`; had
-# the load passed the number of cores, elapsed times would be those of a crowded machine. What makes the difference is written at the top of `mb_support/simulation/kernels.py`.
+# On that machine ours makes {glue:text}`data_speed:.0f` million steps per second of a core's time. The
+# machine had {glue:text}`data_cores:d` cores and a load average of up to {glue:text}`data_load:.1f`;
+# had the load passed the number of cores, elapsed times would be those of a crowded machine. What makes
+# the difference is written at the top of `mb_support/simulation/kernels.py`.
 #
 # ## Takeaway
 #

@@ -122,7 +122,7 @@ for key, value in study.numbers(kept, exact, record, model.config).items():
 plots.plot_verdicts(kept, exact, study.TOLERANCE)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 names = {key: name for key, (name, *_) in plots.GENERATORS.items() if key in kept}
 table = study.table_of_estimates({key: kept[key] for key in names}, exact)
 table.rename(index=names, columns=plots.NAMES)
@@ -138,8 +138,8 @@ table.rename(index=names, columns=plots.NAMES)
 # times the output of $f$, and what $f$ can give is bounded by its last LayerNorm. So the next frame
 # cannot be further away than a small multiple of that spread, and a walker at rest stays there.
 #
-# {numref}`fig-kinetics-density` shows the densities as free energies, {numref}`fig-kinetics-autocorrelation`
-# how long the coordinate $y$ is remembered.
+# {numref}`fig-kinetics-density` shows the densities as free energies,
+# {numref}`fig-kinetics-autocorrelation` how long the coordinate $y$ is remembered.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Free energy, -ln of the share of frames in each box, above its minimum: exact, of the causal transformer (3 ensembles of 4000 walkers), and of the poster's generator (48 walkers, which rest in a few boxes). Bottom left: the difference of the first two, where the exact free energy is below 9 kT. White: no frames, or above 9 kT."}, "image": {"alt": "Four maps of the plane: two nearly equal free energies, their difference, and isolated boxes of the poster's generator.", "classes": "dark-light"}}
 densities = (kept[name]["density"] for name in ("stochastic", "deterministic"))
@@ -169,7 +169,7 @@ plt.show()
 plots.plot_ensembles({kind: kept[kind] for kind in study.POOLED}, exact)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 table = study.table_of_pools(kept, exact)
 table.rename(index=names).rename(index=plots.NAMES)
 
@@ -184,7 +184,7 @@ table.rename(index=names).rename(index=plots.NAMES)
 # saw more. The loss is the mean negative log-likelihood of a displacement, on validation windows; errors
 # are those of one ensemble, and say nothing of other trainings.
 
-# %%
+# %% tags=["hide-input"]
 table = study.table_of_rivals(kept, exact, record)
 table.rename(index=names, columns=plots.NAMES)
 
@@ -208,13 +208,13 @@ walks = sample_ensemble(model, ensemble)
 passages = count_passages(walks, study.REGIME.frame_time)
 live = study.describe(walks, ensemble, n_samples=50)
 
-# %%
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 print("all frames are finite:", bool(np.isfinite(walks).all()))
 print("passes from B to A:", bool(passages.count[:, 1].sum() > 0))
 print("exact passage time B to A:", round(exact["passage_time_ba"], 1))
 
-# %%
+# %% tags=["hide-input"]
 table = study.table_of_estimates({"live": live}, exact, study.TIMES)
 table.drop(columns="criteria met").rename(columns=plots.NAMES)
 
