@@ -300,7 +300,7 @@ glue("potential_moved", float(one["last frame"]), display=False)
 # \rho_1(\mathbf{x}_t)} , \qquad \text{accuracy}(t) = \int \max_y \rho_y(\mathbf{x}) \,
 # d\mathbf{x} . $$ (eq-label)
 
-# %% mystnb={"figure": {"name": "fig-potential-label-map", "caption": "Probability that the first frame was in state B, given the position at frame t, in the metastable regime. White: places without trajectories. What was certain at the start becomes a matter of which valley one is in, and then fades."}, "image": {"alt": "Three maps of the probability of label B at growing frame numbers: sharp at first, then constant within each valley and paler.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-potential-label-map", "caption": "Probability that the first frame was in state B, given the position at frame t, in the metastable regime. Blank: places without trajectories. What was certain at the start becomes a matter of which valley one is in, and then fades."}, "image": {"alt": "Three maps of the probability of label B at growing frame numbers: sharp at first, then constant within each valley and paler.", "classes": "dark-light"}} tags=["hide-input"]
 shown = [1, 8, 500]
 posterior = forecast.label_posterior(solver, shown, regimes["metastable"].frame_time)
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.3))

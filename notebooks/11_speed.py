@@ -161,7 +161,8 @@ both.rename(columns=names).round(1).reset_index(drop=True)
 
 # %% tags=["hide-input"]
 cost = speed.cost_of(training)
-cost.map("{:,.2f}".format)
+cost["frames per second"] = cost["frames per second"].map("{:,.0f}".format)
+cost.round(2)
 
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT

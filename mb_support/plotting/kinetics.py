@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
+from .pictures import leave_blank
 from .style import (
     BASELINE_COLOR,
     ENERGY_CMAP,
@@ -117,7 +118,7 @@ def _free_energy(density, edges):
 def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest=0.5):
     """Free energies, in kT, of three densities, and the difference of the first two.
 
-    Boxes above `highest` are left white; the scale of the difference ends at `largest`.
+    Boxes above `highest` are left blank; the scale of the difference ends at `largest`.
     """
     fig, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=figure_size(1, 0.86))
     energies = [_free_energy(density, edges) for density in (exact, stochastic, deterministic)]
@@ -134,7 +135,7 @@ def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest
     below = axes[1, 0].pcolormesh(*edges, difference, cmap="PuOr_r", rasterized=True, **limits)
     axes[1, 0].set_title("causal minus exact")
     for ax in axes.flat:
-        map_axes(ax).set(xlim=(-1.5, 1.2), ylim=(-0.5, 2.1))
+        leave_blank(map_axes(ax)).set(xlim=(-1.5, 1.2), ylim=(-0.5, 2.1))
         ax.label_outer()
     fig.colorbar(mesh, ax=axes[:, 1], label="free energy (kT)", shrink=0.6)
     fig.colorbar(below, ax=axes[1, 0], label="difference (kT)", location="left", shrink=0.8)

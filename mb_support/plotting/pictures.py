@@ -23,6 +23,7 @@ from matplotlib.transforms import Bbox
 FULL_WIDTH = 7.2
 #: A coloured line below it would be lost on a dark page.
 _LEAST_LUMINANCE = 0.14
+_BLANK = "blank"
 #: Under this type notebooks keep the picture.
 MIME = "application/vnd.mb-support.dark+png"
 _PARTS = {
@@ -67,6 +68,12 @@ def _png(figure, **options):
     return picture.getvalue()
 
 
+def leave_blank(ax):
+    """On dark pages show the page where a map has no colour; without it, maps stay white there."""
+    ax.patch.set_gid(_BLANK)
+    return ax
+
+
 def keep_both(shell):
     """Have an IPython shell make both pictures of each figure that it displays."""
     formatter = shell.display_formatter
@@ -104,7 +111,8 @@ def _on_the_page(figure):
     for ax in figure.axes:
         if _is_map(ax):
             frame = {ax.patch, ax.xaxis, ax.yaxis, ax.title, *ax.spines.values()}
-            kept.add(ax.patch)
+            if ax.patch.get_gid() != _BLANK:
+                kept.add(ax.patch)
             for artist in set(ax.get_children()) - frame:
                 if isinstance(artist, ContourSet | QuadMesh) or _is_inside(artist, ax):
                     kept.update(artist.findobj())

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.patches import Circle, Rectangle
 
+from .pictures import leave_blank
 from .style import (
     BASELINE_COLOR,
     COMMITTOR_CMAP,
@@ -61,8 +62,8 @@ def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0,
 
 
 def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
-    """Free energy of a density in kT above its minimum, white above `highest`."""
-    ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
+    """Free energy of a density in kT above its minimum, blank above `highest`."""
+    ax = leave_blank(_framed(axes_or_new(ax, width=0.6, aspect=0.9)))
     levels = np.linspace(0, highest, 25)
     shown = np.ma.masked_greater(np.transpose(free_energy), highest)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=f"{DENSITY_CMAP}_r")
@@ -73,12 +74,13 @@ def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
 def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None):
     """Probability to reach B before A, or any other probability of B, as a map.
 
-    From 0 (colour of A) to 1 (colour of B), with labelled black `isolines`; white where the
+    From 0 (colour of A) to 1 (colour of B), with labelled black `isolines`; blank where the
     field `seen` is False. `disks`, (centre, radius) of A and of B, are drawn as circles.
     """
     ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
     shown = np.transpose(committor)
     if seen is not None:
+        leave_blank(ax)
         shown = np.ma.masked_where(~np.transpose(seen), shown)
     levels = np.linspace(0, 1, 21)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=COMMITTOR_CMAP)
