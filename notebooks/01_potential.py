@@ -20,7 +20,7 @@
 # frame still tells. Here these answers are computed, compared with published values, and shown to
 # converge.
 
-# %%
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +42,7 @@ profile = "smoke"
 seed = 20_900  # of the simulated check at the end; validation family
 beta = None  # 1/energy; a number replaces the inverse temperature of the default regime
 
-# %%
+# %% tags=["hide-cell"]
 use_style()
 settings, seed = get_profile(profile), checked_count("seed", seed, 0)
 regimes = {name: REGIMES[name] for name in ("metastable", "wild")}
@@ -71,7 +71,7 @@ print(
     "largest force left:", "below 1e-8" if points["force"].max() < 1e-8 else points["force"].max()
 )
 
-# %% mystnb={"figure": {"name": "fig-potential-surface", "caption": "The Müller–Brown potential with its minima A, B and C (circles) and the two saddles (crosses). The dashed white line divides the basins of state A (above) and state B with C (below); dotted, the box from which trajectories start. White beyond the colours: the walls rise into the thousands."}, "image": {"alt": "Contour map of the potential energy with two deep valleys joined by a curved path over two saddles, and a dividing line through the upper saddle.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-surface", "caption": "The Müller–Brown potential with its minima A, B and C (circles) and the two saddles (crosses). The dashed white line divides the basins of state A (above) and state B with C (below); dotted, the box from which trajectories start. White beyond the colours: the walls rise into the thousands."}, "image": {"alt": "Contour map of the potential energy with two deep valleys joined by a curved path over two saddles, and a dividing line through the upper saddle.", "classes": "dark-light"}} tags=["hide-input"]
 x, y = np.linspace(-1.6, 1.3, 300), np.linspace(-0.4, 2.1, 260)
 energy = potential(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1))
 ridge = np.transpose(separatrix()[:2])
@@ -127,7 +127,7 @@ solvers = {
 for name, solver in solvers.items():
     print(f"{name}: kT = {1 / solver.beta:.1f}, {solver.active.sum()} nodes")
 
-# %% mystnb={"figure": {"name": "fig-potential-density", "caption": "Free energy of the Boltzmann density, in kT above its minimum, in the default regime (left) and the wild one (right), where barriers lie below kT."}, "image": {"alt": "Two maps of free energy. Left, two separate valleys. Right, one broad basin.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-density", "caption": "Free energy of the Boltzmann density, in kT above its minimum, in the default regime (left) and the wild one (right), where barriers lie below kT."}, "image": {"alt": "Two maps of free energy. Left, two separate valleys. Right, one broad basin.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42))
 for ax, (name, solver) in zip(axes, solvers.items(), strict=True):
     density = np.maximum(solver.stationary_density(), 1e-300)
@@ -142,7 +142,7 @@ plt.show()
 # already committed to B (with probability {glue:text}`potential_committor_c:.2f`), which is why it
 # is counted as B.
 
-# %% mystnb={"figure": {"name": "fig-potential-committor", "caption": "Committor: probability to reach the disk around B before the one around A. Black lines: isolines. The colours of A and B are those of the whole book."}, "image": {"alt": "Two maps of the committor from blue around A to red around B, with isolines. The change is sharp on the left and gradual on the right.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-committor", "caption": "Committor: probability to reach the disk around B before the one around A. Black lines: isolines. The colours of A and B are those of the whole book."}, "image": {"alt": "Two maps of the committor from blue around A to red around B, with isolines. The change is sharp on the left and gradual on the right.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42))
 committors = {name: solver.committor(DISK_A, DISK_B) for name, solver in solvers.items()}
 for ax, (name, solver) in zip(axes, solvers.items(), strict=True):
@@ -150,7 +150,7 @@ for ax, (name, solver) in zip(axes, solvers.items(), strict=True):
     ax.set_title(name)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 solver = solvers["metastable"]
 minimum_c = points.loc["C", ["x", "y"]].to_numpy(dtype=float)
 at_c = solver.interpolate(committors["metastable"], minimum_c)
@@ -168,7 +168,7 @@ glue("potential_committor_c", float(at_c), display=False)
 published = exact.compare_with_published(settings.grid_step)
 print(published.to_string(index=False, float_format="{:.6f}".format))
 
-# %%
+# %% tags=["hide-input"]
 committors_off = published["difference"][published["quantity"].str.startswith("committor")]
 flux_off = 100 * abs(published["difference"][0]) / published["published"][0]
 glue("potential_committor_error", float(committors_off.abs().max()), display=False)
@@ -184,7 +184,7 @@ glue("potential_flux_error", float(flux_off), display=False)
 # grid step should divide the change by four where a result is smooth, and by less for the committor,
 # whose disks have edges that no grid meets.
 
-# %% mystnb={"figure": {"name": "fig-potential-convergence", "caption": "Change of four results when the grid step is halved (relative; for the committor, root mean square over points), at kT = 10. The black line has the slope of second order."}, "image": {"alt": "Four lines on logarithmic axes fall in parallel with a reference line of slope two.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-convergence", "caption": "Change of four results when the grid step is halved (relative; for the committor, root mean square over points), at kT = 10. The black line has the slope of second order."}, "image": {"alt": "Four lines on logarithmic axes fall in parallel with a reference line of slope two.", "classes": "dark-light"}} tags=["hide-input"]
 first = 4 * settings.grid_step if settings.name == "poster" else 2 * settings.grid_step
 steps = [first / 2**k for k in range(4 if settings.name == "poster" else 3)]
 changes = exact.refinement(beta=0.1, diffusion=10.0, steps=steps)
@@ -212,7 +212,7 @@ glue("potential_order_max", float(orders.max()), display=False)
 kinetics = exact.kinetics_table(regimes, settings.grid_step)
 print(kinetics.map("{:.4g}".format).to_string())
 
-# %% mystnb={"figure": {"name": "fig-potential-timescales", "caption": "The slowest relaxation times of both regimes. Dashed: the time between frames and the length of a trajectory."}, "image": {"alt": "Two panels with relaxation times on a logarithmic axis. Left, one time stands far above the others, near the length of a trajectory; right, all lie close together.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-timescales", "caption": "The four slowest relaxation times of both regimes, exact. Dashed: the time between frames and the length of a trajectory."}, "image": {"alt": "Two panels with relaxation times on a logarithmic axis. Left, one time stands far above the others, near the length of a trajectory; right, all lie close together.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
 for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     times = kinetics[name].filter(like="timescale")
@@ -220,7 +220,7 @@ for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     ax.set_title(name)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 times = kinetics["metastable"].filter(like="timescale").to_numpy()
 length = regimes["metastable"].total_time
 glue("potential_gap", float(times[0] / times[1]), display=False)
@@ -234,8 +234,8 @@ share = solver.average(second_mode**2 * (potential(solver.positions) > 0))
 glue("potential_plateau_share", float(100 * share), display=False)
 
 # %% [markdown]
-# In the metastable regime there is one slow process, the crossing between A and B, and it is
-# {glue:text}`potential_length_ratio:.1f` times as long as a trajectory
+# In the metastable regime there is one slow process, the crossing between A and B, and it takes
+# {glue:text}`potential_length_ratio:.1f` times as long as a trajectory lasts
 # ({numref}`fig-potential-timescales`). Of the trajectories that fall into valley A only
 # {glue:text}`potential_leaving_a:.0f` per cent reach B before they end, of those in valley B
 # {glue:text}`potential_leaving_b:.0f` per cent reach A. The crossing is
@@ -255,9 +255,9 @@ glue("potential_plateau_share", float(100 * share), display=False)
 #
 # No network that does not see the future can have less.
 
-# %% mystnb={"figure": {"name": "fig-potential-floor", "caption": "Mean squared error of forecasts in equilibrium against how far they look ahead. Black: the exact floor, reached by the conditional mean. Grey: predicting that the particle stays, and predicting the mean of the equilibrium density."}, "image": {"alt": "Two panels. The exact floor rises from the noise of one frame to the variance, below both baselines everywhere.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-floor", "caption": "Mean squared error of forecasts in equilibrium against how far they look ahead. Black: the exact floor, reached by the conditional mean. Grey: predicting that the particle stays, and predicting the mean of the equilibrium density."}, "image": {"alt": "Two panels. The exact floor rises from the noise of one frame to the variance, below both baselines everywhere.", "classes": "dark-light"}} tags=["hide-input"]
 n_ahead = 12 if settings.name == "poster" else 5
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5))
 for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     ahead = np.unique(np.geomspace(1, config.n_frames - 1, n_ahead).astype(int))
     errors = exact.forecast_errors(solvers[name], ahead, config.frame_time)
@@ -292,7 +292,7 @@ glue("potential_moved", float(one["last frame"]), display=False)
 #
 # ## What a later frame knows of the first
 #
-# The label of a trajectory is the state of its first frame. By the Markov property, a stretch that
+# The label of a trajectory is the state of its first frame. By the Markov property, a slice that
 # begins at frame $t$ tells of the label only what its first frame tells. With $\rho_y$ the density
 # at frame $t$ of trajectories that started in state $y$,
 #
@@ -300,7 +300,7 @@ glue("potential_moved", float(one["last frame"]), display=False)
 # \rho_1(\mathbf{x}_t)} , \qquad \text{accuracy}(t) = \int \max_y \rho_y(\mathbf{x}) \,
 # d\mathbf{x} . $$ (eq-label)
 
-# %% mystnb={"figure": {"name": "fig-potential-label-map", "caption": "Probability that the first frame was in state B, given the position at frame t, in the metastable regime. White: places without trajectories. What was certain at the start becomes a matter of which valley one is in, and then fades."}, "image": {"alt": "Three maps of the probability of label B at growing frame numbers: sharp at first, then constant within each valley and paler.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-label-map", "caption": "Probability that the first frame was in state B, given the position at frame t, in the metastable regime. Blank: places without trajectories. What was certain at the start becomes a matter of which valley one is in, and then fades."}, "image": {"alt": "Three maps of the probability of label B at growing frame numbers: sharp at first, then constant within each valley and paler.", "classes": "dark-light"}} tags=["hide-input"]
 shown = [1, 8, 500]
 posterior = forecast.label_posterior(solver, shown, regimes["metastable"].frame_time)
 fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.3))
@@ -312,7 +312,7 @@ for ax, frame, field, joint in zip(
     ax.set_title(f"frame {frame}")
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess from frame t on, exact (black), for the label of the first frame and for that of the last; with markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess from frame t on, exact (black), for the label of the first frame and for that of the last; with markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}} tags=["hide-input"]
 n_early, late = (14, (0.9, 0.98, 0.995)) if settings.name == "poster" else (6, (0.95,))
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
 for ax, (name, config) in zip(axes, regimes.items(), strict=True):
@@ -322,6 +322,7 @@ for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     best, simulated = exact.label_curves(solvers[name], config, frames, trajectories)
     landscape.plot_label_knowledge(frames, best, simulated, ax=ax)
     ax.set_title(name)
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
 # %% [markdown]
@@ -333,11 +334,11 @@ plt.show()
 # ## Takeaway
 #
 # The two-dimensional problem has exact answers to most questions of this book on overdamped dynamics,
-# from a sparse matrix, converged in the grid step, and in agreement with published values. The default regime has
-# one slow process, about as slow as a trajectory is long; the wild one has none. One frame ahead,
-# {glue:text}`potential_noise_share:.0f` per cent of the mean squared displacement is noise that no
-# forecaster can know. A slice from the middle of a trajectory cannot
-# tell the first frame's state beyond a limit that falls with its distance from the start.
+# from a sparse matrix, converged in the grid step, and in agreement with published values. The default
+# regime has one slow process, about as slow as a trajectory is long; the wild one has none. One frame
+# ahead, {glue:text}`potential_noise_share:.0f` per cent of the mean squared displacement is noise that
+# no forecaster can know. A slice from the middle of a trajectory cannot tell the first frame's state
+# beyond a limit that falls with its distance from the start.
 #
 # Not shown: the underdamped dynamics, whose generator lives in four dimensions; and how the answers
 # depend on temperature beyond the values listed. The solver holds for continuous time; the effect

@@ -19,7 +19,7 @@
 # regime {glue:text}`data_changed:.0f` ± {glue:text}`data_changed_error:.0f` per cent of the
 # trajectories end in the other one.
 
-# %%
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +41,7 @@ profile = "smoke"
 seed = 20_200  # of the simulated checks; validation family
 shown_trajectory = 4  # number, below 8, of the trajectory drawn in full
 
-# %%
+# %% tags=["hide-cell"]
 use_style()
 settings, seed = get_profile(profile), checked_count("seed", seed, 0)
 shown_trajectory = checked_count("shown_trajectory", shown_trajectory, 0, 7)
@@ -69,13 +69,14 @@ print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 # nothing else: not on the number of threads, nor on how many are simulated together, nor on an
 # interruption.
 #
-# The poster gives no temperature, time step or length. Those below are this book's. `metastable` is
-# the default: a temperature that is common in papers on this potential, and frames so far apart that a
-# particle has mostly forgotten where in its valley it was. `fine` is the same dynamics with four times as many frames. `wild` has the
-# temperature and the diffusion constant of the author's data file. `underdamped` has momenta, of
-# which frames tell nothing; its mass is one, its friction ten, and $D$ that of a free particle. {numref}`fig-data-traces` shows a trajectory of three of them.
+# The poster gives no temperature, time step or length. Those below are this book's. `metastable` is the
+# default: a temperature that is common in papers on this potential, and frames so far apart that a
+# particle has mostly forgotten where in its valley it was. `fine` is the same dynamics with four times
+# as many frames. `wild` has the temperature and the diffusion constant of the author's data file.
+# `underdamped` has momenta, of which frames tell nothing; its mass is one, its friction ten, and $D$
+# that of a free particle. {numref}`fig-data-traces` shows a trajectory of three of them.
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 for name, regime in REGIMES.items():
     print(
@@ -85,7 +86,7 @@ for name, regime in REGIMES.items():
         f"  length {regime.total_time:.3g}  {regime.integrator}"
     )
 
-# %% mystnb={"figure": {"name": "fig-data-traces", "caption": "One trajectory of each of three regimes, its coordinate x against time, coloured by the state of each frame (blue: A, vermillion: B). The metastable one rests in a valley, the wild one knows none, the underdamped one rings."}, "image": {"alt": "Three time series. The first stays around one level for long, the second jumps wildly between both colours, the third oscillates around one level.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-traces", "caption": "One trajectory of each of three regimes, its coordinate x against time, coloured by the state of each frame (blue: A, vermillion: B). The metastable one stays in its valley for long. The wild one crosses all the time. The underdamped one oscillates."}, "image": {"alt": "Three time series. The first stays around one level for long, the second jumps wildly between both colours, the third oscillates around one level.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(3, 1, figsize=figure_size(1.0, 0.75))
 for ax, name in zip(axes, ("metastable", "wild", "underdamped"), strict=True):
     regime = REGIMES[name]
@@ -108,7 +109,7 @@ plt.show()
 # the {glue:text}`data_easy_share:.0f` per cent of the box that lie below the upper saddle, where a
 # particle could be found.
 
-# %% mystnb={"figure": {"name": "fig-data-geography", "caption": "Starts and labels of 1000 training trajectories: of the default regime (left) and of `easy_starts` (right). The boundary rises through the upper saddle; labels near it are decided by hundredths of a length."}, "image": {"alt": "Two scatters of starting points over a box: label A above a rising curve on the left and top, label B below it. On the right the points fill the two valleys only.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-geography", "caption": "Starts and labels of 1000 training trajectories: of the default regime (left) and of `easy_starts` (right). The boundary rises through the upper saddle; labels near it are decided by hundredths of a length."}, "image": {"alt": "Two scatters of starting points over a box: label A above a rising curve on the left and top, label B below it. On the right the points fill the two valleys only.", "classes": "dark-light"}} tags=["hide-input"]
 names = ("metastable", EASY_STARTS, "wild")
 sets = {name: make_dataset(settings.n_train_trajectories, "train", regime=name) for name in names}
 ridge = np.stack(separatrix()[:2], axis=-1)
@@ -119,7 +120,7 @@ for ax, name in zip(axes, names[:2], strict=True):
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 early = 5  # a tenth of the time unit in the default regime
 table = sampling.label_table(sets, early)
@@ -157,7 +158,7 @@ for key, name in (("", "metastable"), ("_easy", EASY_STARTS), ("_wild", "wild"))
 # editions had been looked at while models were chosen, and are retired. {doc}`06_classification` says
 # how often the new ones were used.
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 for family, first in SEED_FAMILIES.items():
     print(f"{family:10s} seeds from {first}")
@@ -165,7 +166,7 @@ for family, first in SEED_FAMILIES.items():
 # %% [markdown]
 # {numref}`fig-data-path` shows one trajectory in full.
 
-# %% mystnb={"figure": {"name": "fig-data-path", "caption": "One metastable trajectory over the potential, from dark (early) to light (late). It is in a valley after a few frames and then explores it."}, "image": {"alt": "Path of a particle on contour lines of the potential, coloured by time, filling one valley.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-path", "caption": "One metastable trajectory over the potential, from dark (early) to light (late). It is in a valley after a few frames and then explores it."}, "image": {"alt": "Path of a particle on contour lines of the potential, coloured by time, filling one valley.", "classes": "dark-light"}} tags=["hide-input"]
 x, y = np.linspace(-1.6, 1.3, 200), np.linspace(-0.4, 2.1, 180)
 energy = potential(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1))
 path = make_dataset(8, "validation").trajectories[shown_trajectory]
@@ -178,7 +179,7 @@ plt.show()
 # ({doc}`01_potential`). Passages are quick, waiting is long: the committor leaps between values
 # near zero and near one.
 
-# %% tags=["remove-output"]
+# %% tags=["remove-output", "hide-input"]
 some = make_dataset(64, "validation").trajectories
 share = assign_states(some).mean(axis=1)
 path = some[np.abs(share - 0.5).argmin(), ::3]
@@ -202,7 +203,7 @@ glue("data_particle", moving)
 # density. {numref}`fig-data-density` compares them with quadrature; the band is computed over
 # independent trajectories, so it contains the correlation between frames.
 
-# %% mystnb={"figure": {"name": "fig-data-density", "caption": "Equilibrium density along x and y in the metastable regime: simulated with two standard errors over 1024 trajectories (orange), exact (black)."}, "image": {"alt": "Two histograms with bands that follow the exact curves: peaks of valley A and smaller ones of valley B.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-density", "caption": "Equilibrium density along x and y in the metastable regime: simulated with two standard errors over 1024 trajectories (orange), exact (black)."}, "image": {"alt": "Two histograms with bands that follow the exact curves: peaks of valley A and smaller ones of valley B.", "classes": "dark-light"}} tags=["hide-input"]
 frames = sampling.equilibrium_frames(metastable, settings.n_equilibrium, seed)
 edges = {"x": np.linspace(-1.3, 1.1, 49), "y": np.linspace(-0.4, 2.0, 49)}
 tables = {
@@ -214,7 +215,7 @@ for ax, (name, table) in zip(axes, tables.items(), strict=True):
     figures.plot_marginal(table, f"{name} (reduced length)", ax=ax)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 both = np.concatenate([(t["simulated"] - t["exact"]) / t["error"] for t in tables.values()])
 within = 100 * np.mean(np.abs(both[np.isfinite(both)]) < 2)
 print(f"bins within two standard errors: {within:.0f} %")
@@ -230,7 +231,7 @@ glue("data_bins_within", float(within), display=False)
 # biased simulator gets it wrong. Particles start in one minimum and run until they come within a
 # tenth of a length of the other, which is looked for at every second step.
 
-# %%
+# %% tags=["hide-input"]
 passages = sampling.passage_table(
     metastable, (15.0, 20.0), settings.n_passages, seed + 1, settings.grid_step
 )
@@ -241,7 +242,7 @@ for row in passages.itertuples():
     glue(key + "_error", float(row.error), display=False)
     glue(key + "_exact", float(row.exact), display=False)
 
-# %%
+# %% tags=["hide-input"]
 looks = replace(metastable, stride=10)
 rates = sampling.rate_table(
     looks, 256, 200 if settings.name == "poster" else 20, seed + 9, settings.grid_step
@@ -250,7 +251,7 @@ print(rates.round(4).to_string(index=False))
 worst = max(passages["deviation"].abs().max(), rates["deviation"].abs().max())
 glue("data_worst_deviation", float(worst), display=False)
 
-# %% mystnb={"figure": {"name": "fig-data-passages", "caption": "Simulated mean first passage times (MFPT; 2560 passages each) and transition rates (256 trajectories) over the exact values, with two standard errors over them."}, "image": {"alt": "Six points with error bars scattered around the line at one.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-passages", "caption": "Simulated mean first passage times (MFPT; 2560 passages each) and transition rates (256 trajectories) over the exact values, with two standard errors over them."}, "image": {"alt": "Six points with error bars scattered around the line at one.", "classes": "dark-light"}} tags=["hide-input"]
 names = [f"MFPT {row.passage}, kT = {row.kT:.0f}" for row in passages.itertuples()]
 fig, axes = plt.subplots(2, 1, sharex=True, height_ratios=(4, 2), figsize=figure_size(0.8, 0.6))
 figures.plot_ratios(passages, names, ax=axes[0])
@@ -270,7 +271,7 @@ plt.show()
 # {numref}`fig-data-step` measures the error of a mean energy, known by quadrature, against the time
 # step. The data use Euler–Maruyama with a time step of one ten-thousandth, the smallest shown.
 
-# %% mystnb={"figure": {"name": "fig-data-step", "caption": "Error of the mean potential energy in the basin of A against the time step, with two standard errors over 4096 trajectories. Points whose bar reaches the bottom do not differ from zero."}, "image": {"alt": "Error against time step on logarithmic axes: Euler-Maruyama rises along a line of slope one, Leimkuhler-Matthews stays far below.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-step", "caption": "Error of the mean potential energy in the basin of A against the time step, with two standard errors over 4096 trajectories. Points whose bar reaches the bottom do not differ from zero."}, "image": {"alt": "Error against time step on logarithmic axes: Euler-Maruyama rises along a line of slope one, Leimkuhler-Matthews stays far below.", "classes": "dark-light"}} tags=["hide-input"]
 steps = (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3)
 errors = sampling.step_error_table(
     metastable, ("overdamped", "leimkuhler_matthews"), steps, 4 * settings.n_equilibrium, seed + 20
@@ -278,7 +279,7 @@ errors = sampling.step_error_table(
 figures.plot_step_error(errors)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 order, order_error = sampling.measured_order(errors[errors["dt"] > 1e-4], "overdamped")
 print(f"measured order of Euler-Maruyama: {order:.2f} +- {order_error:.2f}")
 glue("data_order", order, display=False)
@@ -301,7 +302,7 @@ glue("data_bias_error", float(largest.loc["leimkuhler_matthews", "error"]), disp
 # The bars of {numref}`fig-data-speed` come from a committed measurement (`make benchmark`), in which
 # the programs took turns on one machine.
 
-# %% mystnb={"figure": {"name": "fig-data-speed", "caption": "Simulated steps of one trajectory per second and core, in processor time, for one task (one thousand trajectories, every fiftieth step saved, as in the regime `fine`), median of the turns. Orange: this book's simulator. The table below gives millions of steps per second."}, "image": {"alt": "Horizontal bars on a logarithmic axis; the book's simulator in both precisions leads.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-data-speed", "caption": "Simulated steps of one trajectory per second and core, in processor time, for one task (one thousand trajectories, every fiftieth step saved, as in the regime `fine`), median of the turns. Orange: this book's simulator. The table below gives millions of steps per second."}, "image": {"alt": "Horizontal bars on a logarithmic axis; the book's simulator in both precisions leads.", "classes": "dark-light"}} tags=["hide-input"]
 speed, record = sampling.speed_table()
 figures.plot_speed(speed, "per core")
 plt.show()
@@ -317,9 +318,10 @@ glue("data_load", float(load), display=False)
 glue("data_cores", machine["cores"], display=False)
 
 # %% [markdown]
-# On that machine ours makes {glue:text}`data_speed:.0f` million steps per second of a core's time.
-# It had {glue:text}`data_cores:d` cores and a load average of up to {glue:text}`data_load:.1f`; had
-# the load passed the number of cores, elapsed times would be those of a crowded machine. What makes the difference is written at the top of `mb_support/simulation/kernels.py`.
+# On that machine ours makes {glue:text}`data_speed:.0f` million steps per second of a core's time. The
+# machine had {glue:text}`data_cores:d` cores and a load average of up to {glue:text}`data_load:.1f`;
+# had the load passed the number of cores, elapsed times would be those of a crowded machine. What makes
+# the difference is written at the top of `mb_support/simulation/kernels.py`.
 #
 # ## Takeaway
 #

@@ -19,7 +19,6 @@
 # {glue:text}`model_readings:s`. The norm in the formula is worth a factor of two.
 
 # %% tags=["remove-stderr", "hide-input"]
-import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
@@ -34,7 +33,7 @@ from mb_support.studies import model as study
 profile = "smoke"
 seed = 8  # number of the validation set
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 use_style()
 settings = get_profile(profile)
 n_trajectories = settings.n_test_trajectories // 5
@@ -79,15 +78,15 @@ plt.show()
 # e'_t &= \operatorname{LayerNorm}\bigl(u_t + W_2 \operatorname{GELU}(W_1 u_t)\bigr),
 # \end{aligned} $$ (eq-model-layer)
 #
-# with softmax weights $A^k_{tj}$ of head $k$ over all frames $j$, earlier *and later* {cite}`vaswani2017`. The
-# model is bidirectional: position $t$ of the encoder has seen $x_{t+1}$ before it is asked to predict
-# it. {doc}`08_leak` measures what that does to the loss.
+# with softmax weights $A^k_{tj}$ of head $k$ over all frames $j$, earlier *and later*
+# {cite}`vaswani2017`. The model is bidirectional: position $t$ of the encoder has seen $x_{t+1}$ before
+# it is asked to predict it. {doc}`08_leak` measures what that does to the loss.
 #
 # **Heads.** Both are linear, GELU, LayerNorm, linear. $f$ acts on each encoding, and its answer is
 # taken back to raw coordinates; $g$ acts on the mean of the encodings over frames.
 #
-# `BertModel` of the library would add word and token-type embeddings that the poster's counts
-# exclude. The model here is a `PreTrainedModel` around the library's `BertEncoder`, so saving, loading and
+# `BertModel` of the library would add word and token-type embeddings that the poster's counts exclude.
+# The model here is a `PreTrainedModel` around the library's `BertEncoder`, so saving, loading and
 # `Trainer` work as everywhere.
 #
 # ## The poster's table
@@ -96,7 +95,7 @@ plt.show()
 # hundred of the unit, cut off from there on. The table has our exact counts, the same abbreviation of
 # them ("printed"), and the poster's.
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 table = study.parameter_table()
 print(table.to_string())
@@ -112,7 +111,7 @@ plt.show()
 # LayerNorms of our two output heads use BERT's constant of `1e-12`, the author's PyTorch's default of
 # `1e-5`.
 
-# %%
+# %% tags=["hide-input"]
 study.layer_table()
 
 # %% [markdown]
@@ -133,7 +132,7 @@ sizes = [size for size in settings.sizes if size in checkpoint_sizes()]
 models = {size: load_checkpoint(size) for size in sizes}
 model = models[sizes[0]]
 
-# %%
+# %% tags=["hide-input"]
 losses = study.both_readings(model, data)
 cosines = study.compare_gradients(model, make_dataset(16, "validation", index=seed))
 said = study.numbers(losses, cosines)
@@ -155,8 +154,8 @@ plt.show()
 # trajectories.) What matters for training is the gradient. In batches of four trajectories, the
 # gradients of the two readings have these cosines:
 
-# %%
-print(np.round(cosines, 4))
+# %% tags=["hide-input"]
+print(", ".join(f"{cosine:.4f}" for cosine in cosines))
 
 # %% [markdown]
 # The least is {glue:text}`model_cosine_least:.3f`: the gradients {glue:text}`model_readings:s`. The
@@ -168,7 +167,7 @@ print(np.round(cosines, 4))
 # `mse_loss`, so its trajectory term weighs half as much against the classification as the poster's
 # formula says with $\gamma = \lambda = 1$. The book follows the formula.
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 x = torch.from_numpy(data.trajectories[:4])
 with torch.no_grad():

@@ -13,11 +13,11 @@
 # %% [markdown]
 # # Training
 #
-# What does a model learn from trajectories, their labels and the poster's loss, and nothing else? And how
-# much of the result is luck? {numref}`fig-training-curves` shows every training of the three sizes. All of
-# them start from random weights. Those of one size end at nearly the same validation error. It falls
-# steeply at the end, when whole trajectories are shown and the learning rate is low; the two cannot be told
-# apart here. In the trajectory loss, seeds differ more.
+# What does a model learn from trajectories, their labels and the poster's loss, and nothing else? And
+# how much of the result is luck? {numref}`fig-training-curves` shows every training of the three sizes.
+# All of them start from random weights. Those of one size end at nearly the same validation error. It
+# falls steeply at the end, when whole trajectories are shown and the learning rate is low; the two
+# cannot be told apart here. In the trajectory loss, seeds differ more.
 
 # %% tags=["remove-stderr", "hide-input"]
 import tempfile
@@ -55,18 +55,18 @@ plt.show()
 # %% [markdown]
 # ## The recipe
 #
-# A model starts from random weights. AdamW minimises the poster's loss, the squared error of the next frame
-# plus the cross-entropy of the label
-# ($\gamma L_\mathrm{traj} + \lambda \mathrm{CE}$ with $\gamma = \lambda = 1$). Every trajectory is simulated
-# for the occasion, shown once and thrown away, so there is nothing to overfit and no need of dropout.
-# Short trajectories come first, because attention costs with the square of their length; whole ones come
-# last. The learning rate rises linearly at the start, and then falls like a cosine.
+# A model starts from random weights. AdamW minimises the poster's loss, the squared error of the next
+# frame plus the cross-entropy of the label ($\gamma L_\mathrm{traj} + \lambda \mathrm{CE}$ with
+# $\gamma = \lambda = 1$). Every trajectory is simulated for the occasion, shown once and thrown away,
+# so there is nothing to overfit and no need of dropout. Short trajectories come first, because
+# attention costs with the square of their length; whole ones come last. The learning rate rises
+# linearly at the start, and then falls like a cosine.
 #
-# Three details complete it. A short trajectory is not a piece of a longer one: it has its own start and its
-# own label. The position embeddings begin as sinusoids {cite}`vaswani2017`, and learn like all else. For
-# small and medium the rate falls with the number of frames shown, for large with the number of steps, so
-# that it is lower when whole trajectories begin. The last column is the training on a fixed set
-# ({ref}`below <section-training-fixed>`).
+# Three details complete it. A short trajectory is not a piece of a longer one: it has its own start and
+# its own label. The position embeddings begin as sinusoids {cite}`vaswani2017`, and learn like all
+# else. For small and medium the rate falls with the number of frames shown, for large with the number
+# of steps, so that it is lower when whole trajectories begin. The last column is the training on a
+# fixed set ({ref}`below <section-training-fixed>`).
 
 # %% tags=["hide-input"]
 study.recipe_table()
@@ -75,11 +75,11 @@ study.recipe_table()
 # The author's script {cite}`leban2025` differs most in its data: one thousand trajectories, each shown a
 # thousand times.
 #
-# For the medium and the large model the settings of the next table were tried, one training each, judged on
-# validation trajectories only (± one standard error). Several things differ at once: the table shows what
-# worked, and not why. With the highest rate the large model never left chance. The rate of the medium model
-# lies between those tried. The large model of this book is the best of its trials, so that its validation
-# accuracy is a little optimistic.
+# For the medium and the large model the settings of the next table were tried, one training each,
+# judged on validation trajectories only (± one standard error). Several things differ at once: the
+# table shows what worked, and not why. With the highest rate the large model never left chance. The
+# rate of the medium model lies between those tried. The large model of this book is the best of its
+# trials, so that its validation accuracy is a little optimistic.
 
 # %% tags=["hide-input"]
 study.tried_table()
@@ -101,8 +101,8 @@ for key, value in study.words(records).items():
 # {glue:text}`training_missing:s` Remarks in the records: {glue:text}`training_notes:s`
 #
 # The training with the median accuracy of each size is "the small model" and so on in the chapters that
-# follow, and its weights are committed. Of the others, records and predictions are kept. The test set has no
-# part in this chapter: it is scored {ref}`two chapters on <section-classification-table>`.
+# follow, and its weights are committed. Of the others, records and predictions are kept. The test set
+# has no part in this chapter: it is scored {ref}`two chapters on <section-classification-table>`.
 #
 # ## Cost
 #
@@ -115,12 +115,12 @@ study.cost_table(records)
 # (section-training-fixed)=
 # ## A fixed set, as on the poster
 #
-# Now the same thousand whole trajectories again and again, in small batches, with dropout against overfitting
-# ({numref}`fig-training-fixed`). Dropout is 0.1 on hidden states, as in the author's script. On
-# attention weights his script has it too; ours leave it out, since it makes training on a processor five to
-# ten times slower. For comparison {glue:text}`training_both:s`. His passes are ten times as many. The table
-# has means over seeds (± their standard deviation); its last column is the error that the validation
-# trajectories leave.
+# Now the same thousand whole trajectories again and again, in small batches, with dropout against
+# overfitting ({numref}`fig-training-fixed`). Dropout is 0.1 on hidden states, as in the author's
+# script. On attention weights his script has it too; ours leave it out, since it makes training on a
+# processor five to ten times slower. For comparison {glue:text}`training_both:s`. His passes are ten
+# times as many. The table has means over seeds (± their standard deviation); its last column is the
+# error that the validation trajectories leave.
 
 # %% tags=["hide-input"]
 study.fixed_set_table(records)
@@ -136,11 +136,12 @@ plt.show()
 # %% [markdown]
 # ## How many trajectories does it take?
 #
-# The recipe of the small model again, on training sets of a given size ({numref}`fig-training-data`). Each
-# training shows equally many; what differs is how often each of them comes back. Short trajectories are here
-# the beginnings of the whole ones. There is one training for each point, so that differences as small as
-# the scatter over seeds mean nothing. A thousand trajectories come close to fresh ones. More of them bring
-# nothing that could be seen here, and all stay a little above: why, we did not test.
+# The recipe of the small model again, on training sets of a given size ({numref}`fig-training-data`).
+# Each training shows equally many; what differs is how often each of them comes back. Short
+# trajectories are here the beginnings of the whole ones. There is one training for each point, so that
+# differences as small as the scatter over seeds mean nothing. A thousand trajectories come close to
+# fresh ones. More of them bring nothing that could be seen here, and all stay a little above: why, we
+# did not test.
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(study.data_curve(records))
@@ -162,11 +163,11 @@ study.variants_table(records)
 # python -m mb_support.training --size small --steps 500   # a trial of a minute
 # ```
 #
-# `--regime` chooses the data set, `--data` a store of your own trajectories. Interrupted at any
-# moment, the same command goes on from the newest whole checkpoint. Trajectory number $i$ of a run depends
-# on the seed and on $i$ alone. An interrupted run therefore sees the same ones, and so does a run that
-# several processes share (`torchrun --nproc-per-node 2 -m mb_support.training --size small`). A graphics
-# card is used where there is one.
+# `--regime` chooses the data set, `--data` a store of your own trajectories. Interrupted at any moment,
+# the same command goes on from the newest whole checkpoint. Trajectory number $i$ of a run depends on
+# the seed and on $i$ alone. An interrupted run therefore sees the same ones, and so does a run that
+# several processes share (`torchrun --nproc-per-node 2 -m mb_support.training --size small`). A
+# graphics card is used where there is one.
 #
 # ## A training on this page
 #
@@ -202,11 +203,11 @@ for key, value in study.live_words(model, held_out).items():
 #
 # ## Takeaway
 #
-# The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics card.
-# Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy at the
-# end is {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches
-# {glue:text}`training_same_number:s` from a thousand trajectories too. So the recipe matters here, and not
-# only the number of trajectories; which part of it, we did not test.
+# The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics
+# card. Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy
+# at the end is {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches
+# {glue:text}`training_same_number:s` from a thousand trajectories too. So the recipe matters here, and
+# not only the number of trajectories; which part of it, we did not test.
 #
 # Not shown: what longer trainings give the medium and the large model; the author's recipe to its last
 # epoch.

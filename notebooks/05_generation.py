@@ -19,7 +19,8 @@
 # conditional mean. The answer: the mechanism works, and any prompt is continued. As a forecast of
 # one frame, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the error of "the
 # particle stays"; our models, shown the window that they were trained on, save
-# {glue:text}`generation_skills:s`.
+# {glue:text}`generation_skills:s`. A negative number is a loss. (Square brackets: 95% interval over
+# trajectories. Round ones: the lowest and the highest training.)
 
 # %% tags=["hide-input"]
 from dataclasses import replace
@@ -40,7 +41,7 @@ from mb_support.studies.generation import study, tables
 profile = "smoke"
 n_shown = 50  # frames of the prompt drawn in the first figure
 
-# %% tags=["remove-stderr", "hide-input"]
+# %% tags=["remove-stderr", "hide-cell"]
 use_style()
 settings, measured = get_profile(profile), study.GenerationMeasurement()
 n_shown = checked_count("n_shown", n_shown, 1, measured.last + 1)
@@ -125,19 +126,20 @@ tables.saved_table(trainings, exact)
 
 # %% [markdown]
 # A negative number is a forecast worse than the frame it was given. One reason may be the loss. It
-# averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame
-# in a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do;
-# they have learned to copy a frame that is missing at the last position. Models that do not read must
-# fall short for other reasons, of which none was tested. One may be the unit. The loss counts errors in standard deviations of the window; in a window that has seen both
-# valleys these are large, and an error inside one valley counts little. Long windows more often hold
-# both valleys.
+# averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame in
+# a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do; they
+# have learned to copy a frame that is missing at the last position. Models that do not read must fall
+# short for other reasons, of which none was tested. One may be the unit. The loss counts errors in
+# standard deviations of the window; in a window that has seen both valleys these are large, and an
+# error inside one valley counts little. Long windows more often hold both valleys.
 #
-# The numbers are kept in `results/generation`. The committed models repeat them here, live:
+# The numbers are kept in `results/generation`. The committed models repeat some of them
+# while this page is built, and have to agree:
 
-# %% tags=["remove-stderr", "hide-input"]
+# %% tags=["remove-stderr", "hide-cell"]
 repeated = study.repeated(models, committed, data, measured, settings.n_prompts)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 for size, difference in repeated.items():
     print(f"{size}: kept errors are repeated: {difference < 1e-3}")
@@ -196,11 +198,11 @@ tables.ends_table(trainings)
 
 # %% [markdown]
 # Shares of all continuations: mean over trainings, [95% interval over trajectories: Wilson's, or by
-# bootstrap for frames off the map], (lowest to highest training). The last two columns are the frame
-# at which continuations left the map, and how far those at rest stand from the nearest minimum:
-# median {quartiles}. The fixed point of a perfect forecast of the mean would lie near a minimum.
-# Of the long continuations from 100 frames these leave the map: {glue:text}`generation_runaways:s`.
-# {numref}`fig-generation-long-run` draws some of them.
+# bootstrap for frames off the map], (lowest to highest training). The last two columns are the frame at
+# which continuations left the map, and how far those at rest stand from the nearest minimum: median,
+# with the quartiles in braces. The fixed point of a perfect forecast of the mean would lie near a
+# minimum. Of the long continuations from 100 frames these leave the map:
+# {glue:text}`generation_runaways:s`. {numref}`fig-generation-long-run` draws some of them.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four test trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map: what the particle really did, and continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. The particle fills its valley; a generator without noise runs into a point or leaves. n = 4 of the trajectories counted in the table above, one training of each size."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or off the map.", "classes": "dark-light"}}
 drawn = {"actual": exact["drawn"]}
@@ -213,10 +215,10 @@ plt.show()
 # %% [markdown]
 # ## Why several frames per step look livelier
 #
-# A block of $k$ outputs appended at once sits on the last $k$ frames of the prompt, and was asked for
-# the frames one later, of which all but the last are in the window too. The table correlates the
-# block with both (mean over trainings, [95% bootstrap interval over trajectories], (lowest to highest
-# training)).
+# A block of $k$ outputs that are appended at once comes from the last $k$ positions of the prompt: the
+# block *sits on* these frames. It was asked for the frames one later, of which all but the last are in
+# the window too. The table correlates the block with both (mean over trainings, [95% bootstrap interval
+# over trajectories], (lowest to highest training)).
 
 # %% tags=["hide-input"]
 tables.echo_table(trainings)

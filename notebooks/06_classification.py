@@ -14,10 +14,10 @@
 # # State classification
 #
 # From which state did a trajectory start? The poster's {cite}`leban2025` models say so for unseen
-# trajectories, better the larger they are, and worse the later the slice that they are shown. Ours, from
-# plain training, are right for {glue:text}`classification_accuracies:s` of
-# {glue:text}`classification_n:,d` unseen trajectories. An observer who knows the dynamics exactly, and sees
-# no more than the models do, is right for {glue:text}`classification_ceiling:.3f` of them
+# trajectories, better the larger they are, and worse the later the slice that they are shown. Ours,
+# from plain training, are right for {glue:text}`classification_accuracies:s` of
+# {glue:text}`classification_n:,d` unseen trajectories. An observer who knows the dynamics exactly, and
+# sees no more than the models do, is right for {glue:text}`classification_ceiling:.3f` of them
 # ({numref}`fig-classification-scores`).
 
 # %% tags=["remove-stderr", "hide-input"]
@@ -62,16 +62,17 @@ plt.show()
 #
 # The label $y$ of a trajectory is the state of its first frame. Scores are the poster's: accuracy, and
 # precision, recall and F1, averaged over the two states by their shares (recall is then accuracy by
-# another name). Of the poster's table only the accuracies are known to us, so that they alone stand beside
-# ours. Each row is the mean over the trainings of a size, with its 95% interval over both sources of chance:
-# which trajectories were drawn, and which seed a training had. The last column says "confirmed" where the
-# interval lies above the poster's figure, "refuted" where it lies below, "undecided" where it holds the figure.
-# Rows "fixed set" were trained on a fixed set with dropout, much as the author's script does ({doc}`04_training`).
+# another name). Of the poster's table only the accuracies are known to us, so that they alone stand
+# beside ours. Each row is the mean over the trainings of a size, with its 95% interval over both
+# sources of chance: which trajectories were drawn, and which seed a training had. The last column says
+# "confirmed" where the interval lies above the poster's figure, "refuted" where it lies below,
+# "undecided" where it holds the figure. Rows "fixed set" were trained on a fixed set with dropout, much
+# as the author's script does ({doc}`04_training`).
 
 # %% tags=["hide-input"]
 study.table()
 
-# %%
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 growth = study.growth()
 reached = {size: verdict for size, verdict in study.reached().items() if size in study.sizes}
@@ -82,8 +83,8 @@ print("accuracy grows -", verdicts_in_words(growth["larger"]))
 # {glue:text}`classification_missing:s`
 #
 # The next table has every training, and the two sources of chance one by one, as standard errors of the
-# mean. No size was trained more than a few times, so the scatter over seeds is pooled over all sizes, as in
-# an analysis of variance; a size that was trained once is taken to scatter like the rest.
+# mean. No size was trained more than a few times, so the scatter over seeds is pooled over all sizes,
+# as in an analysis of variance; a size that was trained once is taken to scatter like the rest.
 
 # %% tags=["hide-input"]
 study.scatter_table()
@@ -98,12 +99,13 @@ difference_table(growth)
 
 # %% [markdown]
 # *How often the test set was used.* Once: every training was scored on it after all settings had been
-# fixed on validation trajectories, and no number on this page led to a change of a model. It is the second
-# test set of this edition (`datasets.FINAL_TEST`): the first had been shown to provisional models while
-# studies were tried, and was given up. Neither shares a seed with an earlier edition. The committed models
-# classify some of these trajectories again while this page is built, and have to agree with what was kept.
+# fixed on validation trajectories, and no number on this page led to a change of a model. It is the
+# second test set of this edition (`datasets.FINAL_TEST`): the first had been shown to provisional
+# models while studies were tried, and was given up. Neither shares a seed with an earlier edition. The
+# committed models classify some of these trajectories again while this page is built, and have to agree
+# with what was kept.
 
-# %% tags=["remove-stderr", "hide-input"]
+# %% tags=["remove-stderr", "hide-cell"]
 for size, n in zip(settings.sizes, settings.n_classified, strict=True):
     kept_predictions.check_states(load_checkpoint(size), study.test, study.kept[size], n)
     print(f"{size}: {n} trajectories classified again")
@@ -114,8 +116,9 @@ for size, n in zip(settings.sizes, settings.n_classified, strict=True):
 # Boosted trees and logistic regression see hand-made features of the standardised trajectory: early
 # frames, means of ten parts, quantiles, autocorrelations
 # (`mb_support.studies.classification.baselines`). They were fitted to 100,000 whole trajectories, fewer
-# than any model has seen but with as many frames or more, and to a hundredth of that. Two rules need no fitting: whether the first frame, less the
-# mean of all, lies to the upper left; and always the more frequent state. Intervals are over trajectories.
+# than any model has seen but with as many frames or more, and to a hundredth of that. Two rules need no
+# fitting: whether the first frame, less the mean of all, lies to the upper left; and always the more
+# frequent state. Intervals are over trajectories.
 
 # %% tags=["hide-input"]
 study.baseline_table()
@@ -140,10 +143,10 @@ difference_table(study.over_trees())
 # $$ (eq-classification-observer)
 #
 # The likelihood of the frames uses the exact density of one frame given the one before
-# (`mb_support.observer.transition_density`). The integral is done in two ways: by importance sampling, which
-# has to search for shift and scale (`mb_support.observer.ideal`), and by a normal approximation around the
-# truth (`mb_support.observer.approximate`), cheap enough for many trajectories. In both, the ceiling is the
-# mean probability of the better guess.
+# (`mb_support.observer.transition_density`). The integral is done in two ways: by importance sampling,
+# which has to search for shift and scale (`mb_support.observer.ideal`), and by a normal approximation
+# around the truth (`mb_support.observer.approximate`), cheap enough for many trajectories. In both, the
+# ceiling is the mean probability of the better guess.
 
 # %% tags=["hide-input"]
 study.ceiling_table()
@@ -179,8 +182,8 @@ study.confusion_table()
 # %% [markdown]
 # ## Later slices
 #
-# Given a slice that begins at frame $t$, what is left of $y$? Dynamics is Markov: a slice from
-# frame $t$ on knows $P(y \mid \mathbf{x}_t)$ and nothing more. The grid solver carries the two
+# How much does a slice that begins at frame $t$ still tell of $y$? The dynamics is Markov: a slice
+# from frame $t$ on knows $P(y \mid \mathbf{x}_t)$ and nothing more. The grid solver carries the two
 # halves of the start density forward, $\rho_A(\mathbf{x}, t)$ and $\rho_B(\mathbf{x}, t)$, and the
 # largest accuracy that any classifier can have is
 #
@@ -205,7 +208,7 @@ axes[1, 1].set_axis_off()
 axes[1, 1].legend(*axes[0, 1].get_legend_handles_labels(), loc="center")
 plt.show()
 
-# %%
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 harder = slices.decline_verdicts(by_length[length], late["metastable"])
 excess, n_compared = declines["metastable"].largest_excess()
@@ -214,14 +217,16 @@ print(f"largest excess over the limit: {excess:.2f} standard errors of {n_compar
 
 # %% tags=["remove-cell"]
 glue("classification_decline", verdicts_in_words(harder), display=False)
+glue("classification_late", late["metastable"], display=False)
 glue("classification_excess", excess, display=False)
 glue("classification_compared", n_compared, display=False)
 
 # %% [markdown]
 # No accuracy in {numref}`fig-classification-slices` should lie above its limit by more than chance
 # allows; the largest excess is {glue:text}`classification_excess:.1f` standard errors among
-# {glue:text}`classification_compared:d` slices. Is a late slice (`late` above) harder than one from
-# frame 0, by the intervals of each model? {glue:text}`classification_decline:s`.
+# {glue:text}`classification_compared:d` slices. Is a slice from frame
+# {glue:text}`classification_late:d` on harder than one from frame 0, by the intervals of each model?
+# {glue:text}`classification_decline:s`.
 #
 # ## Two causes of the decline, told apart
 #
@@ -244,28 +249,29 @@ axes[1].set_ylabel("")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 at_late = {r: d.causes(length).set_index("start").loc[late[r]] for r, d in declines.items()}
 parts = {"short": "missed from frame 0", "view": "change at a later start", "moved": "moved on"}
 print(pd.DataFrame(at_late).rename(index=parts).round(2).to_string())
 
 # %% [markdown]
-# The first part is how often the model misses the state of the first frame of a slice from frame 0: what
-# so short a slice leaves open, and what a model loses on it that was last trained on whole trajectories.
-# The second is how that changes when the slice begins later. Where it is below zero, a settled particle
-# tells its own state *more* readily than one that starts on a hillside or near the ridge; the sum of both
-# is what is missed of a late slice's own state. Each column is a late slice, much earlier in `wild` than in
-# `metastable`.
+# The first part is how often the model misses the state of the first frame of a slice from frame 0:
+# what so short a slice leaves open, and what a model loses on it that was last trained on whole
+# trajectories. The second is how that changes when the slice begins later. Where it is below zero, a
+# settled particle tells its own state *more* readily than one that starts on a hillside or near the
+# ridge; the sum of both is what is missed of a late slice's own state. Each column is a late slice,
+# much earlier in `wild` than in `metastable`.
 #
 # (section-classification-readings)=
 # ## What the poster's table can mean
 #
 # The poster does not say where its trajectories start, which frame's state is the label, or how hot it
 # is; the author's script trains on data like those of `wild`. Each reading has its own limit
-# ({numref}`fig-classification-readings`). In `wild` a particle crosses within few frames. `easy_starts` is
-# `metastable` started only below the upper saddle, where a particle could be found: nothing starts near
-# the ridge, where nearly all errors are. For the state of the last frame the ceiling is the same observer's.
+# ({numref}`fig-classification-readings`). In `wild` a particle crosses within few frames. `easy_starts`
+# is `metastable` started only below the upper saddle, where a particle could be found: nothing starts
+# near the ridge, where nearly all errors are. For the state of the last frame the ceiling is the same
+# observer's.
 
 # %% tags=["hide-input"]
 seen_from = 4
@@ -284,22 +290,23 @@ for key, value in readings.words(possible, ours).items():
     glue(key, value, display=False)
 
 # %% [markdown]
-# Out of any observer's reach are, by reading: {glue:text}`classification_unreachable:s`. In `wild` the ideal
-# observer is right for {glue:text}`classification_wild_ceiling:.3f` and a small model trained there for
-# {glue:text}`classification_wild_small:.3f`. In `easy_starts` they reach
-# {glue:text}`classification_easy_ceiling:.3f` and {glue:text}`classification_easy_small:.3f`. So an accuracy
-# by itself says little of a classifier: the starts, the temperature and the frame that is named decide
-# more than the number of its parameters does. If the poster's data are like `wild`, with starts all over
-# our box and the first frame's label, its largest figure is out of reach; then its label or its starts were
-# others.
+# Out of any observer's reach are, by reading: {glue:text}`classification_unreachable:s`. In `wild` the
+# ideal observer is right for {glue:text}`classification_wild_ceiling:.3f` and a small model trained
+# there for {glue:text}`classification_wild_small:.3f`. In `easy_starts` they reach
+# {glue:text}`classification_easy_ceiling:.3f` and {glue:text}`classification_easy_small:.3f`. So an
+# accuracy by itself says little of a classifier: the starts, the temperature and the frame that is
+# named decide more than the number of its parameters does. If the poster's data are like `wild`, with
+# starts all over our box and the first frame's label, its largest figure is out of reach; then its
+# label or its starts were others.
 #
 # ## Data that a model was not trained for
 #
-# The committed models were trained for `metastable` from the whole box. Here they meet a thousand trajectories of
-# the other data, and are asked for the state of the last frame. For that they are shown the frames as they
-# are, and in reverse order: in equilibrium a trajectory run backwards is as likely as forwards, and the
-# first frame of the reversed one would be told as well. But ours start out of equilibrium, and a relaxation
-# in reverse is a pattern that the model has never seen. (Intervals over trajectories.)
+# The committed models were trained for `metastable` from the whole box. Here they meet a thousand
+# trajectories of the other data, and are asked for the state of the last frame. For that they are shown
+# the frames as they are, and in reverse order: in equilibrium a trajectory run backwards is as likely
+# as forwards, and the first frame of the reversed one would be told as well. But ours start out of
+# equilibrium, and a relaxation in reverse is a pattern that the model has never seen. (Intervals over
+# trajectories.)
 
 # %% tags=["hide-input"]
 readings.elsewhere(study)

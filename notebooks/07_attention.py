@@ -18,10 +18,10 @@
 # is no local block structure. Do they hold for our models? Would they hold for a network that has
 # learned nothing? And does the answer rest on what is attended to?
 #
-# Key timesteps are real ({glue:text}`attention_verdicts_there_are_key_timesteps:s`) and lie near the start of the
-# trajectory and at its extremes; the answer suffers when they are not read. The rest depends on how one looks: averages over
-# heads hide heads that look at one frame, or at one state. Every claim is judged, training by
-# training, under [](section-attention-verdicts).
+# Key timesteps are real ({glue:text}`attention_verdicts_there_are_key_timesteps:s`) and lie near the
+# start of the trajectory and at its extremes; the answer suffers when they are not read. The rest
+# depends on how one looks: averages over heads hide heads that look at one frame, or at one state.
+# Every claim is judged, training by training, under [](section-attention-verdicts).
 
 # %% tags=["remove-stderr", "hide-input"]
 import numpy as np
@@ -43,7 +43,7 @@ from mb_support.studies.kept_results import checkpoint_training
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"
 
-# %% tags=["remove-stderr", "hide-input"]
+# %% tags=["remove-stderr", "hide-cell"]
 use_style()
 settings, measured = get_profile(profile), study.AttentionMeasurement()
 kept = study.load_results(settings.sizes)
@@ -58,7 +58,7 @@ print(f"profile {settings.name}; trainings: {', '.join(n for t in kept.values() 
 for key, text in tables.words(kept).items():
     glue(f"attention_{key}", text, display=False)
 
-# %% mystnb={"figure": {"name": "fig-attention-heads", "caption": "Small model, last layer, one map for each head, on one test trajectory that visits both states (blue A, vermillion B, at the edges). A row is a frame that attends, a column a frame attended to; white is the uniform weight, orange more, purple less (logarithmic, clipped). A stripe down a column is a frame that all others attend to. Where the particle changes its state, stripes break off: what such a head attends to depends on states."}, "image": {"alt": "Eight square maps of attention weights between the frames of a trajectory, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-heads", "caption": "Small model, last layer, one map for each head, on one test trajectory that visits both states (blue A, vermillion B, at the edges). n = 1 trajectory. A row is a frame that attends, a column a frame attended to; white is the uniform weight, orange more, purple less (logarithmic, clipped). A stripe down a column is a frame that all others attend to. Where the particle changes its state, stripes break off: what such a head attends to depends on states."}, "image": {"alt": "Eight square maps of attention weights between the frames of a trajectory, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
 last = {size: attention_maps(m, x[[moving]], [-1])[0, 0] * n_frames for size, m in models.items()}
 names = [f"head {h + 1}" for h in range(len(last[first_size]))]
 axes = plt.subplots(2, 4, figsize=figure_size(1.0, 0.52))[1]
@@ -88,15 +88,16 @@ plt.show()
 # nothing must still put its weight somewhere; a sink is a frame that takes such weight and has a
 # small value.
 #
-# Maps are of the committed models, made on this page. Numbers are of all trainings of a size
-# that were measured, which differ in their seed ({glue:text}`attention_seeds:s`), on {glue:text}`attention_n:d` test trajectories of
-# {glue:text}`attention_n_frames:d` frames, as many as training shows. Questions about states use {glue:text}`attention_n_both:d` test
-# trajectories that spend a twentieth of their time or more in each state. `python -m
-# mb_support.studies attention` measures all of it again. In every table, square
-# brackets hold the 95% interval over trajectories (bootstrap of whole trajectories), and round ones *the
-# range over trainings*, as in the text. No rule was chosen on these trajectories.
+# Maps are of the committed models, made on this page. Numbers are of all trainings of a size that were
+# measured, which differ in their seed ({glue:text}`attention_seeds:s`), on {glue:text}`attention_n:d`
+# test trajectories of {glue:text}`attention_n_frames:d` frames, as many as training shows. Questions
+# about states use {glue:text}`attention_n_both:d` test trajectories that spend a twentieth of their
+# time or more in each state. `python -m mb_support.studies attention` measures all of it again. In
+# every table, square brackets hold the 95% interval over trajectories (bootstrap of whole
+# trajectories), and round ones *the range over trainings*, as in the text. No rule was chosen on these
+# trajectories.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 n_live = dict(zip(settings.sizes, settings.n_attended, strict=True))
 print("kept results found again on this page:", study.repeats(kept, models, x, n_live))
@@ -112,7 +113,7 @@ for which in ("trained", "untrained"):
 # {numref}`fig-attention-heads` is of the small model; {numref}`fig-attention-heads-sizes` shows the
 # same trajectory in every size.
 
-# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "All heads of the last layer of every size, on the trajectory of the first figure, with its colours. In all sizes many heads split the map where the particle changes its state; others are nearly uniform (white)."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "All heads of the last layer of every size, on the trajectory of the first figure, with its colours; one training of each size, n = 1 trajectory. In all sizes many heads split the map where the particle changes its state; others are nearly uniform (white)."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
 maps = [head for size in models for head in last[size]]
 names = [str(h + 1) for size in models for h in range(len(last[size]))]
 rows = [size for size in models for _ in range(len(last[size]) // 8)]
@@ -146,7 +147,7 @@ glue("attention_explorer", explore_attention(path, looks, queries // 5, names, l
 # In {numref}`fig-attention-windows` layers and heads are averaged, near the start, the middle and
 # the end of the trajectory.
 
-# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over all layers and heads in windows of one hundred frames of the same trajectory, named by their frames; on the right the middle one before training. Local blocks would be orange squares on the diagonal. On average there are none. A thin line beside the diagonal is from heads that look at the next frame."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-windows", "caption": "Attention averaged over all layers and heads in windows of one hundred frames of the same trajectory (n = 1), named by their frames; on the right the middle one before training. Local blocks would be orange squares on the diagonal. On average there are none. A thin line beside the diagonal is from heads that look at the next frame."}, "image": {"alt": "Square attention maps in windows of a hundred frames for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 maps, names = curves.window_maps(models, x[moving], measured.section)
 figsize = figure_size(1.0, 0.06 + 0.23 * len(models))
 axes = plt.subplots(len(models), 4, figsize=figsize, squeeze=False)[1]
@@ -156,10 +157,10 @@ plt.show()
 # %% [markdown]
 # ### Attention by time difference
 #
-# The poster weights attention "by the time difference" in sub-sections of a trajectory. That can
-# be read in two ways. The first is attention as a function of $j - i$, the time difference: does it fall off with
-# distance, is it larger on one side? {numref}`fig-attention-difference` is over all sub-sections,
-# {numref}`fig-attention-sections` for each of them.
+# The poster weights attention "by the time difference" in sub-sections of a trajectory. That can be
+# read in two ways. The first is attention as a function of $j - i$, the time difference: does it fall
+# off with distance, is it larger on one side? {numref}`fig-attention-difference` is over all
+# sub-sections, {numref}`fig-attention-sections` for each of them.
 
 # %% mystnb={"figure": {"name": "fig-attention-difference", "caption": "Attention by time difference within sub-sections of one hundred frames, averaged over layers, heads and sub-sections; right, the nearest frames. One line a training, with 95% bands over 64 trajectories; black: uniform. A peak at difference 1 is from heads that look at the next frame; the rise at the left edge is the start of the trajectory, the only frame far back that counts."}, "image": {"alt": "Two panels of curves of mean attention weight against time difference for each training and its untrained control, with the uniform value as a line.", "classes": "dark-light"}} tags=["hide-input"]
 axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5), sharey=True)[1]
@@ -178,10 +179,10 @@ plt.show()
 #
 # $$ \overline{\Delta} = \frac{\sum_{ij} A_{ij} \, (j - i)}{\sum_{ij} A_{ij}} , $$ (eq-attention-moment)
 #
-# over the pairs of a sub-section: in frames, negative if attention leans to the past. Two frames of
-# a section lie {glue:text}`attention_mean_distance:.0f` frames apart on average; future and past are called *alike* if
-# $\overline{\Delta}$ is within a tenth of that. The largest model, mean and 95% interval over
-# {glue:text}`attention_n:d` trajectories:
+# over the pairs of a sub-section: in frames, negative if attention leans to the past. Two frames of a
+# section lie {glue:text}`attention_mean_distance:.0f` frames apart on average; future and past are
+# called *alike* if $\overline{\Delta}$ is within a tenth of that. The largest model, mean and 95%
+# interval over {glue:text}`attention_n:d` trajectories:
 
 # %% tags=["hide-input"]
 tables.section_table(kept[largest], measured.section)
@@ -214,8 +215,8 @@ tables.section_table(kept[largest], measured.section)
 verdicts(kept)["verdict"].unstack("model", sort=False)
 
 # %% [markdown]
-# The numbers behind them, over {glue:text}`attention_n:d` trajectories ({glue:text}`attention_n_both:d` with both states for the
-# last two claims); *trainings* says how many confirm the claim.
+# The numbers behind them, over {glue:text}`attention_n:d` trajectories ({glue:text}`attention_n_both:d`
+# with both states for the last two claims); *trainings* says how many confirm the claim.
 
 # %% tags=["hide-input"]
 verdicts(kept).drop(columns="verdict")
@@ -242,10 +243,11 @@ plt.show()
 # %% [markdown]
 # ### Which timesteps they are
 #
-# {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks,
-# for all of them, how often a key timestep is also among the top twentieth by another property. By
-# chance the ratio is 1; the largest possible is {glue:text}`attention_enrichment_limit:.0f`. Key timesteps are, above all, frames far from the
-# mean of the trajectory: after standardisation these have the largest coordinates.
+# {numref}`fig-attention-received` shows one trajectory. {numref}`fig-attention-features` asks, for all
+# of them, how often a key timestep is also among the top twentieth by another property. By chance the
+# ratio is 1; the largest possible is {glue:text}`attention_enrichment_limit:.0f`. Key timesteps are,
+# above all, frames far from the mean of the trajectory: after standardisation these have the largest
+# coordinates.
 
 # %% mystnb={"figure": {"name": "fig-attention-received", "caption": "Attention received by the frames of the trajectory of the first figure (mean over layers and heads of the small model). Left, along time, coloured by state, with norm-weighted attention in grey: the first frame stands out. Right, in the plane, the most attended frames on top; the star is the start."}, "image": {"alt": "Attention received along the frames of a trajectory, and the same trajectory in the plane with the most attended points orange.", "classes": "dark-light"}} tags=["hide-input"]
 small = measure(models[first_size], x[[moving]], measured.section)
@@ -285,22 +287,24 @@ tables.measure_table(kept, (*names, "columns", "diagonals"))
 # (section-attention-heads)=
 # ## Heads with few targets
 #
-# The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a
-# query attends to. {numref}`fig-attention-targets` gives it for each head. The most selective head of
-# a small model attends to {glue:text}`attention_fewest_small:s` frames; untrained, to {glue:text}`attention_fewest_control:s`.
+# The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a query
+# attends to. {numref}`fig-attention-targets` gives it for each head. The most selective head of a small
+# model attends to {glue:text}`attention_fewest_small:s` frames; untrained, to
+# {glue:text}`attention_fewest_control:s`.
 
 # %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy): one point for each head of each training, mean over 64 trajectories; crosses: one network of each size untrained. Uniform attention would give 511. Heads with few targets are in the first four layers, and a few in the last two."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_head_counts(curves.targets_of_heads(kept))
 plt.show()
 
 # %% [markdown]
-# Averages over heads hide what single heads do. For each training, the table names the heads that
-# give most of their weight to the next frame, to the previous one and to the first one, and those that
-# lean most to one side: layer and head, then the share of the weight on that frame (in the last two
-# columns $(F - P)/(F + P)$). Heads were chosen on {glue:text}`attention_n_half:d` trajectories and measured on
-# {glue:text}`attention_n_half:d` others, with 95% intervals over those. Trainings in which a head gives half of its weight
-# or more to the first frame, whose state is the answer: {glue:text}`attention_first_frame_heads:s`; to the next frame,
-# which the loss asks for: {glue:text}`attention_next_frame_heads:s`.
+# Averages over heads hide what single heads do. For each training, the table names the heads that give
+# most of their weight to the next frame, to the previous one and to the first one, and those that lean
+# most to one side: layer and head, then the share of the weight on that frame (in the last two columns
+# $(F - P)/(F + P)$). Heads were chosen on {glue:text}`attention_n_half:d` trajectories and measured on
+# {glue:text}`attention_n_half:d` others, with 95% intervals over those. Trainings in which a head gives
+# half of its weight or more to the first frame, whose state is the answer:
+# {glue:text}`attention_first_frame_heads:s`; to the next frame, which the loss asks for:
+# {glue:text}`attention_next_frame_heads:s`.
 
 # %% tags=["hide-input"]
 stand_out = ("next frame", "previous frame", "first frame", "looks ahead", "looks back")
@@ -330,17 +334,18 @@ plt.show()
 # %% [markdown]
 # Seekers and avoiders cancel in the mean over heads, so the table also counts them. Some are there
 # before training, for queries and keys see coordinates even then. Frames close in time are mostly in
-# one state: heads that look at neighbours raise the weight on the own state, and the third row says
-# by how much. If attention followed states, the frame attended to would explain less of the weights where a
-# trajectory visits two (last rows). Over {glue:text}`attention_n_both:d` trajectories that visit both states:
+# one state: heads that look at neighbours raise the weight on the own state, and the third row says by
+# how much. If attention followed states, the frame attended to would explain less of the weights where
+# a trajectory visits two (last rows). Over {glue:text}`attention_n_both:d` trajectories that visit both
+# states:
 
 # %% tags=["hide-input"]
 names = ("own_state", "norm_own_state", "time_own_state", "state_heads")
 tables.measure_table(kept, (*names, "columns_one", "columns_two"))
 
 # %% [markdown]
-# Both extremes, head by head (chosen on {glue:text}`attention_n_half:d` trajectories that visit both states,
-# measured on {glue:text}`attention_n_half:d` others, with 95% intervals):
+# Both extremes, head by head (chosen on {glue:text}`attention_n_half:d` trajectories that visit both
+# states, measured on {glue:text}`attention_n_half:d` others, with 95% intervals):
 
 # %% tags=["hide-input"]
 tables.state_heads(kept)
@@ -389,9 +394,10 @@ plt.show()
 tables.experiment_costs(kept)
 
 # %% [markdown]
-# Does the answer suffer more than from as many random frames? With {glue:text}`attention_n_removed:d` key timesteps
-# not read: {glue:text}`attention_unread_most_attended:s`; removed: {glue:text}`attention_removed_most_attended:s`. With as many of the
-# first frames not read: {glue:text}`attention_unread_first:s`; removed: {glue:text}`attention_removed_first:s`.
+# Does the answer suffer more than from as many random frames? With {glue:text}`attention_n_removed:d`
+# key timesteps not read: {glue:text}`attention_unread_most_attended:s`; removed:
+# {glue:text}`attention_removed_most_attended:s`. With as many of the first frames not read:
+# {glue:text}`attention_unread_first:s`; removed: {glue:text}`attention_removed_first:s`.
 #
 # ## Heads and layers silenced
 #
@@ -406,12 +412,13 @@ plots.plot_head_effects(*(np.array(effects[key]) for key in ("mean", "se")), axe
 plt.show()
 
 # %% [markdown]
-# Over the heads of a small model, the size of the effect on the cross-entropy has a rank
-# correlation of {glue:text}`attention_rho_slope_ablation:s` with its first-order prediction (mean and range over
+# Over the heads of a small model, the size of the effect on the cross-entropy has a rank correlation of
+# {glue:text}`attention_rho_slope_ablation:s` with its first-order prediction (mean and range over
 # trainings), of {glue:text}`attention_rho_few_ablation:s` with how few targets the head has, and of
-# {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads. The table silences the attention of whole layers,
-# one at a time: increase of the trajectory loss ("frame") and of the cross-entropy ("state"), n as in
-# {numref}`fig-attention-deletion`. Where both are zero, the layer could be left out.
+# {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads. The table silences the
+# attention of whole layers, one at a time: increase of the trajectory loss ("frame") and of the
+# cross-entropy ("state"), n as in {numref}`fig-attention-deletion`. Where both are zero, the layer
+# could be left out.
 
 # %% tags=["hide-input"]
 tables.layer_table(kept)

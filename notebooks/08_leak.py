@@ -15,11 +15,11 @@
 #
 # The poster's model learns to predict the next frame with an encoder that looks both ways: every
 # next frame but the last is in its own input. Do trained models find it there, when, and
-# with which of their parts? No forecaster can have an error below a certain floor. Below it
-# in windows of full length: {glue:text}`leak_verdicts:s`. The error over the floor:
-# {glue:text}`leak_full_length:s`. At the last position, the only one that forecasts:
-# {glue:text}`leak_full_length_last:s`. (Square brackets: 95% interval over trajectories. Round ones: the
-# lowest and the highest training.)
+# with which of their parts? No forecaster can have an error below a certain floor. A model
+# whose error is smaller does not forecast: it reads. Errors below the floor, in windows of full length:
+# {glue:text}`leak_verdicts:s`. At the last position nothing can be read. There the models err, in units
+# of the floor, by {glue:text}`leak_full_length_last:s`. (Square brackets: 95% interval over trajectories.
+# Round ones: the lowest and the highest training.)
 
 # %% tags=["remove-stderr", "hide-input"]
 from matplotlib import pyplot as plt
@@ -36,7 +36,7 @@ from mb_support.studies.leak import study, tables
 profile = "smoke"
 seed = 55  # number of the test set on which the kept result is repeated
 
-# %% tags=["remove-stderr", "hide-input"]
+# %% tags=["remove-stderr", "hide-cell"]
 use_style()
 settings, seed = get_profile(profile), checked_count("seed", seed, 0, 8_999)
 trainings = study.load_trainings(settings.sizes)
@@ -79,7 +79,7 @@ print(
 live = study.live(settings.n_leaked, seed)
 tables.summary_table(live, settings.n_leaked)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 print("floor, interior:", round(live["interior"]["exact"][0], 2))
 seen, error = live["last position"]["noise_seen"]
@@ -94,7 +94,7 @@ print("last position sees noise:", abs(seen) > 5 * error)
 # take a tenth as the border, since a few percent can come through the mean and the standard deviation
 # of the window.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "L_traj over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Somewhat below the black line a model may use the window's mean and spread; far below it, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "$L_\\mathrm{traj}$ over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Somewhat below the black line a model may use the window's mean and spread; far below it, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
 found = {s: [tables.floors_by_step(r, floors) for r in of.values()] for s, of in records.items()}
 plots.plot_losses(found)
 plt.show()
@@ -195,7 +195,8 @@ tables.variant_table(variants)
 # %% [markdown]
 # Below the floor at interior positions: {glue:text}`leak_below_floor:s`. At the last position:
 # {glue:text}`leak_below_floor_last:s`. With causal attention all that is seen ahead is seen in the
-# statistics. It is not most at the very end, where {eq}`eq-leak-sum` gives most away; why, we do not know.
+# statistics. It is not most at the very end, where {eq}`eq-leak-sum` gives most away; why, we do not
+# know.
 #
 # ## Above the floor with the answer in view
 #

@@ -122,7 +122,7 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 plots.plot_verdicts(kept, exact, tables.TOLERANCE)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 names = {key: name for key, (name, *_) in plots.GENERATORS.items() if key in kept}
 table = tables.table_of_estimates({key: kept[key] for key in names}, exact)
 table.rename(index=names, columns=plots.NAMES)
@@ -138,10 +138,10 @@ table.rename(index=names, columns=plots.NAMES)
 # times the output of $f$, and what $f$ can give is bounded by its last LayerNorm. So the next frame
 # cannot be further away than a small multiple of that spread, and a walker at rest stays there.
 #
-# {numref}`fig-kinetics-density` shows the densities as free energies, {numref}`fig-kinetics-autocorrelation`
-# how long the coordinate $y$ is remembered.
+# {numref}`fig-kinetics-density` shows the densities as free energies,
+# {numref}`fig-kinetics-autocorrelation` how long the coordinate $y$ is remembered.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Free energy, -ln of the share of frames in each box, above its minimum: exact, of the causal transformer (3 ensembles of 4000 walkers), and of the poster's generator (48 walkers, which rest in a few boxes). Bottom left: the difference of the first two, where the exact free energy is below 9 kT. White: no frames, or above 9 kT."}, "image": {"alt": "Four maps of the plane: two nearly equal free energies, their difference, and isolated boxes of the poster's generator.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Free energy, -ln of the share of frames in each box, above its minimum: exact, of the causal transformer (3 ensembles of 4000 walkers), and of the poster's generator (48 walkers, which rest in a few boxes). Bottom left: the difference of the first two, where the exact free energy is below 9 kT. Blank: no frames, or above 9 kT."}, "image": {"alt": "Four maps of the plane: two nearly equal free energies, their difference, and isolated boxes of the poster's generator.", "classes": "dark-light"}}
 densities = (kept[name]["density"] for name in ("stochastic", "deterministic"))
 plots.plot_densities(exact["density"], *densities, box_edges())
 plt.show()
@@ -169,7 +169,7 @@ plt.show()
 plots.plot_ensembles({kind: kept[kind] for kind in study.POOLED}, exact)
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 table = tables.table_of_pools(kept, exact)
 table.rename(index=names).rename(index=plots.NAMES)
 
@@ -185,7 +185,7 @@ table.rename(index=names).rename(index=plots.NAMES)
 # displacement, on validation windows. Errors are standard errors of the mean over trainings, sampling
 # included.
 
-# %%
+# %% tags=["hide-input"]
 table = tables.table_of_rivals(kept, exact, record)
 table.rename(index=names, columns=plots.NAMES)
 
@@ -199,7 +199,7 @@ table.rename(index=names, columns=plots.NAMES)
 # **What more training data bring.** The same transformer, trained on fewer windows and on more, each time
 # with a schedule that ends:
 
-# %%
+# %% tags=["hide-input"]
 tables.table_of_data(kept, exact, record).rename(columns=plots.NAMES)
 
 # %% [markdown]
@@ -215,13 +215,13 @@ walks = sample_ensemble(model, ensemble)
 passages = count_passages(walks, study.REGIME.frame_time)
 live = study.describe(walks, ensemble, n_samples=50)
 
-# %%
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 print("all frames are finite:", bool(np.isfinite(walks).all()))
 print("passes from B to A:", bool(passages.count[:, 1].sum() > 0))
 print("exact passage time B to A:", round(exact["passage_time_ba"], 1))
 
-# %%
+# %% tags=["hide-input"]
 table = tables.table_of_estimates({"live": live}, exact, study.TIMES)
 table.drop(columns="criteria met").rename(columns=plots.NAMES)
 

@@ -39,7 +39,7 @@ from mb_support.studies.collective_variable import past_windows, scores, tables,
 profile = "smoke"
 seed = 800  # number of the seeds from which windows for the question of memory are drawn
 
-# %% tags=["remove-stderr", "hide-input"]
+# %% tags=["remove-stderr", "hide-cell"]
 use_style()
 settings, seed = get_profile(profile), checked_count("seed", seed, 0, 8_998)
 results = tables.load_all(settings.sizes)
@@ -48,7 +48,7 @@ solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion,
 constants = scores.best_constants(solver)
 print(f"profile {settings.name}; {tables.numbers(results)}")
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from 400 standardised test trajectories, the same for every method. Coloured: linear probes of plain models, a marker for each training (small 5, medium 3, large 1); open markers are controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible. Dashed: the best constant. Left: transition region. Right: all frames. Right: telling the valleys apart removes most of the error. Left: that does not help, and the probes stay near the constant."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from 400 standardised test trajectories, the same for every method. Coloured: linear probes of plain models, a marker for each training (small 5, medium 3, large 1); open markers are controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible. Dashed: the best constant. Right: over all frames, telling the valleys apart removes most of the error. Left: in the transition region that does not help, and the probes stay near the constant."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 errors = {region: tables.errors(results, region) for region in ("transition", "boltzmann")}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.62), sharey=True)
 for ax, (region, found) in zip(axes, errors.items(), strict=True):
@@ -132,7 +132,7 @@ tables.score_table(results, constants=constants)
 # trajectories, in parentheses the least and the greatest of the trainings. The rank correlation is
 # that of the transition region. The last row is exact.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 for name in ("small", "small, untrained", tables.IDEAL, results.best_simple()):
     print(f"{name}: {errors['transition'][name].value:.2f}, {errors['boltzmann'][name].value:.2f}")
@@ -204,7 +204,7 @@ tables.score_table(results, "raw")
 # network, $q = (1 - e_A) [(1 - e_B) \, p + e_B]$. The solver serves only to judge the result
 # ({numref}`fig-collective-variable-variational`).
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-variational", "caption": "The committor learned from coordinates, without labels. Left: isolines from 0.1 to 0.9 at $kT = 15$, the exact ones (black) and those of the first network (orange, dashed), on a map of the exact committor (blue 0, orange 1; white where $V$ is too high for anything to come). They part at the edges only. Right: errors of five networks at each temperature (filled), weighted with the density of transition paths, and errors published for a tensor train (open, grey), whose reference and weight may differ a little."}, "image": {"alt": "A map with two sets of isolines that coincide, and errors against temperature, those of networks below the published ones.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-variational", "caption": "The committor learned from coordinates, without labels. Left: isolines from 0.1 to 0.9 at $kT = 15$, the exact ones (black) and those of the first network (orange, dashed), on a map of the exact committor (blue 0, vermillion 1; white where $V$ is too high for anything to come). They part at the edges only. Right: errors of five networks at each temperature (filled), weighted with the density of transition paths, and errors published for a tensor train (open, grey), whose reference and weight may differ a little."}, "image": {"alt": "A map with two sets of isolines that coincide, and errors against temperature, those of networks below the published ones.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.58))
 extent = variational.MAP_X[:2], variational.MAP_Y[:2]
 plots.plot_isolines(*variational.fields(kept[15]), extent, axes[0])
@@ -322,7 +322,7 @@ plt.show()
 for name, value in past_windows.findings(learned, limits).items():
     glue(f"collective_variable_{name}", value, display=False)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.items()})
 

@@ -34,7 +34,7 @@ from mb_support.studies import speed
 profile = "smoke"
 seed = 0  # nothing on this page is random
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 use_style()
 settings = get_profile(profile)
 simulator, training = speed.load_benchmark("simulator"), speed.load_benchmark("training")
@@ -54,7 +54,7 @@ for key, value in speed.numbers(simulator, training, n_default).items():
 # trajectories of {glue:text}`speed_default_length:d` frames. Where the load average is above the
 # number of cores, speeds are too low, those of two threads more than those of one.
 
-# %%
+# %% tags=["hide-input"]
 speed.circumstances(simulator, training)
 
 # %% [markdown]
@@ -78,7 +78,7 @@ plt.show()
 # fused attention, without dropout of attention weights, just like ours: all that differs is attention
 # written for heads of a few dimensions. "Plain" is the usual set-up, `sdpa` with a dropout of 0.1.
 
-# %%
+# %% tags=["hide-input"]
 compared = speed.ratios(training)
 compared.round(1)
 
@@ -95,7 +95,7 @@ plt.show()
 # implementation, without dropout unless said. Linear layers in bfloat16 are no faster than in float32
 # on this machine, and the recipes of this book do without them.
 
-# %%
+# %% tags=["hide-input"]
 speed.implementation_table(training)
 
 # %% [markdown]
@@ -112,7 +112,7 @@ speed.implementation_table(training)
 # The fit gives each of the four lengths the same relative weight; errors are standard errors from its
 # residuals. At $N^\ast = a / b$ attention costs as much as everything else.
 
-# %%
+# %% tags=["hide-input"]
 points, laws = speed.length_laws(training, SIZES)
 speed.law_table(points)
 
@@ -140,12 +140,12 @@ plt.show()
 # %% [markdown]
 # ## Processes, threads and generation
 #
-# Two processes that share a batch (`torchrun`, gloo) follow the same loss curve as one, and so do
-# two threads. On two cores two processes gain nothing: see the table. Generation slides a window over its own
-# predictions, one frame at a time: each frame costs a pass over a whole window, however many frames
+# Two processes that share a batch (`torchrun`, gloo) follow the same loss curve as one, and so do two
+# threads. On two cores two processes gain nothing: see the table. Generation slides a window over its
+# own predictions, one frame at a time: each frame costs a pass over a whole window, however many frames
 # have been made.
 
-# %%
+# %% tags=["hide-input"]
 columns = ["kind", "size", "n_frames", "threads", "processes", "median_frames_per_s"]
 small = speed.rows_where(training, kind="training", size="small", n_frames=speed.FULL_LENGTH,
                          label="ours", precision="float32")  # fmt: skip
@@ -159,11 +159,12 @@ both.rename(columns=names).round(1).reset_index(drop=True)
 # Hours on this machine for a million trajectories of full length, extrapolated in proportion from
 # the speeds above. (How long the trainings of this book took is told in {doc}`04_training`.)
 
-# %%
+# %% tags=["hide-input"]
 cost = speed.cost_of(training)
-cost.map("{:,.2f}".format)
+cost["frames per second"] = cost["frames per second"].map("{:,.0f}".format)
+cost.round(2)
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 gigabytes = 1_000_000 * speed.FULL_LENGTH * speed.FRAME_BYTES / 1e9
 print(f"a million trajectories of {speed.FULL_LENGTH} frames: {gigabytes:.0f} GB")

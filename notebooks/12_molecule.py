@@ -54,7 +54,7 @@ print(f"profile {settings.name}; kept: {', '.join(kept)}")
 # {numref}`fig-molecule-surface` shows the free energy, $F = -kT \ln p(\varphi, \psi)$, and its error
 # over runs.
 
-# %% mystnb={"figure": {"name": "fig-molecule-surface", "caption": "Left: free energy of the two angles in kT, zero at the lowest box; white boxes were never visited. Right: its standard error over 12 runs. Circle and square: the minima whose basins are the two states."}, "image": {"alt": "Two maps over phi and psi: the free energy, with two deep wells at negative phi, and its error, which grows where the free energy is high.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-surface", "caption": "Left: free energy of the two angles in kT, zero at the lowest box; white boxes were never visited. Right: its standard error over 12 runs. Circle and square: the minima whose basins are the two states."}, "image": {"alt": "Two maps over phi and psi: the free energy, with two deep wells at negative phi, and its error, which grows where the free energy is high.", "classes": "dark-light"}} tags=["hide-input"]
 runs = room.load_runs()
 energy, error = surface.free_energy(runs.dihedrals)
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), sharey=True)
@@ -71,7 +71,7 @@ plt.show()
 # aside, as too rare: one more run, started there, stayed for {glue:text}`molecule_left_ps:.0f` ps, to
 # its end, and the others have {glue:text}`molecule_frames_left:d` frames there.
 
-# %%
+# %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 minima = surface.minima_of(surface.fit_fourier(runs.dihedrals))
 print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int).tolist())
@@ -94,13 +94,13 @@ print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int
 # ({numref}`fig-molecule-memory`, right) shows one slow process; it does not show that two angles are
 # enough, nor that one $D$ holds for both.
 
-# %% mystnb={"figure": {"name": "fig-molecule-memory", "caption": "Left: the two slowest implied timescales of the Markov state model against its lag; in the grey part nothing can be resolved. Right: the diffusion constant for which the model remembers ψ as the molecule does, against the lag; dashed: the one for which its passages from α-R take as long as those counted. Bars: two standard errors over 12 runs."}, "image": {"alt": "Left: a flat slow timescale and a second one below the lag. Right: a diffusion constant that does not depend on the lag from half a picosecond on.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-memory", "caption": "Left: the two slowest implied timescales of the Markov state model against its lag; in the grey part nothing can be resolved. Right: the diffusion constant for which the model remembers ψ as the molecule does, against the lag; dashed: the one for which its passages from α-R take as long as those counted. Bars: two standard errors over 12 runs."}, "image": {"alt": "Left: a flat slow timescale and a second one below the lag. Right: a diffusion constant that does not depend on the lag from half a picosecond on.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.42))
 plots.plot_timescales(kept["kinetics"]["timescales"], axes[0])
 plots.plot_diffusion(kept["torus"]["diffusion"], tables.needed_diffusion(kept), axes[1])
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 tables.time_table(kept)
 
 # %% [markdown]
@@ -117,7 +117,7 @@ tables.time_table(kept)
 # model's committor explains a share of {glue:text}`molecule_shots_explained:s` of the variance of
 # the molecule's ({numref}`fig-molecule-committor`).
 
-# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with 95% intervals (Wilson)."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with 95% intervals (Wilson)."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 plots.plot_committor(kept["torus"], kept["shooting"], axes[0])
 plots.plot_shots(kept["shooting"], axes[1])
@@ -134,7 +134,7 @@ plt.show()
 # over which errors are taken: accuracy for the state of the first frame, and the skill of the forecast
 # of the next frame, one minus its squared error over that of persistence.
 
-# %%
+# %% tags=["hide-input"]
 tables.score_table(kept)
 
 # %% [markdown]
@@ -153,7 +153,7 @@ tables.score_table(kept)
 # {numref}`fig-molecule-attention` shows where the models look. Some layers prefer frames of the state of
 # the frame that attends, others avoid them, and not the same layers in each training.
 
-# %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by depth; one line for each training (small 3, medium 1, large 1), with two standard errors over windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}}
+# %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by depth; one line for each training (small 3, medium 1, large 1), with two standard errors over windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}} tags=["hide-input"]
 frame_time = room.STRIDE * runs.settings.frame_time
 fig = plt.figure(figsize=figure_size(1, 0.55))
 grid = fig.add_gridspec(2, 2, height_ratios=(1, 2.5), width_ratios=(1, 1))
@@ -173,7 +173,7 @@ plt.show()
 # divergence is that of the density from the four test runs, by Jensen and Shannon, and in the first
 # row that of the training runs.
 
-# %%
+# %% tags=["hide-input"]
 tables.generator_table(kept)
 
 # %% [markdown]

@@ -156,7 +156,7 @@ def plot_lorenz(curves, ax=None, shown=0.3):
     ax.text(0.055, 0.01, "key timesteps end here", color=BASELINE_COLOR)
     ax.set(xlabel="share of frames, most attended first", ylabel="share of attention received")
     ax.set(xlim=(0, shown), ylim=(0, 0.55))
-    ax.legend(*_entries(ax), loc="upper left")
+    ax.legend(*_entries(ax), loc="upper left", bbox_to_anchor=(0.17, 1.0))  # beside the line
     return ax
 
 
@@ -222,7 +222,7 @@ def plot_intervals(table, xlabel, reference, ax=None):
 #: Look of each order in which frames are removed: shades of one colour for what models say.
 _ORDERS = {
     "most attended": dict(color=PALETTE["orange"], marker="o"),
-    "most norm-weighted": dict(color="#8C5A00", marker="D", ls="--"),
+    "most norm-weighted": dict(color=PALETTE["brown"], marker="D", ls="--"),
     "largest gradient": dict(color="#C9B458", marker="s", ls="-."),
     "first": dict(color=PALETTE["black"], marker="^"),
     "random": dict(color=PALETTE["grey"], marker="x", ls=":"),

@@ -149,7 +149,10 @@ def plot_errors_on_map(starts, labels, is_right, separatrix, ax=None):
     ax.set_aspect("equal")
     ax.set_xlim(starts[:, 0].min() - 0.05, starts[:, 0].max() + 0.05)
     ax.set_ylim(starts[:, 1].min() - 0.05, starts[:, 1].max() + 0.05)
-    ax.set(xlabel="x of the first frame (length)", ylabel="y of the first frame (length)")
+    ax.set(
+        xlabel="x of the first frame (reduced length)",
+        ylabel="y of the first frame (reduced length)",
+    )
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 

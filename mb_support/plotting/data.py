@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.ticker import MultipleLocator
 
 from .style import (
     BASELINE_COLOR,
@@ -18,7 +19,7 @@ from .style import (
 
 _INTEGRATOR_LOOKS = {
     "overdamped": ("Euler–Maruyama", PALETTE["orange"], "o"),
-    "leimkuhler_matthews": ("Leimkuhler–Matthews", PALETTE["purple"], "s"),
+    "leimkuhler_matthews": ("Leimkuhler–Matthews", PALETTE["brown"], "s"),
 }
 
 
@@ -94,6 +95,7 @@ def plot_ratios(table, names, ax=None):
         table["simulated"] / table["exact"], rows, xerr=2 * table["error"] / table["exact"],
         fmt="o", color=MODEL_COLOR, capsize=3,
     )  # fmt: skip
+    ax.xaxis.set_major_locator(MultipleLocator(0.05))
     ax.set(yticks=rows, yticklabels=names, xlabel="simulated / exact", ylim=(-0.6, len(rows) - 0.4))
     return ax
 

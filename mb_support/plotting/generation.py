@@ -1,8 +1,10 @@
 """Figures of the generation chapter: trajectories and their continuations, errors, long runs."""
 
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from .pictures import leave_blank
 from .style import (
     BASELINE_COLOR,
     DENSITY_CMAP,
@@ -128,12 +130,14 @@ def plot_trails(trajectories, solver, title="", ax=None):
 
     The title, "actual" or a size, decides the colour.
     """
-    ax = map_axes(axes_or_new(ax))
+    ax = leave_blank(map_axes(axes_or_new(ax)))
     color, density = SIZE_COLORS.get(title, BASELINE_COLOR), solver.stationary_density()
     with np.errstate(divide="ignore"):
         log_density = np.log10(density / density.max())
     levels = [-4, -3, -2, -1, 0]
-    ax.contourf(solver.x, solver.y, log_density.T, levels, cmap=DENSITY_CMAP, alpha=0.35)
+    # pale without being transparent, so that they are the same on a dark page
+    pale = 0.65 + 0.35 * plt.get_cmap(DENSITY_CMAP)([0.125, 0.375, 0.625, 0.875])[:, :3]
+    ax.contourf(solver.x, solver.y, log_density.T, levels, colors=pale)
     for path in np.asarray(trajectories):
         ax.plot(*path.T, color=color, lw=0.8)
         ax.plot(*path[-1], marker="o", color=color, mec="black", mew=0.8, ms=5)

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
+from .pictures import leave_blank
 from .style import (
     BASELINE_COLOR,
     ENERGY_CMAP,
@@ -63,7 +64,7 @@ def plot_verdicts(parts, exact, tolerance, axes=None):
 
 def _plot_ratio(ax, row, estimate, exact, color, marker):
     ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact
-    style = dict(va="center", fontsize="x-small", color=color)
+    style = dict(va="center", fontsize="small", color=color)
     if not np.isfinite(low + ratio):
         ax.text(_HIGHEST * 0.97, row, "none →", ha="right", **style)
     elif ratio > _HIGHEST:
@@ -110,7 +111,7 @@ def _free_energy(density, edges):
 
 
 def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest=0.5):
-    """Free energies of three densities, white above `highest` kT, and the difference of the first
+    """Free energies of three densities, blank above `highest` kT, and the difference of the first
     two, on a scale that ends at `largest`."""
     fig, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=figure_size(1, 0.86))
     energies = [_free_energy(density, edges) for density in (exact, stochastic, deterministic)]
@@ -127,7 +128,7 @@ def plot_densities(exact, stochastic, deterministic, edges, highest=9.0, largest
     below = axes[1, 0].pcolormesh(*edges, difference, cmap="PuOr_r", rasterized=True, **limits)
     axes[1, 0].set_title("causal minus exact")
     for ax in axes.flat:
-        map_axes(ax).set(xlim=(-1.5, 1.2), ylim=(-0.5, 2.1))
+        leave_blank(map_axes(ax)).set(xlim=(-1.5, 1.2), ylim=(-0.5, 2.1))
         ax.label_outer()
     fig.colorbar(mesh, ax=axes[:, 1], label="free energy (kT)", shrink=0.6)
     fig.colorbar(below, ax=axes[1, 0], label="difference (kT)", location="left", shrink=0.8)
@@ -142,7 +143,10 @@ def plot_autocorrelation(curves, exact, frame_time, ax=None):
         times = np.array(curve["lags"][1:]) * frame_time
         values, errors = np.array(curve["values"][1:]), 2 * np.array(curve["errors"][1:])
         ax.fill_between(times, values - errors, values + errors, color=color, alpha=0.25, lw=0)
-        ax.plot(times, values, color=color, marker=marker, ms=3, lw=1, label=label)
+        look = dict(
+            color=color, marker=marker, ms=3, lw=1, ls="--" if "gauss" in generator else "-"
+        )
+        ax.plot(times, values, label=label, **look)
     times = np.array(exact["lags"][1:]) * frame_time
     ax.plot(times, exact["values"][1:], color=REFERENCE_COLOR, lw=1.4, label="exact")
     ax.set(xscale="log", xlabel="time", ylabel="autocorrelation of y")

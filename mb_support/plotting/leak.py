@@ -175,7 +175,7 @@ def plot_ablation(trainings, ax=None):
         rows = [content["ablation"]["rows"] for content in seeds.values()]
         numbers = [row["n_heads"] for row in rows[0]]
         at = np.arange(len(numbers)) + shift
-        for kind, label in (("finders", "heads on the next frame"), ("others", "other heads")):
+        for kind, label in (("finders", "next frame"), ("others", "others")):
             values = [[row[kind][0] for row in training] for training in rows]
             _over_trainings(ax, at, values, name, f": {label}", kind == "others")
     ax.set_xticks(range(len(numbers)), numbers)

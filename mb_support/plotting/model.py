@@ -1,7 +1,7 @@
 """Figures of the chapter on model and loss."""
 
 import numpy as np
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from .style import (
     PALETTE,
@@ -29,28 +29,31 @@ def _box(ax, x, y, width, text, color="white"):
             fc=color, ec=PALETTE["black"], lw=0.8,
         )
     )  # fmt: skip
-    ax.text(x, y, text, ha="center", va="center", fontsize=8.5)
+    # a label of its own colour stays dark on a dark page, where the box stays light
+    label = None if color == "white" else dict(fc=color, ec="none", pad=1)
+    ax.text(x, y, text, ha="center", va="center", fontsize=9.5, bbox=label)
 
 
 def _arrow(ax, start, end):
-    ax.annotate("", end, start, arrowprops=dict(arrowstyle="->", lw=0.9, color=PALETTE["black"]))
+    look = dict(arrowstyle="->", mutation_scale=10, lw=0.9, color=PALETTE["black"])
+    ax.add_patch(FancyArrowPatch(start, end, shrinkA=0, shrinkB=0, **look))
 
 
 def plot_architecture(ax=None):
     """The path of a trajectory through the model, from frames to both answers."""
     ax = axes_or_new(ax, width=0.95, aspect=0.62)
-    _box(ax, 5, 0, 5.6, "raw frames  $x_1, \\dots, x_N$  (x, y)")
-    _box(ax, 5, 1.1, 5.6, "standardise: mean 0, deviation 1 over frames")
-    _box(ax, 5, 2.2, 5.6, "linear, 2 → h   +   position embedding,   LayerNorm")
+    _box(ax, 5, 0, 6.2, "raw frames  $x_1, \\dots, x_N$  (x, y)")
+    _box(ax, 5, 1.1, 6.2, "standardise: mean 0, deviation 1 over frames")
+    _box(ax, 5, 2.2, 6.2, "linear, 2 → h  +  position embedding, LayerNorm")
     for k in (2, 1, 0):
-        _box(ax, 5 + 0.09 * k, 3.5 + 0.09 * k, 5.6, "", "#FFF3D6")
-    _box(ax, 5, 3.5, 5.6, "encoder layers:  attention, then MLP;  + and LayerNorm", "#FFF3D6")
-    _box(ax, 2.4, 5.0, 3.9, "f, on every frame:\nlinear, GELU, LayerNorm, linear", "#DCEBF7")
+        _box(ax, 5 + 0.09 * k, 3.5 + 0.09 * k, 6.2, "", "#FFF3D6")
+    _box(ax, 5, 3.5, 6.2, "encoder layers: attention, then MLP; + and LayerNorm", "#FFF3D6")
+    _box(ax, 2.4, 5.0, 4.4, "f, on every frame:\nlinear, GELU, LayerNorm, linear", "#DCEBF7")
     _box(
-        ax, 7.6, 5.0, 3.9, "g, on the mean over frames:\nlinear, GELU, LayerNorm, linear", "#FBF7CF"
+        ax, 7.6, 5.0, 4.4, "g, on the mean over frames:\nlinear, GELU, LayerNorm, linear", "#FBF7CF"
     )
-    _box(ax, 2.4, 6.1, 3.9, "next frames (raw coordinates)")
-    _box(ax, 7.6, 6.1, 3.9, "log-odds of the state")
+    _box(ax, 2.4, 6.1, 4.4, "next frames (raw coordinates)")
+    _box(ax, 7.6, 6.1, 4.4, "log-odds of the state")
     for y in (0.34, 1.44):
         _arrow(ax, (5, y), (5, y + 0.42))
     _arrow(ax, (5, 2.54), (5, 3.16))
@@ -58,7 +61,7 @@ def plot_architecture(ax=None):
     _arrow(ax, (5.8, 4.03), (7.4, 4.66))
     for x in (2.4, 7.6):
         _arrow(ax, (x, 5.34), (x, 5.76))
-    ax.set(xlim=(0.2, 9.8), ylim=(-0.5, 6.6))
+    ax.set(xlim=(0.1, 9.9), ylim=(-0.5, 6.6))
     ax.axis("off")
     return ax
 

@@ -21,6 +21,9 @@ from matplotlib.transforms import Bbox
 
 #: Width in inches of the text column.
 FULL_WIDTH = 7.2
+#: A coloured line below it would be lost on a dark page.
+_LEAST_LUMINANCE = 0.14
+_BLANK = "blank"
 #: Under this type notebooks keep the picture.
 MIME = "application/vnd.mb-support.dark+png"
 _PARTS = {
@@ -32,10 +35,16 @@ _PARTS = {
 
 
 def inverted(color):
-    """A colour, or several as (n, 4), for a dark page: greys from light to dark, others kept."""
+    """A colour, or several as (n, 4), for a dark page.
+
+    Greys go from light to dark, dark browns become lighter, other colours are kept.
+    """
     colors = to_rgba_array(color)
     is_grey = np.ptp(colors[:, :3], axis=1) < 0.04
     colors[is_grey, :3] = 0.92 - 0.84 * colors[is_grey, :3]
+    luminance = colors[:, :3] ** 2.2 @ (0.2126, 0.7152, 0.0722)
+    is_dark = ~is_grey & (luminance < _LEAST_LUMINANCE)
+    colors[is_dark, :3] += 0.35 * (1 - colors[is_dark, :3])
     return colors
 
 
@@ -57,6 +66,12 @@ def _png(figure, **options):
     picture = io.BytesIO()
     figure.savefig(picture, bbox_inches=box, dpi=figure.dpi, **options)
     return picture.getvalue()
+
+
+def leave_blank(ax):
+    """On dark pages show the page where a map has no colour; without it, maps stay white there."""
+    ax.patch.set_gid(_BLANK)
+    return ax
 
 
 def keep_both(shell):
@@ -96,7 +111,8 @@ def _on_the_page(figure):
     for ax in figure.axes:
         if _is_map(ax):
             frame = {ax.patch, ax.xaxis, ax.yaxis, ax.title, *ax.spines.values()}
-            kept.add(ax.patch)
+            if ax.patch.get_gid() != _BLANK:
+                kept.add(ax.patch)
             for artist in set(ax.get_children()) - frame:
                 if isinstance(artist, ContourSet | QuadMesh) or _is_inside(artist, ax):
                     kept.update(artist.findobj())

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.patches import Circle, Rectangle
 
+from .pictures import leave_blank
 from .style import (
     BASELINE_COLOR,
     COMMITTOR_CMAP,
@@ -58,8 +59,8 @@ def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0,
 
 
 def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
-    """Free energy of a density in kT above its minimum, white above `highest`."""
-    ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
+    """Free energy of a density in kT above its minimum, blank above `highest`."""
+    ax = leave_blank(_framed(axes_or_new(ax, width=0.6, aspect=0.9)))
     levels = np.linspace(0, highest, 25)
     shown = np.ma.masked_greater(np.transpose(free_energy), highest)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=f"{DENSITY_CMAP}_r")
@@ -68,17 +69,18 @@ def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
 
 
 def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None):
-    """A probability of B as a map, with labelled black `isolines`; white where the field `seen` is
+    """A probability of B as a map, with labelled black `isolines`; blank where the field `seen` is
     False; `disks`, (centre, radius) of A and of B, as circles."""
     ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
     shown = np.transpose(committor)
     if seen is not None:
+        leave_blank(ax)
         shown = np.ma.masked_where(~np.transpose(seen), shown)
     levels = np.linspace(0, 1, 21)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=COMMITTOR_CMAP)
     if len(isolines):
         lines = ax.contour(x, y, shown, levels=isolines, colors=REFERENCE_COLOR, linewidths=1.0)
-        ax.clabel(lines, fmt="%.2g", fontsize=7)
+        ax.clabel(lines, fmt="%.2g", fontsize="small")
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=False):
         ax.add_patch(Circle(centre, radius, fc=color, ec="black", lw=0.8))
     _add_bar(filled, ax, "probability of B", [0, 0.25, 0.5, 0.75, 1], shrink=0.75)
@@ -92,7 +94,7 @@ def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
         ax.axhline(time, color=BASELINE_COLOR, lw=1.0, ls="--")
         ax.annotate(
             label, (1, time), (-2, 3), xycoords=("axes fraction", "data"), ha="right",
-            textcoords="offset points", fontsize=8, color=BASELINE_COLOR,
+            textcoords="offset points", fontsize="small", color=BASELINE_COLOR,
         )  # fmt: skip
     order = np.arange(1, len(timescales) + 1)
     ax.plot(order, timescales, "o", color=REFERENCE_COLOR)
@@ -106,7 +108,7 @@ def plot_convergence(changes, ax=None):
     """Table of `exact.refinement`: changes by grid step, with the slope of second order."""
     ax = axes_or_new(ax, width=0.7, aspect=0.65)
     markers = ("o", "s", "^", "D")
-    colors = [PALETTE[name] for name in ("orange", "green", "purple", "sky")]
+    colors = [PALETTE[name] for name in ("orange", "brown", "grey")] + ["#C9B458"]
     for k, (name, column) in enumerate(changes.items()):
         ax.plot(changes.index, column, _LINES[k] + markers[k], color=colors[k], label=name)
     steps = np.array(changes.index, dtype=float)
@@ -150,5 +152,4 @@ def plot_label_knowledge(frames, curves, simulated=None, ax=None):
     decades = [10**k for k in range(4) if 10**k <= max(frames)]
     ax.set_xticks([0.3, *decades], ["0", *map(str, decades)])
     ax.minorticks_off()
-    ax.legend()
     return ax

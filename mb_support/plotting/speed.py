@@ -51,11 +51,11 @@ def plot_length_law(points, laws, ax=None):
 def plot_growth(amounts, seconds, exponent, label, ax=None):
     """Measured time against an amount, with proportional growth through the largest one."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
-    ax.plot(amounts, seconds, "o", color=MODEL_COLOR, label=f"measured, power {exponent:.2f}")
+    ax.plot(amounts, seconds, "o", color=MODEL_COLOR, label="measured")
     law = np.asarray(amounts) * seconds[-1] / amounts[-1]
     ax.plot(amounts, law, color=REFERENCE_COLOR, lw=1, label="proportional")
     _tick(ax, amounts)
-    ax.set(yscale="log", xlabel=label, ylabel="seconds")
+    ax.set(yscale="log", xlabel=label, ylabel="seconds", title=f"measured power {exponent:.2f}")
     ax.legend(loc="upper left")
     return ax
 

@@ -23,6 +23,7 @@ PALETTE = {
     "blue": "#0072B2",
     "vermillion": "#D55E00",
     "purple": "#CC79A7",
+    "brown": "#8C5A00",
     "grey": "#767676",
 }
 
@@ -43,7 +44,7 @@ REFERENCE_COLOR = PALETTE["black"]
 BASELINE_COLOR = PALETTE["grey"]
 #: A model where its size does not matter, and a second one beside it.
 MODEL_COLOR = PALETTE["orange"]
-SECOND_MODEL_COLOR = PALETTE["purple"]
+SECOND_MODEL_COLOR = PALETTE["brown"]
 
 #: Perceptually uniform maps: energies, densities and other non-negative fields, attention.
 ENERGY_CMAP = "viridis"

@@ -116,3 +116,14 @@ def test_a_shell_keeps_both_pictures():
     ax = style.axes_or_new(width=0.3)
     data, _ = shell.display_formatter.format(ax.figure)
     assert {"image/png", pictures.MIME} <= set(data)
+
+
+def test_on_dark_pages_dark_browns_become_lighter_and_blank_maps_show_the_page():
+    brown, blue = pictures.inverted(["#5C3A00", style.PALETTE["blue"]])
+    assert brown[:3].min() > 0.3 and brown[0] > brown[2], "lighter, and brown still"
+    assert blue[:3] == pytest.approx(mpl.colors.to_rgb(style.PALETTE["blue"]))
+    ax = plt.subplots(figsize=(2, 2))[1]
+    ax.pcolormesh([[0.0, np.nan], [np.nan, 1.0]])
+    white = (pixels(pictures.dark_png(ax.figure))[..., 3] == 0).sum()
+    blank = (pixels(pictures.dark_png(pictures.leave_blank(ax).figure))[..., 3] == 0).sum()
+    assert blank > white, "more of the picture is transparent"
