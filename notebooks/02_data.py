@@ -307,7 +307,7 @@ speed, record = sampling.speed_table()
 figures.plot_speed(speed, "per core")
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 print(speed.round(2).to_string(index=False))
 machine = record["machine"]
 load = max(record["load_average"])
