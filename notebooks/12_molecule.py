@@ -168,7 +168,7 @@ plt.show()
 # The causal generator of {doc}`09_kinetics` draws each step at random. For angles it sees sines and
 # cosines, and its steps go around the circle. It learns from windows of seven runs; the eighth decided
 # how long ({glue:text}`molecule_n_generators:d` trainings each). Then {glue:text}`molecule_generator_walkers:d`
-# walkers start from frames of the training runs and go on for 400 ps. A rival of the same size sees the
+# walkers start from frames of the training runs and go on for {glue:text}`molecule_generator_ps:.0f` ps. A rival of the same size sees the
 # present frame only. Passages are counted in frames 0.4 ps apart, for the molecule as well; the
 # divergence is that of the density from the four test runs, by Jensen and Shannon, and in the first
 # row that of the training runs.

@@ -5,8 +5,7 @@ attend and columns that are attended to.
 """
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
@@ -19,15 +18,11 @@ from .style import (
     SIZE_MARKERS,
     STATE_COLORS,
     STATE_NAMES,
+    WEIGHT_CMAP,
     axes_or_new,
     map_axes,
 )
 
-#: Less than the uniform weight is purple, the uniform weight white, more is orange; the ends of
-#: the library's map, which look alike, are cut off.
-_MAP_COLORS = LinearSegmentedColormap.from_list(
-    "attention", colormaps["PuOr_r"](np.linspace(0.08, 0.92, 101))
-)
 _BAR_LABEL = "attention (1 = uniform)"
 
 
@@ -51,7 +46,7 @@ def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
     for k, (ax, weights, title) in enumerate(zip(np.ravel(axes), maps, titles, strict=True)):
         n = len(weights)
         image = ax.imshow(
-            np.clip(weights, 1 / limit, limit), cmap=_MAP_COLORS, norm=LogNorm(1 / limit, limit),
+            np.clip(weights, 1 / limit, limit), cmap=WEIGHT_CMAP, norm=LogNorm(1 / limit, limit),
             extent=(0, n, n, 0), interpolation="nearest", rasterized=True,
         )  # fmt: skip
         ax.set_title(title, fontweight="normal", pad=3 if states is None else 9)
@@ -192,7 +187,7 @@ def plot_received(trajectory, received, norm_received, states, axes, limit=8.0):
     _legend_below(along, ncols=3)
     order = np.argsort(received)  # the most attended on top
     points = plane.scatter(
-        *trajectory[order].T, c=received[order], s=12, cmap=_MAP_COLORS,
+        *trajectory[order].T, c=received[order], s=12, cmap=WEIGHT_CMAP,
         norm=LogNorm(1 / limit, limit), lw=0.3, ec=BASELINE_COLOR,
     )  # fmt: skip
     plane.plot(*trajectory[0], marker="*", ms=14, mfc="none", mec=REFERENCE_COLOR)

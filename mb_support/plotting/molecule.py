@@ -1,10 +1,11 @@
 """Figures of the chapter on the molecule: surface, memory, committor, attention."""
 
 import numpy as np
+from matplotlib.colors import LogNorm
 
 from ..statistics import wilson_interval
+from .pictures import leave_blank
 from .style import (
-    ATTENTION_CMAP,
     COMMITTOR_CMAP,
     ENERGY_CMAP,
     MODEL_COLOR,
@@ -15,10 +16,12 @@ from .style import (
     SIZE_MARKERS,
     STATE_COLORS,
     STATE_MARKERS,
+    WEIGHT_CMAP,
     axes_or_new,
 )
 
-STATE_NAMES = ("alpha-R", "beta")
+STATE_NAMES = ("α-R", "β")
+LIMIT = 8  # of weights that are told apart, in units of the uniform one
 TICKS = (-180, -90, 0, 90, 180)
 
 
@@ -30,8 +33,8 @@ def angle_axes(ax):
 
 
 def plot_surface(values, label, minima=(), highest=None, ax=None):
-    """A (n, n) field over boxes of phi and psi; white where it is unknown or infinite."""
-    ax = angle_axes(axes_or_new(ax, width=0.5, aspect=0.9))
+    """A (n, n) field over boxes of phi and psi; blank where it is unknown or infinite."""
+    ax = leave_blank(angle_axes(axes_or_new(ax, width=0.5, aspect=0.9)))
     edges = np.linspace(-180, 180, len(values) + 1)
     shown = np.where(np.isfinite(values), values, np.nan).T
     mesh = ax.pcolormesh(
@@ -80,7 +83,7 @@ def plot_committor(torus, shots=None, ax=None):
         share = reached[:, 1] / np.maximum(reached.sum(axis=1), 1)
         places = np.degrees(shots["dihedrals"])
         ax.scatter(*places.T, c=share, **style, s=14, edgecolors="black", linewidths=0.5)
-    ax.figure.colorbar(mesh, ax=ax, label="probability of beta first", shrink=0.7)
+    ax.figure.colorbar(mesh, ax=ax, label="probability of β first", shrink=0.7)
     return ax
 
 
@@ -107,11 +110,13 @@ def plot_attention(attention, frame_time, axes):
     top, bottom = axes
     top.plot(times, np.degrees(psi), ".", ms=3, color=SIZE_COLORS["small"])
     top.set(ylabel="ψ (degrees)", ylim=(-180, 180), yticks=TICKS[::2])
-    style = dict(cmap=ATTENTION_CMAP, vmin=0, rasterized=True)
-    mesh = bottom.pcolormesh(times, times, np.asarray(example), **style)
+    style = dict(cmap=WEIGHT_CMAP, norm=LogNorm(1 / LIMIT, LIMIT), rasterized=True)
+    mesh = bottom.pcolormesh(times, times, np.clip(example, 1 / LIMIT, LIMIT), **style)
     bottom.set(xlabel="frame attended to (ps)", ylabel="frame that attends (ps)")
     bottom.invert_yaxis()
-    bottom.figure.colorbar(mesh, ax=axes, label="weight / uniform", shrink=0.6)
+    bar = bottom.figure.colorbar(mesh, ax=axes, label="weight / uniform", shrink=0.6, extend="both")
+    bar.set_ticks([1 / LIMIT, 1, LIMIT], labels=[f"1/{LIMIT}", "1", f"{LIMIT}"])
+    bar.ax.minorticks_off()
     return axes
 
 

@@ -3,14 +3,15 @@
 import numpy as np
 import seaborn
 from matplotlib import pyplot as plt
+from matplotlib.colors import LogNorm
 
 from .potential import plot_committor
 from .style import (
-    ATTENTION_CMAP,
     ENERGY_CMAP,
     MODEL_COLOR,
     REFERENCE_COLOR,
     STATE_COLORS,
+    WEIGHT_CMAP,
     figure_size,
 )
 
@@ -46,9 +47,9 @@ def plot_model(trajectory, continued, n_prompt, weights):
     left.plot(later, continued[n_prompt - 1 :, 0], color=MODEL_COLOR, label="continued")
     left.set(xlabel="frame", ylabel="x")
     left.legend()
-    bar = {"label": "weight (uniform = 1)", "shrink": 0.85}
-    seaborn.heatmap(  # robust: the colours end at the 98th percentile
-        weights * len(weights), ax=right, cmap=ATTENTION_CMAP, vmin=0, robust=True, square=True,
+    bar = {"label": "weight (uniform = 1)", "shrink": 0.85, "extend": "both"}
+    seaborn.heatmap(
+        weights * len(weights), ax=right, cmap=WEIGHT_CMAP, norm=LogNorm(1 / 8, 8), square=True,
         xticklabels=20, yticklabels=20, cbar_kws=bar, rasterized=True,
     )  # fmt: skip
     right.set(xlabel="attended frame", ylabel="attending frame")

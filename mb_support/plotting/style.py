@@ -7,6 +7,7 @@ sky blue, green and purple are the three model sizes; exact answers are black an
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap
@@ -50,6 +51,11 @@ SECOND_MODEL_COLOR = PALETTE["brown"]
 ENERGY_CMAP = "viridis"
 DENSITY_CMAP = "cividis"
 ATTENTION_CMAP = "magma"
+#: Less than the uniform weight is purple, the uniform weight white, more is orange; the ends of
+#: the library's map, which look alike, are cut off.
+WEIGHT_CMAP = LinearSegmentedColormap.from_list(
+    "weight", mpl.colormaps["PuOr_r"](np.linspace(0.08, 0.92, 101))
+)
 #: A committor runs from the colour of A (0) through near white (one half) to that of B (1).
 COMMITTOR_CMAP = LinearSegmentedColormap.from_list(
     "committor", [STATE_COLORS[0], "#F7F7F7", STATE_COLORS[1]]

@@ -273,10 +273,9 @@ def words(records):
         "training_overfits": "; ".join(overfits) or "not made yet",
         "training_fixed_accuracy": fixed_ends(records),
         "training_same_number": _final_in_words(same_number) if same_number else "not made yet",
-        "training_missing": f"Of the {len(trainings())} trainings of the list {len(missing)} have "
-        f"not been made yet: {', '.join(missing)}."
+        "training_missing": f"Not trained yet, of {len(trainings())} planned: {', '.join(missing)}."
         if missing
-        else "All trainings of the list have been made.",
+        else "All planned trainings have been made.",
         "training_notes": notes or "None.",
         "training_both": "one training has both" if has_both else "none has",
         "training_parameter_table": parameter_table(),

@@ -20,7 +20,7 @@ def test_surface_leaves_what_was_never_visited_white_and_marks_the_states():
     ax = plots.plot_surface(energy, "free energy (kT)", minima, highest=7)
     drawn = ax.collections[0].get_array().reshape(36, 36)
     assert np.ma.getmaskarray(drawn)[5, 0] and np.ma.getmaskarray(drawn).sum() == 1
-    assert [text for text in ax.get_legend_handles_labels()[1]] == ["alpha-R", "beta"]
+    assert [text for text in ax.get_legend_handles_labels()[1]] == ["α-R", "β"]
     np.testing.assert_allclose(ax.lines[1].get_xydata()[0], [-75, 150])
 
 

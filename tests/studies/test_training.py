@@ -111,7 +111,7 @@ def test_trainings_without_a_record_are_named(records):
     assert words["training_notes"] == "medium-0: shorter."
     everything = dict.fromkeys(trainings(), records["small-0"])
     assert study.words(everything)["training_missing"] == (
-        "All trainings of the list have been made."
+        "All planned trainings have been made."
     )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ...statistics import mean_with_error, with_error
 from . import generator, learning
-from .runs import SPLIT, is_left_handed, load_runs
+from .runs import SPLIT, STRIDE, is_left_handed, load_runs
 
 TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 #: What generators are judged on, and how tables call it.
@@ -164,6 +164,7 @@ def numbers(kept):
             sum(sum(c["n_passages"]) for c in kept["generators"].values())
         )
         found["generator_walkers"] = generator.N_WALKERS
+        found["generator_ps"] = generator.N_FRAMES * STRIDE * load_runs().settings.frame_time
     if kept["trainings"]:
         found["accuracy"] = with_error(*over_trainings(kept, "accuracy"))
         found["skill"] = with_error(*over_trainings(kept, "skill"))
