@@ -42,7 +42,7 @@ def circumstances(simulator, training):
     commits = (machine["commit"][:10], training["commit"])
     table = pd.DataFrame({"machine": places, "commit": commits}, index=["simulator", "training"])
     table["rounds"] = [result["rounds"] for result in (simulator, training)]
-    loads = [max(result["load_average"]) for result in (simulator, training)]
+    loads = [f"{max(result['load_average']):.1f}" for result in (simulator, training)]
     return table.assign(**{"load average": loads}).T
 
 

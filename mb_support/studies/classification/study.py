@@ -104,7 +104,8 @@ class Study:
             columns = ["mean", "low", "high"]
             rows[name] |= {s: with_interval(*table.loc[s, columns], 4) for s in SCORES}
             rows[name]["reaches the poster's?"] = reached[name]
-        return pd.DataFrame(rows).T.rename_axis(columns=f"{len(self.labels):,} trajectories")
+        table = pd.DataFrame(rows).T.rename(columns={"f1": "F1"})
+        return table.rename_axis(columns=f"{len(self.labels):,} trajectories")
 
     def poster_table(self):
         """The poster's table and ours, row by row, of each size; "–" for what we do not know."""
