@@ -152,7 +152,7 @@ def with_error(value, error):
     """An estimate in words: to the second digit of its standard error, such as "175 ± 12"."""
     if not np.isfinite(error):
         return "no passage"
-    if 0 < error < 1e-3:
+    if 0 < error < 1e-3 and abs(value) < 0.01:
         return f"{value:.1e} ± {error:.1e}"
     digits = 1 - int(np.floor(np.log10(error))) if error > 0 else 3
     shown = max(0, digits)
