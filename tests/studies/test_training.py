@@ -110,9 +110,7 @@ def test_trainings_without_a_record_are_named(records):
     assert "large-0" in words["training_missing"] and "small-0," not in words["training_missing"]
     assert words["training_notes"] == "medium-0: shorter."
     everything = dict.fromkeys(trainings(), records["small-0"])
-    assert study.words(everything)["training_missing"] == (
-        "All planned trainings have been made."
-    )
+    assert study.words(everything)["training_missing"] == ("All planned trainings have been made.")
 
 
 def test_parameters_stand_beside_what_the_poster_prints():
