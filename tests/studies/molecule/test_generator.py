@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from molecules import MINIMA, fake_runs
 
-from mb_support.studies.molecule import generator
+from mb_support.studies.molecule import generator, study, tables
 from mb_support.studies.molecule.runs import SPLIT, STRIDE
 
 
@@ -41,3 +41,11 @@ def test_rates_of_jumps_between_the_minima_are_found():
         tolerance = 4 * found[name].standard_error + 0.01 * value
         assert found[name].value == pytest.approx(value, abs=tolerance), name
     assert found["divergence"].value < 0.01
+
+
+def test_what_is_kept_says_that_memory_helps():
+    kept = study.load_results()
+    (loss, error), (ratio, of_ratio) = tables.gain_of_memory(kept)
+    assert loss > 2 * error and ratio - 1 > 2 * of_ratio
+    assert tables.disagreements(kept, "memory") == "none"
+    assert "standard errors" in tables.disagreements(kept, "memoryless")
