@@ -194,12 +194,13 @@ table.rename(index=names, columns=plots.NAMES)
 # {glue:text}`kinetics_verdict_lstm:s`, and the transformer {glue:text}`kinetics_verdict_attention:s`.
 # The transformer and its rival without memory have nearly the same loss, as they must where
 # the last frame says it all. So what is learned here is the distribution of one step, and attention has
-# no part in it. Trainings of one kind scatter by more than the error of one ensemble, so that a single
-# one says little.
+# no part in it. Passage times of trainings of one kind scatter at least
+# {glue:text}`kinetics_rival_scatter:.0f` times as much as the error of one ensemble, so that a single one
+# says little.
 #
 # **What more training data bring.** The same transformer, trained on fewer windows and on more, each time
-# with a schedule that ends. The more it saw, the lower the loss and the nearer the density; the passage
-# times follow later:
+# with a schedule that ends. The more it saw, the lower the loss and the divergence; only the one that saw
+# most meets all criteria:
 
 # %% tags=["hide-input"]
 tables.table_of_data(kept, exact, record).rename(columns=plots.NAMES)

@@ -33,7 +33,8 @@ def _log_ticks(axis, *subs):
     axis.set_minor_formatter(NullFormatter())
 
 
-def _bar_of_weights(image, axes, limit, **place):
+def bar_of_weights(image, axes, limit, **place):
+    """The bar of colours of a map of weights from 1 / `limit` to `limit`, in units of uniform."""
     bar = image.axes.figure.colorbar(image, ax=axes, label=_BAR_LABEL, extend="both", **place)
     bar.set_ticks([1 / limit, 1, limit], labels=[f"1/{limit:.0f}", "1", f"{limit:.0f}"])
     bar.ax.yaxis.set_minor_locator(NullLocator())
@@ -57,7 +58,7 @@ def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
             _state_strips(ax, states[k])
     for ax, name in zip(np.atleast_2d(axes)[:, 0], rows, strict=False):
         ax.set_ylabel(name, labelpad=4 if states is None else 12)
-    _bar_of_weights(image, axes, limit, shrink=0.9, aspect=30, pad=0.01)
+    bar_of_weights(image, axes, limit, shrink=0.9, aspect=30, pad=0.01)
     figure = image.axes.figure
     figure.supxlabel("frame attended to", fontsize="medium")
     figure.supylabel("frame that attends", fontsize="medium")
@@ -192,7 +193,7 @@ def plot_received(trajectory, received, norm_received, states, axes, limit=8.0):
     )  # fmt: skip
     plane.plot(*trajectory[0], marker="*", ms=14, mfc="none", mec=REFERENCE_COLOR)
     map_axes(plane)
-    _bar_of_weights(points, plane, limit, shrink=0.85)
+    bar_of_weights(points, plane, limit, shrink=0.85)
     return axes
 
 

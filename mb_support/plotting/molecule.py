@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from ..statistics import wilson_interval
+from .attention import bar_of_weights
 from .pictures import leave_blank
 from .style import (
     COMMITTOR_CMAP,
@@ -114,9 +115,7 @@ def plot_attention(attention, frame_time, axes):
     mesh = bottom.pcolormesh(times, times, np.clip(example, 1 / LIMIT, LIMIT), **style)
     bottom.set(xlabel="frame attended to (ps)", ylabel="frame that attends (ps)")
     bottom.invert_yaxis()
-    bar = bottom.figure.colorbar(mesh, ax=axes, label="weight / uniform", shrink=0.6, extend="both")
-    bar.set_ticks([1 / LIMIT, 1, LIMIT], labels=[f"1/{LIMIT}", "1", f"{LIMIT}"])
-    bar.ax.minorticks_off()
+    bar_of_weights(mesh, axes, LIMIT, shrink=0.6)
     return axes
 
 

@@ -153,6 +153,7 @@ def numbers(parts, exact, record, config):
         "exact_passages": 2 * still["total_time"] / cycle,
         "verdict": verdict(parts["stochastic"], exact),
         "n_rivals": N_RIVALS,
+        "rival_scatter": min(float(parts[k]["scatter"]["passage_time_ab"]) for k in RIVALS),
         "rival_frames": RIVAL_STEPS * CausalTrainingConfig.batch_size * config.window_length / 1e6,
         "n_meet": sum(
             bool(acceptance(each, exact)["met"].all()) for each in parts["stochastic"]["ensembles"]

@@ -1,6 +1,6 @@
 """The stochastic generator on the two angles, judged on passages, populations and memory."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,22 +22,11 @@ N_WALKERS, N_FRAMES = 400, 1000
 SCALE = 0.5
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """Trajectories of angles, (n, n_frames, 2) radians, with frames `frame_time` ps apart."""
-
-    dihedrals: np.ndarray
-    frame_time: float
-
-    @property
-    def settings(self):
-        """The ensemble itself: where `runs.Runs` have their frame time, too."""
-        return self
-
-
-def real(runs):
-    """The runs as an `Ensemble` in frames as far apart as those of the generators."""
-    return Ensemble(runs.dihedrals[:, ::STRIDE], STRIDE * runs.settings.frame_time)
+def in_frames(runs, dihedrals):
+    """`Runs` of other trajectories, (n, n_frames, 2) radians, in frames as far apart as generators'
+    are."""
+    settings = replace(runs.settings, frame_steps=STRIDE * runs.settings.frame_steps)
+    return replace(runs, dihedrals=dihedrals, settings=settings)
 
 
 def recipe(kind, seed):
@@ -67,21 +56,20 @@ def trained(kind, seed, runs):
 
 
 def make_ensemble(model, runs, seed):
-    """Walkers from frames of the training runs, as an `Ensemble`."""
+    """Walkers from frames of the training runs, as `Runs`."""
     frames = runs.dihedrals[list(SPLIT["train"])].reshape(-1, 2)
     starts = frames[np.random.default_rng(seed).choice(len(frames), N_WALKERS)]
-    made = sample(model, starts[:, None], N_FRAMES - 1, seed)
-    return Ensemble(made, STRIDE * runs.settings.frame_time)
+    return in_frames(runs, sample(model, starts[:, None], N_FRAMES - 1, seed))
 
 
 def describe(ensemble, minima, tested):
-    """What an `Ensemble` says, by name: an `Estimate` each, and numbers of passages.
+    """What `Runs` say, by name: an `Estimate` each, and numbers of passages.
 
     Mean passage times and slowest timescale (ps), the share of time with beta visited last, and
     "divergence" (nats) of the density from that of the `tested` angles, (n_runs, n_frames, 2).
     """
     by_walker, target = density(ensemble.dihedrals), density(tested).sum(axis=0)
-    lag, n = round(LAG_TIME / ensemble.frame_time), len(by_walker)
+    lag, n = round(LAG_TIME / ensemble.settings.frame_time), len(by_walker)
     counts = kinetics.transition_counts(ensemble, lag)
     return kinetics.passages(ensemble, minima) | {
         "slowest_timescale": bootstrap(
@@ -113,7 +101,7 @@ def judged(kind, seed, runs, minima):
 def counted(runs, minima):
     """`describe` of the runs themselves; the divergence is that of the training runs."""
     tested = runs.dihedrals[list(SPLIT["test"])]
-    ensemble = real(runs)
+    ensemble = in_frames(runs, runs.dihedrals[:, ::STRIDE])
     trained_on = replace(ensemble, dihedrals=ensemble.dihedrals[list(SPLIT["train"])])
     divergence = describe(trained_on, minima, tested)["divergence"]
     return describe(ensemble, minima, tested) | {"divergence": divergence}

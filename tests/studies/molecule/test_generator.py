@@ -29,7 +29,8 @@ def jumps(rate_a, rate_b, n=200, n_frames=2000, seed=0):
 
 def test_rates_of_jumps_between_the_minima_are_found():
     frame_time, rate_a, rate_b = 0.4, 0.02, 0.01
-    ensemble = generator.Ensemble(jumps(rate_a, rate_b), frame_time)
+    ensemble = generator.in_frames(fake_runs(), jumps(rate_a, rate_b))
+    assert ensemble.settings.frame_time == pytest.approx(frame_time)
     found = generator.describe(ensemble, MINIMA, jumps(rate_a, rate_b, n=20, seed=1))
     exact = {
         "passage_time_ab": frame_time / rate_a,
