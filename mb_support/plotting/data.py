@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MaxNLocator
 
 from .style import (
     BASELINE_COLOR,
@@ -95,7 +95,7 @@ def plot_ratios(table, names, ax=None):
         table["simulated"] / table["exact"], rows, xerr=2 * table["error"] / table["exact"],
         fmt="o", color=MODEL_COLOR, capsize=3,
     )  # fmt: skip
-    ax.xaxis.set_major_locator(MultipleLocator(0.05))
+    ax.xaxis.set_major_locator(MaxNLocator(7))
     ax.set(yticks=rows, yticklabels=names, xlabel="simulated / exact", ylim=(-0.6, len(rows) - 0.4))
     return ax
 

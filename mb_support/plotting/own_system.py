@@ -5,6 +5,7 @@ import seaborn
 from matplotlib import pyplot as plt
 from matplotlib.colors import LogNorm
 
+from .attention import bar_of_weights
 from .potential import plot_committor
 from .style import (
     ENERGY_CMAP,
@@ -14,6 +15,9 @@ from .style import (
     WEIGHT_CMAP,
     figure_size,
 )
+
+#: Of the weights that are told apart, in units of the uniform one.
+LIMIT = 8
 
 
 def plot_potential(solver, committor, disks, highest=12.0):
@@ -26,13 +30,14 @@ def plot_potential(solver, committor, disks, highest=12.0):
     )
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=True):
         left.add_patch(plt.Circle(centre, radius, fc=color, ec="white", lw=1.0))
-    left.set(xlabel="x", ylabel="y", aspect="equal")
+    left.set(aspect="equal")
     left.grid(False)
     fig.colorbar(filled, ax=left, label="energy (kT)", shrink=0.75)
     reached = ~np.ma.getmaskarray(energy).T
     plot_committor(solver.x, solver.y, committor, disks, seen=reached, ax=right)
     for ax in (left, right):
         ax.set(xlim=solver.potential.box[:, 0], ylim=solver.potential.box[:, 1])
+        ax.set(xlabel="x", ylabel="y")
     return left, right
 
 
@@ -47,11 +52,11 @@ def plot_model(trajectory, continued, n_prompt, weights):
     left.plot(later, continued[n_prompt - 1 :, 0], color=MODEL_COLOR, label="continued")
     left.set(xlabel="frame", ylabel="x")
     left.legend()
-    bar = {"label": "weight (uniform = 1)", "shrink": 0.85, "extend": "both"}
     seaborn.heatmap(
-        weights * len(weights), ax=right, cmap=WEIGHT_CMAP, norm=LogNorm(1 / 8, 8), square=True,
-        xticklabels=20, yticklabels=20, cbar_kws=bar, rasterized=True,
+        weights * len(weights), ax=right, cmap=WEIGHT_CMAP, norm=LogNorm(1 / LIMIT, LIMIT),
+        square=True, xticklabels=20, yticklabels=20, cbar=False, rasterized=True,
     )  # fmt: skip
+    bar_of_weights(right.collections[0], right, LIMIT, shrink=0.85)
     right.set(xlabel="attended frame", ylabel="attending frame")
     right.tick_params(axis="y", rotation=0)
     return left, right
