@@ -7,7 +7,7 @@ attend and columns that are attended to.
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .style import (
     BASELINE_COLOR,
@@ -19,11 +19,11 @@ from .style import (
     STATE_COLORS,
     STATE_NAMES,
     WEIGHT_CMAP,
+    WEIGHT_LABEL,
     axes_or_new,
+    bar_of_weights,
     map_axes,
 )
-
-_BAR_LABEL = "attention (1 = uniform)"
 
 
 def _log_ticks(axis, *subs):
@@ -31,14 +31,6 @@ def _log_ticks(axis, *subs):
     axis.set_major_locator(LogLocator(10, subs=subs))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
-
-
-def bar_of_weights(image, axes, limit, **place):
-    """The bar of colours of a map of weights from 1 / `limit` to `limit`, in units of uniform."""
-    bar = image.axes.figure.colorbar(image, ax=axes, label=_BAR_LABEL, extend="both", **place)
-    bar.set_ticks([1 / limit, 1, limit], labels=[f"1/{limit:.0f}", "1", f"{limit:.0f}"])
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.outline.set_visible(False)
 
 
 def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
@@ -121,7 +113,7 @@ def plot_by_difference(profiles, axes, near=8):
     zoomed.set(xlim=(-near - 0.5, near + 0.5), xticks=[-near, -4, 0, 1, 4, near])
     for ax in axes:
         ax.set_xlabel("time difference (frames)")
-    whole.set_ylabel(_BAR_LABEL)
+    whole.set_ylabel(WEIGHT_LABEL)
     whole.set_title("whole sub-section")
     zoomed.set_title("nearest frames")
     _legend_below(whole)
@@ -138,7 +130,7 @@ def plot_sections(profiles, axes, section):
     beside.axis("off")
     beside.legend(*_entries(panels[0]), loc="center")
     beside.figure.supxlabel("time difference (frames; past < 0 < future)", fontsize="medium")
-    beside.figure.supylabel(_BAR_LABEL, fontsize="medium")
+    beside.figure.supylabel(WEIGHT_LABEL, fontsize="medium")
     return axes
 
 

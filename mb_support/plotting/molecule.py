@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from ..statistics import wilson_interval
-from .attention import bar_of_weights
 from .pictures import leave_blank
 from .style import (
     COMMITTOR_CMAP,
@@ -19,6 +18,7 @@ from .style import (
     STATE_MARKERS,
     WEIGHT_CMAP,
     axes_or_new,
+    bar_of_weights,
 )
 
 STATE_NAMES = ("α-R", "β")

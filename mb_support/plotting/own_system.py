@@ -5,7 +5,6 @@ import seaborn
 from matplotlib import pyplot as plt
 from matplotlib.colors import LogNorm
 
-from .attention import bar_of_weights
 from .potential import plot_committor
 from .style import (
     ENERGY_CMAP,
@@ -13,6 +12,7 @@ from .style import (
     REFERENCE_COLOR,
     STATE_COLORS,
     WEIGHT_CMAP,
+    bar_of_weights,
     figure_size,
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import NullLocator
 
 from .pictures import FULL_WIDTH, keep_both
 
@@ -56,6 +57,7 @@ ATTENTION_CMAP = "magma"
 WEIGHT_CMAP = LinearSegmentedColormap.from_list(
     "weight", mpl.colormaps["PuOr_r"](np.linspace(0.08, 0.92, 101))
 )
+WEIGHT_LABEL = "attention (1 = uniform)"
 #: A committor runs from the colour of A (0) through near white (one half) to that of B (1).
 COMMITTOR_CMAP = LinearSegmentedColormap.from_list(
     "committor", [STATE_COLORS[0], "#F7F7F7", STATE_COLORS[1]]
@@ -133,3 +135,13 @@ def map_axes(ax):
     ax.set(xlabel="x (reduced length)", ylabel="y (reduced length)")
     ax.set_aspect("equal")
     return ax
+
+
+def bar_of_weights(image, axes, limit, **place):
+    """The bar of colours of a map of weights from 1 / `limit` to `limit`, in units of uniform."""
+    bar = image.axes.figure.colorbar(
+        image, ax=axes, label="attention (1 = uniform)", extend="both", **place
+    )
+    bar.set_ticks([1 / limit, 1, limit], labels=[f"1/{limit:.0f}", "1", f"{limit:.0f}"])
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.outline.set_visible(False)
