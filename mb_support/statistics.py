@@ -115,6 +115,11 @@ def jensen_shannon_divergence(p, q):
     return float(jensenshannon(p, q) ** 2)
 
 
+def binomial_error(accuracy, n):
+    """Standard error of an accuracy over `n` trajectories."""
+    return float(np.sqrt(accuracy * (1 - accuracy) / n))
+
+
 def verdict(interval, other):
     """Whether one interval (low, high) lies above another (the same number twice if exact):
     "confirmed", "refuted" if below, "undecided" if they overlap."""

@@ -130,8 +130,8 @@ plt.show()
 # from random weights and with the poster's loss on {glue:text}`molecule_n_train:d` overlapping windows of
 # 128 frames, 0.4 ps apart, from eight runs. Windows never cross runs. Passes over them:
 # {glue:text}`molecule_passes:s`. One of the runs is kept for validation. The large model takes a third of
-# the usual learning rate; in a trial at the usual one, of which no result is kept, it gave the same answer
-# for all windows of that run.
+# the usual learning rate: in a trial at the usual one it gave the same answer for all windows of that
+# run, right for {glue:text}`molecule_tried:s` of them.
 #
 # They are judged on {glue:text}`molecule_n_test:d` windows of four other runs, in
 # {glue:text}`molecule_n_blocks:d` blocks over which errors are taken: accuracy for the state of the first

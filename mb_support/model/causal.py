@@ -253,10 +253,31 @@ def draw_displacement(log_weights, means, cholesky, generator):
 def sample(model, prompt, n_steps, seed, slide=None, progress=True):
     """Continue (batch, n_prompt, 2) raw frames with a sliding window of random frames.
 
-    When the window is full it moves on by `slide` frames. With 1 every forecast sees a full window
-    and costs a pass over it. By default half the window: forecasts see between half and all of it,
-    and what was computed of frames still in the window is kept. Gives float32 frames, the prompt's
-    and `n_steps` more.
+    Parameters
+    ----------
+    model : CausalGenerator
+        It forecasts a distribution of the next displacement.
+    prompt : array_like, (batch, n_prompt, 2)
+    n_steps : int
+        Frames to add.
+    seed : int
+        Of the random frames.
+    slide : int, optional
+        Frames by which a full window moves on. With 1 every forecast sees a full window and costs a
+        pass over it. By default half the window: forecasts see between half and all of it, and what
+        was computed of frames still in the window is kept.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    ndarray, (batch, n_prompt + n_steps, 2)
+        float32 frames, the prompt's and `n_steps` more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the prompt does not suit the model, or a number is none or out of range.
     """
     prompt = as_float32("prompt", prompt)
     window, scale = checked_model(model).config.window_length, model.config.displacement_scale

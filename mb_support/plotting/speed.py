@@ -67,14 +67,20 @@ def plot_ratios(ratios, ax=None):
     for (rival, size), row in ratios.iterrows():
         place = rivals.index(rival) + 0.25 * (list(SIZE_COLORS).index(size) - 1)
         label = size if rival == rivals[0] else None
-        ax.bar(place, row["times"], color=SIZE_COLORS[size], width=0.22, label=label)
+        ax.bar(place, row["times"] - 1, 0.22, bottom=1, color=SIZE_COLORS[size], label=label)
         ax.plot([place, place], [row["low"], row["high"]], color=REFERENCE_COLOR, lw=1)
         ax.text(
-            place, row["high"], f"{row['times']:.1f}", ha="center", va="bottom", fontsize="small"
+            place,
+            1.05 * row["high"],
+            f"{row['times']:.1f}",
+            ha="center",
+            va="bottom",
+            fontsize="small",
         )
     ax.set_xticks(range(len(rivals)), rivals)
-    ax.set(yscale="log", ylim=(1, 60), ylabel="our speed / that of the rival")
-    ax.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.axhline(1, color=REFERENCE_COLOR, lw=1)
+    ax.set(yscale="log", ylim=(0.5, 60), ylabel="our speed / that of the rival")
+    ax.set_yticks([0.5, 1, 2, 5, 10, 20, 50], ["0.5", "1", "2", "5", "10", "20", "50"])
     ax.yaxis.set_minor_locator(NullLocator())
     ax.legend(loc="upper left")
     return ax

@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from ..files import paths
 from ..model.settings import SIZES
-from ..statistics import with_error
+from ..statistics import verdict, verdicts_in_words, with_error
 
 #: Bytes of a stored frame: two coordinates in float32.
 FRAME_BYTES = 8
@@ -19,12 +19,14 @@ FRAME_BYTES = 8
 FULL_LENGTH = 1000
 _OURS = {"threads": 2, "processes": 1, "label": "ours"}
 _USUAL = {"n_frames": FULL_LENGTH, "precision": "float32"}
+#: Kept measurements of training: where `make benchmark` was run last, and on another processor.
+MACHINES = ("training", "training_epyc")
 #: What training is compared with, the fairest first: attention, and the dropout of its weights.
 RIVALS = {"sdpa": ("sdpa", 0.0), "sdpa, compiled": ("sdpa compiled", 0.0), "plain": ("sdpa", 0.1)}
 
 
 def load_benchmark(name, folder=None):
-    """The committed result of a benchmark, "simulator" or "training", as a dict."""
+    """The committed result of a benchmark, "simulator" or one of `MACHINES`, as a dict."""
     return json.loads(((folder or paths.RESULTS) / f"benchmark_{name}.json").read_text())
 
 
@@ -65,6 +67,23 @@ def ratios(result, threads=2):
                 found[rival, size] = ours[0], other[0], *times
     columns = ["ours", "rival", "times", "low", "high"]
     return pd.DataFrame(found, index=columns).T.rename_axis(["rival", "size"])
+
+
+def processor(result):
+    """What a benchmark was run on, such as "AMD EPYC"."""
+    return result["machine"].partition(" Processor")[0].partition(",")[0].replace("(R)", "")
+
+
+def fair_ratios(results):
+    """Ratios to `sdpa` without dropout on each machine, as text, and whether ours is faster in all
+    rounds, in a line: (table, {machine: words})."""
+    columns, words = {}, {}
+    for result in results:
+        found, name = ratios(result).loc["sdpa"], processor(result)
+        columns[name] = [f"{r.times:.1f} ({r.low:.1f} to {r.high:.1f})" for r in found.itertuples()]
+        judged = {r.Index: verdict((r.low, r.high), (1.0, 1.0)) for r in found.itertuples()}
+        words[name] = verdicts_in_words(judged)
+    return pd.DataFrame(columns, index=found.index), words
 
 
 def fit_length_law(n_frames, frames_per_s):
@@ -160,8 +179,10 @@ def cost_of(result, n_trajectories=1_000_000):
     return table
 
 
-def numbers(simulator, training, n_frames):
-    """What the chapter says in its text, by name; `n_frames` is the usual length."""
+def numbers(simulator, machines, n_frames):
+    """What the chapter says in its text, by name; `machines` are results on training, the one that
+    the chapter shows first, and `n_frames` is the usual length."""
+    training = machines[0]
     others = [row for row in simulator["rows"] if not row["name"].startswith("ours")]
     closest = min(others, key=lambda row: row["ours_is_faster_by"])
     cost, compared = cost_of(training), ratios(training)
@@ -179,6 +200,9 @@ def numbers(simulator, training, n_frames):
         "million_gigabytes": n_million * FRAME_BYTES / 1e9,
         "million_simulate_minutes": 60 * cost.loc["simulate", "hours"],
     }
+    faster = fair_ratios(machines)[1]
+    found["processor"], found["other_processor"] = map(processor, machines)
+    found["faster"] = ". ".join(f"{name}: {words}" for name, words in faster.items())
     laws = length_laws(training, extremes.values())[1]["training"]
     for name, size in extremes.items():
         for key, rival in (("ratio", "plain"), ("fair", "sdpa")):

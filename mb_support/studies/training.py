@@ -15,6 +15,7 @@ import pandas as pd
 from ..classification import predict_states
 from ..files import paths
 from ..model.settings import SIZES
+from ..statistics import binomial_error
 from ..training.recipes import DATA_CURVE, FIXED_SET, LENGTHS, RECIPES, TrainingConfig, trainings
 from . import model as model_study
 
@@ -71,11 +72,6 @@ def curves(records, kind=""):
     """{size: learning curves of the trainings of a kind that have been made}."""
     found = {s: [learning_curve(r) for r in seeds_of(records, s, kind).values()] for s in SIZES}
     return {size: made for size, made in found.items() if made}
-
-
-def binomial_error(accuracy, n):
-    """Standard error of an accuracy over `n` trajectories."""
-    return float(np.sqrt(accuracy * (1 - accuracy) / n))
 
 
 def finals(records, size, kind=""):

@@ -99,9 +99,24 @@ def test_ratios_are_to_the_fair_rival_first_and_span_the_rounds(result):
     assert ratios.loc["sdpa", "small"][["low", "high"]].tolist() == [1.0, 16.0]
 
 
+def test_ours_is_called_faster_only_where_it_is_in_all_rounds():
+    rivals = [("small", 300.0), ("large", 700.0)]
+    rows = [
+        row("training", size=size, attention=attention, median_frames_per_s=speed,
+            lowest_frames_per_s=speed / 1.5, highest_frames_per_s=1.5 * speed)
+        for size, rival in rivals
+        for attention, speed in (("sdpa", rival), ("cpu_fused", 1200.0))
+    ]  # fmt: skip
+    machine = "AMD EPYC Processor, 2 cores"
+    table, words = scale.fair_ratios([{"rows": rows, "machine": machine}])
+    assert table.loc["small", "AMD EPYC"] == "4.0 (1.8 to 9.0)"
+    assert words == {"AMD EPYC": "confirmed: small; undecided: large"}
+
+
 def test_the_committed_rows_have_every_number_that_the_chapter_says():
-    simulator, training = map(scale.load_benchmark, ("simulator", "training"))
-    found = scale.numbers(simulator, training, 512)
+    simulator = scale.load_benchmark("simulator")
+    machines = list(map(scale.load_benchmark, scale.MACHINES))
+    found = scale.numbers(simulator, machines, 512)
     assert found["ratio_small_2"] == pytest.approx(found["fair_small_2"] * found["dropout_small"])
     assert found["fair_small_2_low"] < found["fair_small_2"] < found["fair_small_2_high"]
     assert found["million_gigabytes"] == 8.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mb_support.plotting import training as figures
+from mb_support.statistics import binomial_error
 from mb_support.studies import training as study
 from mb_support.training import TrainingConfig, trainings
 from mb_support.training.recipes import DATA_CURVE
@@ -46,7 +47,7 @@ def test_the_curve_is_drawn_against_the_trajectories_shown():
 
 
 def test_standard_errors_and_chance_by_hand():
-    assert study.binomial_error(0.9, 100) == pytest.approx(0.03)
+    assert binomial_error(0.9, 100) == pytest.approx(0.03)
     assert study.chance(np.array([0, 0, 0, 1])) == study.chance(np.array([1, 1, 0, 1])) == 0.75
 
 

@@ -156,6 +156,10 @@ def words(results):
     first = next(iter(small.values()))
     settings = first["settings"]
     found = {
+        f"share_{size}": spread_text(values_of(trainings, "trained", "each", "share"))
+        for size, trainings in results.items()
+    }
+    found |= {
         "n": settings["n_trajectories"],
         "n_half": settings["n_trajectories"] // 2,
         "n_both": settings["n_both"],

@@ -204,7 +204,8 @@ class Study:
         growth, trees = self.growth(), accuracies(self.labels, self.baselines[TREES])
         reached = {size: verdict for size, verdict in self.reached().items() if size in means}
         behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
-        return {
+        each = {f"classification_{size}": with_interval(*v, 3) for size, v in means.items()}
+        return each | {
             "classification_accuracies": _in_words(means),
             "classification_ceiling": self.ceiling.expected_accuracy[0],
             "classification_n": len(self.labels),

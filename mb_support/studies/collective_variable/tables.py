@@ -296,7 +296,8 @@ def findings(kept, constants):
     found, comparisons = errors(kept, "transition"), compare(kept)
     raw, raw_simple = errors(kept, "transition", "raw"), kept.best_simple("raw")
     untrained = [f"{size}, untrained" for size in kept.sizes]
-    numbers = {
+    numbers = {f"error_{size}": found[size].text() for size in kept.sizes}
+    numbers |= {
         "trained_transition": _listed(found, kept.sizes),
         "untrained_transition": _listed(found, untrained),
         "ideal_transition": found[IDEAL].value,

@@ -208,11 +208,12 @@ def words(trainings, exact):
     skills, left = {}, {}
     for size, found in saved(trainings, exact).items():
         seeds = trainings[size]
-        skills[size] = f"{label(size, seeds)} {interval_text(found[:, -1])}"
+        skills[size] = interval_text(found[:, -1])
         gone = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
         left[size] = f"{label(size, seeds)} {interval_text(_shares(gone))}"
-    return {
-        "skills": "; ".join(skills.values()),
+    each = {f"skill_{size}": text for size, text in skills.items()}
+    return each | {
+        "skills": "; ".join(f"{label(s, trainings[s])} {text}" for s, text in skills.items()),
         "exact_skill": exact_saved(exact)[0],
         "runaways": "; ".join(left.values()),
         "deteriorates": in_words(deteriorates(trainings, exact), trainings),

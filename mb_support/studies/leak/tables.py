@@ -134,13 +134,18 @@ def reads_next_frame(trainings, place="interior", n_frames=None):
     return _judged(trainings, lambda c: below_floor(at_length(c, n_frames)[place]["ratio"]))
 
 
+def full_length(trainings, place):
+    """Error over floor in the longest windows, {size: text}."""
+    return {
+        size: spread_text([at_length(content)[place]["ratio"] for content in seeds.values()])
+        for size, seeds in trainings.items()
+    }
+
+
 def full_length_in_words(trainings, place):
-    """Error over floor in the longest windows, size by size, in one line."""
-    words = []
-    for size, seeds in trainings.items():
-        ratios = [at_length(content)[place]["ratio"] for content in seeds.values()]
-        words.append(f"{label(size, seeds)} {spread_text(ratios)}")
-    return "; ".join(words)
+    """`full_length` in one line, each size with its number of trainings."""
+    found = full_length(trainings, place).items()
+    return "; ".join(f"{label(size, trainings[size])} {text}" for size, text in found)
 
 
 def floors_by_step(record, floors):
@@ -313,6 +318,7 @@ def words(trainings, variants, n_shorter=128):
         "miss_verdicts": in_words(misses_explain(trainings), trainings),
     }
     for key, place in (("", "interior"), ("_last", "last")):
+        found |= {f"ratio{key}_{s}": text for s, text in full_length(trainings, place).items()}
         found[f"full_length{key}"] = full_length_in_words(trainings, place)
         found[f"verdicts{key}"] = in_words(reads_next_frame(trainings, place), trainings)
         found[f"below_floor{key}"] = in_words(variants_below_floor(variants, place), variants)

@@ -22,12 +22,17 @@ N_PASSES, SEEDS = {"small": 5, "medium": 5, "large": 2}, {"small": 3, "medium": 
 N_CONTINUED, N_MADE = 64, 250
 
 
+def changes(size, seed):
+    """What a training changes of the package's settings for data of one's own."""
+    made = dict(batch_size=32, seed=seed, eval_every=400, save_every=400)
+    if size == "large":  # see results/trainings_tried.json for what the usual rate gave
+        made |= dict(learning_rate=3e-4, warmup_steps=150, eval_every=200, save_every=100)
+    return made | {"n_passes": N_PASSES[size]}  # few: windows overlap much
+
+
 def recipe(size, data, seed):
-    """The package's settings for data of one's own, with few passes: windows overlap much."""
-    settings = dict(batch_size=32, seed=seed, eval_every=400, save_every=400)
-    if size == "large":  # at three times this rate it gave the same answer for all windows
-        settings |= dict(learning_rate=3e-4, warmup_steps=150, eval_every=200, save_every=100)
-    return TrainingConfig.for_data(size, data, n_passes=N_PASSES[size], **settings)
+    """Settings of a training on the windows of `training_set`."""
+    return TrainingConfig.for_data(size, data, **changes(size, seed))
 
 
 def training_set(runs, potential):

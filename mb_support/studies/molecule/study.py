@@ -6,6 +6,7 @@ runs. Shooting needs OpenMM and the configurations that ``make molecule`` leaves
 
 import hashlib
 import json
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -129,16 +130,20 @@ def make_baselines(results):
 
 
 def make_training(size, seed, results):
-    """Train a model if it is not at hand, and judge it."""
+    """Train a model if it is not at hand, and judge it; `ValueError` if what is there was trained
+    with other settings."""
     runs = load_runs(results)
     potential = surface.potential_of(_coefficients(results))
     folder = learning.TRAININGS / f"molecule-{size}-{seed}"
+    data = learning.training_set(runs, potential)
+    config = learning.recipe(size, data, seed)
     if not (folder / "model" / "training.json").exists():
-        data = learning.training_set(runs, potential)
-        model, record = train(learning.recipe(size, data, seed), folder, data=data)
+        model, record = train(config, folder, data=data)
         save_checkpoint(model, record, folder / "model")
     model = TrajectoryTransformer.from_pretrained(folder / "model").eval()
     record = json.loads((folder / "model" / "training.json").read_text())
+    if record["config"] != json.loads(json.dumps(asdict(config))):
+        raise ValueError(f"{folder} holds a training with other settings: move it away")
     test = learning.Test(runs, potential)
     return {
         "weights": weights_digest(model),
@@ -167,9 +172,19 @@ MAKE |= {
 }
 
 
+def recipe_of(part):
+    """{"recipe": settings that decide a training}; nothing for parts without one."""
+    kind, _, seed = part.partition("-")
+    if kind in learning.SEEDS:
+        return {"recipe": learning.changes(kind, int(seed))}
+    if kind in generator.CONTEXTS:
+        return {"recipe": asdict(generator.recipe(kind, int(seed)))}
+    return {}
+
+
 def make_part(part, results=RESULTS):
-    """Make one part, unless it is there and of these runs."""
-    made_for = {"part": part, "dihedrals": _digest(results)}
+    """Make one part, unless it is there, of these runs and with this recipe."""
+    made_for = {"part": part, "dihedrals": _digest(results)} | recipe_of(part)
     keep(results / f"{part}.json", made_for, partial(MAKE[part], results), PACKAGES)
 
 

@@ -1,9 +1,12 @@
 """What the chapter on the molecule shows and says of what `study` kept."""
 
+import json
+
 import numpy as np
 import pandas as pd
 
-from ...statistics import mean_with_error, with_error
+from ...files import paths
+from ...statistics import binomial_error, mean_with_error, with_error
 from . import generator, learning
 from .runs import SPLIT, STRIDE, is_left_handed, load_runs
 
@@ -122,6 +125,12 @@ def first_training(kept):
     return next(iter(kept["trainings"].values()))
 
 
+def tried_accuracy(results=paths.RESULTS):
+    """Validation accuracy, in words, of the large model at the usual learning rate."""
+    tried = json.loads((results / "trainings_tried.json").read_text())["molecule"][0]
+    return with_error(tried["accuracy"], binomial_error(tried["accuracy"], tried["n_validation"]))
+
+
 def numbers(kept):
     """What the chapter's text cites, by the name of its key."""
     counted, shots, torus = kept["kinetics"], kept.get("shooting"), kept["torus"]
@@ -145,6 +154,7 @@ def numbers(kept):
         "majority": with_error(*base["accuracy"]["majority"]),
         "box_skill": with_error(*base["skill"]["mean of its box"]),
         "n_trainings": learning.SEEDS["small"],
+        "tried": tried_accuracy(),
         "passes": ", ".join(f"{size} {n}" for size, n in learning.N_PASSES.items()),
     }
     if shots:

@@ -1,9 +1,11 @@
 """What is learned of the molecule, and what needs no learning."""
 
+import json
+
 import numpy as np
 import pytest
 
-from mb_support.studies.molecule import learning
+from mb_support.studies.molecule import learning, study
 from mb_support.studies.molecule.runs import features
 from mb_support.studies.molecule.shooting import agreement
 
@@ -30,3 +32,10 @@ def test_scatter_of_what_the_model_does_not_know_is_found():
     to_beta = random.binomial(16, committor + random.choice([-0.2, 0.2], 4000))
     found = agreement(np.stack([16 - to_beta, to_beta], axis=-1), committor)
     assert found["scatter"] == pytest.approx(0.2, abs=0.01)
+
+
+def test_what_is_kept_of_trainings_is_of_their_recipes():
+    for part in study.MAKE:
+        recipe = json.loads(json.dumps(study.recipe_of(part)))
+        assert study.load(part).get("recipe") == recipe.get("recipe")
+    assert study.recipe_of("large-0") != study.recipe_of("small-0")
