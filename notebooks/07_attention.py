@@ -367,7 +367,7 @@ tables.state_heads(kept)
 # - *occlusion*: the change of the log-odds when a twentieth of the trajectory is removed, the other
 #   frames keeping their coordinates and positions. Only this one is an experiment.
 
-# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters. One mark a training, with 95% intervals over 64 trajectories (medium and large: 32). Black line: no relation. Measures that read the network agree with each other; with the experiment, occlusion, they agree loosely."}, "image": {"alt": "Intervals of rank correlations for ten pairs of importance measures.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-agreement", "caption": "Rank correlation between measures of which twentieth of a trajectory matters. One mark a training, with 95% intervals over 64 trajectories. Black line: no relation. Measures that read the network agree with each other; with the experiment, occlusion, they agree loosely."}, "image": {"alt": "Intervals of rank correlations for ten pairs of importance measures.", "classes": "dark-light"}} tags=["hide-input"]
 pairs = list(next(iter(kept[first_size].values()))["agreement"])
 rows = {pair: curves.intervals(kept, "agreement", pair) for pair in pairs}
 plots.plot_intervals(rows, "rank correlation", reference=0)
@@ -380,7 +380,7 @@ plt.show()
 # they are *removed*, as above. Or they are *not read*: all weights stay, and the values of these
 # frames are set to zero in every layer. A sink bears that, an answer does not.
 
-# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories (medium and large: 32). Dotted: no answer. Frames that models attend to, and the first frames, cost more than random ones."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories. Dotted: no answer. Frames that models attend to, and the first frames, cost more than random ones."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
 figsize, rows = figure_size(1.0, 0.75), curves.experiment_curves(kept)
 axes = plt.subplots(2, len(kept), figsize=figsize, sharey=True, squeeze=False)[1]
 plots.plot_experiments([0, *measured.n_removed], rows, axes)

@@ -39,8 +39,8 @@ from mb_support.model.checkpoints import read_record
 from mb_support.plotting import kinetics as plots
 from mb_support.plotting.style import use_style
 from mb_support.studies.kinetics import study, tables
-from mb_support.studies.kinetics.counts import box_edges, count_passages
 from mb_support.studies.kinetics.ensembles import Ensemble, sample_ensemble
+from mb_support.studies.kinetics.passage_counts import box_edges, count_passages
 
 # %% tags=["parameters", "hide-input"]
 profile = "smoke"

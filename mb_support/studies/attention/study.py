@@ -6,7 +6,7 @@ before its first step.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -38,10 +38,6 @@ class AttentionMeasurement:
     section: int = 100  # frames of a sub-section
     n_pieces: int = 20  # of equal length, removed one by one
     n_removed: tuple = (10, 50, 200)  # frames removed together
-    #: Trajectories from which frames are removed, and on which heads are silenced, by size.
-    n_experiments: dict = field(
-        default_factory=lambda: {"small": 64, "medium": 32, "large": 32}, hash=False
-    )
     family: str = "test"
     index: int = 7
 
@@ -79,9 +75,8 @@ def study(name, model, settings, report=print):
         found[which] = measure(weights, x, settings.section)
         report(f"{name}: {which}, {len(x)} trajectories")
     content = {which: kept_measures(f, x, n, both) for which, f in found.items()}
-    m = settings.n_experiments[size]
-    first = {key: values[:m] for key, values in found["trained"].items()}
-    x, labels = x[:m], labels[:m]
+    first = {key: values[:n] for key, values in found["trained"].items()}
+    x, labels = x[:n], labels[:n]
     first["gradient"] = gradient_importance(model, x)
     content["agreement"] = agreement(model, x, first, settings.n_pieces)
     content["removed"] = deletions(model, x, labels, first, settings.n_removed)

@@ -17,7 +17,7 @@ from ...simulation.langevin import simulate
 from ...simulation.settings import REGIMES
 from ...statistics import bootstrap, jensen_shannon_divergence
 from ...training.causal import FreshWindows
-from . import counts
+from . import passage_counts
 from .markov import (
     assign_cells,
     count_cells,
@@ -132,14 +132,14 @@ def fit_markov(run, n_samples=50):
     """Estimates of a Markov state model, in the form of `describe`."""
     n_each = run.n_windows // run.n_groups
     windows = FreshWindows(n_each * run.n_groups, run.lag + 1, run.n_relax, run.seed)
-    edges = counts.box_edges(run.width)
-    n_boxes, by_cell, by_box = counts.box_number(edges), [], []
+    edges = passage_counts.box_edges(run.width)
+    n_boxes, by_cell, by_box = passage_counts.box_number(edges), [], []
     for group in range(run.n_groups):
         frames = windows.windows(group * n_each, n_each)
-        cells, boxes = assign_cells(frames, run.width), counts.assign_boxes(frames, edges)
+        cells, boxes = assign_cells(frames, run.width), passage_counts.assign_boxes(frames, edges)
         by_cell += transition_counts(cells, run.lag, count_cells(run.width), n_groups=1)
         by_box += transition_counts(boxes, run.lag, n_boxes, n_groups=1)
-    exact, found = counts.boltzmann_boxes(REGIME.beta, edges), {}
+    exact, found = passage_counts.boltzmann_boxes(REGIME.beta, edges), {}
 
     def density(weights):
         model, boxes = markov_model(by_box, weights, reversible=False), np.zeros(n_boxes)

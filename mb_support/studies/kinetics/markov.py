@@ -6,7 +6,7 @@ from deeptime.markov.msm import MaximumLikelihoodMSM
 from scipy.sparse import coo_matrix
 
 from ...states import DISKS, checked_set, inside_disks, parts
-from .counts import assign_boxes, box_edges, box_number
+from .passage_counts import assign_boxes, box_edges, box_number
 
 
 def assign_cells(trajectories, width=0.2):

@@ -20,8 +20,8 @@ from ...reference.solver import GridSolver
 from ...states import DISKS, last_visited
 from ...statistics import Estimate, bootstrap, jensen_shannon_divergence
 from ...training.causal import CausalTrainingConfig, train
-from . import counts as kinetics
 from . import ensembles
+from . import passage_counts as kinetics
 from .ensembles import FINE, FINE_ENSEMBLE, REGIME, SEEDS, DeterministicRun, Ensemble, MarkovRun
 from .markov import assign_cells, count_cells, slowest_timescale, transition_counts
 

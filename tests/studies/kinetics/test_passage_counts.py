@@ -8,7 +8,7 @@ import pytest
 from mb_support import MINIMA, GridSolver, simulate
 from mb_support.states import DISKS
 from mb_support.statistics import bootstrap, jensen_shannon_divergence
-from mb_support.studies.kinetics import counts as kinetics
+from mb_support.studies.kinetics import passage_counts as kinetics
 from mb_support.studies.kinetics.ensembles import REGIME
 from mb_support.studies.kinetics.markov import (
     assign_cells,
