@@ -143,11 +143,10 @@ plt.show()
 # is counted as B.
 
 # %% mystnb={"figure": {"name": "fig-potential-committor", "caption": "Committor: probability to reach the disk around B before the one around A. Black lines: isolines. The colours of A and B are those of the whole book."}, "image": {"alt": "Two maps of the committor from blue around A to red around B, with isolines. The change is sharp on the left and gradual on the right.", "classes": "dark-light"}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42))
-committors = {name: solver.committor(DISK_A, DISK_B) for name, solver in solvers.items()}
-for ax, (name, solver) in zip(axes, solvers.items(), strict=True):
-    landscape.plot_committor(solver.x, solver.y, committors[name], (DISK_A, DISK_B), ax=ax)
-    ax.set_title(name)
+disks = DISK_A, DISK_B
+committors = {name: solver.committor(*disks) for name, solver in solvers.items()}
+maps = {n: dict(x=s.x, y=s.y, committor=committors[n], disks=disks) for n, s in solvers.items()}
+landscape.plot_committors(maps, 0.42)
 plt.show()
 
 # %% tags=["hide-input"]
@@ -304,13 +303,13 @@ glue("potential_moved", float(one["last frame"]), display=False)
 # %% mystnb={"figure": {"name": "fig-potential-label-map", "caption": "Probability that the first frame was in state B, given the position at frame t, in the metastable regime. Blank: places without trajectories. What was certain at the start becomes a matter of which valley one is in, and then fades."}, "image": {"alt": "Three maps of the probability of label B at growing frame numbers: sharp at first, then constant within each valley and paler.", "classes": "dark-light"}} tags=["hide-input"]
 shown = [1, 8, 500]
 posterior = forecast.label_posterior(solver, shown, regimes["metastable"].frame_time)
-fig, axes = plt.subplots(1, 3, figsize=figure_size(1.0, 0.3))
-for ax, frame, field, joint in zip(
-    axes, shown, posterior.probability, posterior.joint, strict=True
-):
-    seen = joint.sum(axis=0) > 1e-4 * joint.sum(axis=0).max()
-    landscape.plot_committor(solver.x, solver.y, field, isolines=(), seen=seen, ax=ax)
-    ax.set_title(f"frame {frame}")
+weights = [joint.sum(axis=0) for joint in posterior.joint]
+maps = {
+    f"frame {frame}": dict(x=solver.x, y=solver.y, committor=field, isolines=(),
+                           seen=weight > 1e-4 * weight.max())
+    for frame, field, weight in zip(shown, posterior.probability, weights, strict=True)
+}  # fmt: skip
+landscape.plot_committors(maps, 0.34)
 plt.show()
 
 # %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess from frame t on, exact (black), for the label of the first frame and for that of the last; with markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}} tags=["hide-input"]

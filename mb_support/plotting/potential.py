@@ -1,6 +1,9 @@
 """Figures of the potential, of exact fields over it, and of exact limits."""
 
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.patches import Circle, Rectangle
 
 from .pictures import leave_blank
@@ -15,6 +18,7 @@ from .style import (
     STATE_COLORS,
     STATE_MARKERS,
     axes_or_new,
+    figure_size,
     map_axes,
 )
 
@@ -68,7 +72,9 @@ def plot_free_energy(x, y, free_energy, highest=12.0, ax=None):
     return ax
 
 
-def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None):
+def plot_committor(
+    x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=None, ax=None, has_bar=True
+):
     """A probability of B as a map, with labelled black `isolines`; blank where the field `seen` is
     False; `disks`, (centre, radius) of A and of B, as circles."""
     ax = _framed(axes_or_new(ax, width=0.6, aspect=0.9))
@@ -83,8 +89,22 @@ def plot_committor(x, y, committor, disks=(), isolines=(0.1, 0.5, 0.9), seen=Non
         ax.clabel(lines, fmt="%.2g", fontsize="small")
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=False):
         ax.add_patch(Circle(centre, radius, fc=color, ec="black", lw=0.8))
-    _add_bar(filled, ax, "probability of B", [0, 0.25, 0.5, 0.75, 1], shrink=0.75)
+    if has_bar:
+        _add_bar(filled, ax, "probability of B", [0, 0.25, 0.5, 0.75, 1], shrink=0.75)
     return ax
+
+
+def plot_committors(fields, aspect):
+    """Maps side by side that share axes and colour bar: {title: arguments of `plot_committor`}."""
+    fig, axes = plt.subplots(1, len(fields), figsize=figure_size(1.0, aspect), sharey=True)
+    for ax, (title, options) in zip(axes, fields.items(), strict=True):
+        plot_committor(**options, ax=ax, has_bar=False)
+        ax.set_title(title)
+        ax.label_outer()
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    colors = ScalarMappable(Normalize(0, 1), COMMITTOR_CMAP)
+    fig.colorbar(colors, ax=axes, label="probability of B", ticks=ticks).outline.set_visible(False)
+    return axes
 
 
 def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
