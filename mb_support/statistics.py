@@ -132,11 +132,17 @@ def verdict(interval, other):
 
 
 def verdicts_in_words(verdicts):
-    """One line of {name: verdict}, such as "confirmed: small; undecided: medium, large"."""
+    """One line of {name: verdict}: "confirmed for small, undecided for medium and large"."""
     by_verdict = {}
     for name, found in verdicts.items():
         by_verdict.setdefault(found, []).append(name)
-    return "; ".join(f"{found}: {', '.join(names)}" for found, names in by_verdict.items())
+    return ", ".join(f"{found} for {_listed(names)}" for found, names in by_verdict.items())
+
+
+def _listed(names):
+    # "small", "small and medium" or "small, medium and large"
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def with_interval(value, low, high, digits=2, sign=""):

@@ -17,7 +17,7 @@
 # anything? Nearly everything the later chapters ask of a network: a sparse matrix gives the
 # equilibrium density, the probability to reach one valley before the other, passage times and
 # rates, the error of the best possible forecast, and how much of the first frame's state a later
-# frame still tells. Here these answers are computed, compared with published values, and shown to
+# frame still tells. Here these answers are computed, compared with finite elements, and shown to
 # converge.
 
 # %% tags=["hide-input"]
@@ -156,7 +156,7 @@ at_c = solver.interpolate(committors["metastable"], minimum_c)
 glue("potential_committor_c", float(at_c), display=False)
 
 # %% [markdown]
-# ## Against published values
+# ## Against finite elements
 #
 # A public finite-element code {cite}`cameron_tpt` gives the reactive flux and the probability of
 # having been last in A for one temperature. Committors at three points for three temperatures were
@@ -170,7 +170,7 @@ print(published.to_string(index=False, float_format="{:.6f}".format))
 
 # %% tags=["hide-input"]
 committors_off = published["difference"][published["quantity"].str.startswith("committor")]
-flux_off = 100 * abs(published["difference"][0]) / published["published"][0]
+flux_off = 100 * abs(published["difference"][0]) / published["finite elements"][0]
 glue("potential_committor_error", float(committors_off.abs().max()), display=False)
 glue("potential_flux_error", float(flux_off), display=False)
 
@@ -234,11 +234,11 @@ share = solver.average(second_mode**2 * (potential(solver.positions) > 0))
 glue("potential_plateau_share", float(100 * share), display=False)
 
 # %% [markdown]
-# In the metastable regime there is one slow process, the crossing between A and B, and it takes
-# {glue:text}`potential_length_ratio:.1f` times as long as a trajectory lasts
+# In the metastable regime there is one slow process, the exchange between A and B. Its relaxation time
+# is {glue:text}`potential_length_ratio:.1f` times what a trajectory lasts
 # ({numref}`fig-potential-timescales`). Of the trajectories that fall into valley A only
 # {glue:text}`potential_leaving_a:.0f` per cent reach B before they end, of those in valley B
-# {glue:text}`potential_leaving_b:.0f` per cent reach A. The crossing is
+# {glue:text}`potential_leaving_b:.0f` per cent reach A. The exchange is
 # {glue:text}`potential_gap:.0f` times slower than the next process. That next one is easily missed: it is
 # no motion inside a valley but slow diffusion over the high plateau at the upper left, which the
 # particle leaves by sliding into A ({glue:text}`potential_plateau_share:.0f` per cent of the mode's
@@ -334,7 +334,7 @@ plt.show()
 # ## Takeaway
 #
 # The two-dimensional problem has exact answers to most questions of this book on overdamped dynamics,
-# from a sparse matrix, converged in the grid step, and in agreement with published values. The default
+# from a sparse matrix, converged in the grid step, and in agreement with finite elements. The default
 # regime has one slow process, about as slow as a trajectory is long; the wild one has none. One frame
 # ahead, {glue:text}`potential_noise_share:.0f` per cent of the mean squared displacement is noise that
 # no forecaster can know. A slice from the middle of a trajectory cannot tell the first frame's state

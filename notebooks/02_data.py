@@ -72,8 +72,9 @@ print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 # The poster gives no temperature, time step or length. Those below are this book's. `metastable` is the
 # default: a temperature that is common in papers on this potential, and frames so far apart that a
 # particle has mostly forgotten where in its valley it was. `fine` is the same dynamics with four times
-# as many frames. `wild` has the temperature and the diffusion constant of the author's data file.
-# `underdamped` has momenta, of which frames tell nothing; its mass is one, its friction ten, and $D$
+# as many frames. `wild` has the temperature and the diffusion constant that the author's repository states for
+# its data file, which we do not have.
+# `underdamped` has momenta; frames hold positions, so that one frame does not tell the velocity. Its mass is one, its friction ten, and $D$
 # that of a free particle. {numref}`fig-data-traces` shows a trajectory of three of them.
 
 # %% tags=["hide-input"]
@@ -193,7 +194,7 @@ glue("data_particle", moving)
 # ```{glue:figure} data_particle
 # :name: fig-data-particle
 #
-# To play, or to move through with the slider: the particle on the potential (yellow is high), and
+# To play, or to move through with the slider: the particle on the potential, and
 # the probability that it reaches B before A, along time.
 # ```
 #

@@ -122,7 +122,7 @@ study.layer_table()
 # $$ L = \gamma \, \frac{1}{N-1} \sum_{t=1}^{N-1} \bigl| f(x_{1:N-1})_t - x_{t+1} \bigr|^2
 # + \lambda \, \operatorname{CE}\bigl(g(x_{1:N}), y\bigr), \qquad \gamma = \lambda = 1, $$ (eq-model-loss)
 #
-# on standardised coordinates. Taken by the letter it needs **two passes**: $f$ is shown all frames
+# on standardised coordinates. Taken literally it needs **two passes**: $f$ is shown all frames
 # but the last, $g$ is shown all. The author's script encodes $x_{1:N-1}$ once and gives it to both
 # heads: **one pass**, our default. In both, the frame that is forecast last is hidden from its
 # forecast, and in ours its statistics do not enter $\bar x$ and $s$ either.

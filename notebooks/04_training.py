@@ -16,8 +16,8 @@
 # What does a model learn from trajectories, their labels and the poster's loss, and nothing else? And
 # how much of the result is luck? {numref}`fig-training-curves` shows every training of the three sizes.
 # All of them start from random weights. Those of one size end at nearly the same validation error. It
-# falls steeply at the end, when whole trajectories are shown and the learning rate is low; the two
-# cannot be told apart here. In the trajectory loss, seeds differ more.
+# falls steeply at the end. Two things change there at once: whole trajectories are shown, and the
+# learning rate is low. Which of them does it, we did not test. In the trajectory loss, seeds differ more.
 
 # %% tags=["remove-stderr", "hide-input"]
 import tempfile
@@ -88,7 +88,8 @@ study.tried_table()
 # ## Scatter over seeds
 #
 # A seed decides the initial weights and the trajectories shown. All trainings are scored on the same
-# validation trajectories. The last column is what these leave uncertain, for all rows together.
+# validation trajectories. The last column is the standard error that
+# these leave, common to all trainings.
 
 # %% tags=["hide-input"]
 study.scatter_table(records)
@@ -98,7 +99,10 @@ for key, value in study.words(records).items():
     glue(key, value, display=False)
 
 # %% [markdown]
-# {glue:text}`training_missing:s` Remarks in the records: {glue:text}`training_notes:s`
+# {glue:text}`training_missing:s` The one large model had a slightly different schedule: its cosine began
+# after the warm-up, that of the recipe begins with the first step. The two rates never differ by more
+# than a twentieth of the peak, but `make train` does not give these very weights again. Remarks in the records:
+# {glue:text}`training_notes:s`
 #
 # The training with the median accuracy of each size is "the small model" and so on in the chapters that
 # follow, and its weights are committed. Of the others, records and predictions are kept. The test set
@@ -106,7 +110,7 @@ for key, value in study.words(records).items():
 #
 # ## Cost
 #
-# One training of each size, by machine: minutes of the fastest and of the slowest.
+# Minutes that one training takes, by size and machine: the fastest and the slowest.
 
 # %% tags=["hide-input"]
 study.cost_table(records)
@@ -140,8 +144,8 @@ plt.show()
 # Each training shows equally many; what differs is how often each of them comes back. Short
 # trajectories are here the beginnings of the whole ones. There is one training for each point, so that
 # differences as small as the scatter over seeds mean nothing. A thousand trajectories come close to
-# fresh ones. More of them bring nothing that could be seen here, and all stay a little above: why, we
-# did not test.
+# fresh ones. With so many shown in all, more distinct ones bring nothing that could be seen. All of these
+# errors lie a little above that of the recipe; why, we did not test.
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(study.data_curve(records))

@@ -18,7 +18,7 @@
 # draws the same figure and holds the continuations against the best forecast there is, the exact
 # conditional mean. The answer: the mechanism works, and any prompt is continued. As a forecast of
 # one frame, the exact mean saves {glue:text}`generation_exact_skill:.2f` of the error of "the
-# particle stays"; our models, shown the window that they were trained on, save
+# particle stays"; our models, shown {glue:text}`generation_window:d` frames as in the last stage of their training, save
 # {glue:text}`generation_skills:s`. A negative number is a loss. (Square brackets: 95% interval over
 # trajectories. Round ones: the lowest and the highest training.)
 
@@ -128,7 +128,7 @@ tables.saved_table(trainings, exact)
 # A negative number is a forecast worse than the frame it was given. One reason may be the loss. It
 # averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame in
 # a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do; they
-# have learned to copy a frame that is missing at the last position. Models that do not read must fall
+# have learned to copy a frame that is missing at the last position. Models that do not copy must fall
 # short for other reasons, of which none was tested. One may be the unit. The loss counts errors in
 # standard deviations of the window; in a window that has seen both valleys these are large, and an
 # error inside one valley counts little. Long windows more often hold both valleys.
@@ -180,7 +180,8 @@ tables.growth_table(trainings, exact)
 tables.slices_table(trainings, exact)
 
 # %% [markdown]
-# Whether forecasts from the last slice are worse than those from the first:
+# The mean excess does not grow; from the first and the last slice it is
+# {glue:text}`generation_excess:s`. That forecasts get worse is, training by training:
 # {glue:text}`generation_deteriorates:s`.
 #
 # ## How continuations end
@@ -201,7 +202,7 @@ tables.ends_table(trainings)
 # bootstrap for frames off the map], (lowest to highest training). The last two columns are the frame at
 # which continuations left the map, and how far those at rest stand from the nearest minimum: median,
 # with the quartiles in braces. The fixed point of a perfect forecast of the mean would lie near a
-# minimum. Of the long continuations from 100 frames these leave the map:
+# minimum. Of the long continuations from 100 frames these leave the map, training by training:
 # {glue:text}`generation_runaways:s`. {numref}`fig-generation-long-run` draws some of them.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four test trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map: what the particle really did, and continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. The particle fills its valley; a generator without noise runs into a point or leaves. n = 4 of the trajectories counted in the table above, one training of each size."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or off the map.", "classes": "dark-light"}}
@@ -238,8 +239,8 @@ for key, value in tables.words(trainings, exact).items():
 # %% [markdown]
 # ## Takeaway
 #
-# - The poster's procedure works as a mechanism: models of every size continue any prompt. Shares of
-#   long continuations that leave the map: {glue:text}`generation_runaways:s`.
+# - The poster's procedure works as a mechanism: models of every size continue any prompt. Long
+#   continuations that leave the map, training by training: {glue:text}`generation_runaways:s`.
 # - A forecast has to be compared with the last frame and with the exact mean. The first step saves
 #   {glue:text}`generation_skills:s`, where {glue:text}`generation_exact_skill:.2f` can be had.
 # - Several frames per step buy speed with outputs that belong to the prompt: the livelier curves are

@@ -52,7 +52,7 @@ missing = training.words(training.load_records())["training_missing"]
 for key, value in (study.words() | {"classification_missing": missing}).items():
     glue(key, value, display=False)
 
-# %% mystnb={"figure": {"name": "fig-classification-scores", "caption": "Accuracy on 5000 unseen trajectories, the same for all. Filled marks: our models, mean over trainings (their number in brackets), with intervals over trajectories and seeds; short strokes below: every training. Open marks: trained on a fixed set of 1000 trajectories, as on the poster (intervals over trajectories alone where no size was so trained twice). Grey: classifiers without a transformer, fitted to so many trajectories, with intervals over trajectories. Open diamonds: the poster's figure for that size. Black line: the ideal observer on the same trajectories, with two standard errors."}, "image": {"alt": "Dots with error bars for each size, with small strokes for each training, for baselines, the poster's figures, and the ideal observer's accuracy as a vertical line.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-classification-scores", "caption": "Accuracy on 5000 unseen trajectories, the same for all. Filled marks: our models, mean over trainings (their number in brackets), with intervals over trajectories and seeds; short strokes below: every training. Open marks: trained on a fixed set of 1000 trajectories, as on the poster (the interval of a row with a single training is over trajectories alone). Grey: classifiers without a transformer, fitted to so many trajectories, with intervals over trajectories. Open diamonds: the poster's figure for that size. Black line: the ideal observer on the same trajectories, with two standard errors."}, "image": {"alt": "Dots with error bars for each size, with small strokes for each training, for baselines, the poster's figures, and the ideal observer's accuracy as a vertical line.", "classes": "dark-light"}} tags=["hide-input"]
 scores.plot_scores(**study.drawn())
 plt.show()
 
@@ -216,7 +216,9 @@ print("later slices are harder -", verdicts_in_words(harder))
 print(f"largest excess over the limit: {excess:.2f} standard errors of {n_compared} slices")
 
 # %% tags=["remove-cell"]
-glue("classification_decline", verdicts_in_words(harder), display=False)
+glue(
+    "classification_decline", slices.decline_in_words(by_length, late["metastable"]), display=False
+)
 glue("classification_late", late["metastable"], display=False)
 glue("classification_excess", excess, display=False)
 glue("classification_compared", n_compared, display=False)
@@ -225,8 +227,14 @@ glue("classification_compared", n_compared, display=False)
 # No accuracy in {numref}`fig-classification-slices` should lie above its limit by more than chance
 # allows; the largest excess is {glue:text}`classification_excess:.1f` standard errors among
 # {glue:text}`classification_compared:d` slices. Is a slice from frame
-# {glue:text}`classification_late:d` on harder than one from frame 0, by the intervals of each model?
-# {glue:text}`classification_decline:s`.
+# {glue:text}`classification_late:d` on harder than one from frame 0? By the 95% interval of the
+# difference on the same trajectories: {glue:text}`classification_decline:s`. Where a model already
+# misses much of a short slice from frame 0, there is less to lose.
+
+# %% tags=["hide-input"]
+slices.lost_table(by_length, late["metastable"])
+
+# %% [markdown]
 #
 # ## Two causes of the decline, told apart
 #
@@ -257,8 +265,8 @@ print(pd.DataFrame(at_late).rename(index=parts).round(2).to_string())
 
 # %% [markdown]
 # The first part is how often the model misses the state of the first frame of a slice from frame 0:
-# what so short a slice leaves open, and what a model loses on it that was last trained on whole
-# trajectories. The second is how that changes when the slice begins later. Where it is below zero, a
+# part of it cannot be known from so short a slice, and part is lost because the model was last trained
+# on whole trajectories. The second is how that changes when the slice begins later. Where it is below zero, a
 # settled particle tells its own state *more* readily than one that starts on a hillside or near the
 # ridge; the sum of both is what is missed of a late slice's own state. Each column is a late slice,
 # much earlier in `wild` than in `metastable`.
@@ -267,7 +275,7 @@ print(pd.DataFrame(at_late).rename(index=parts).round(2).to_string())
 # ## What the poster's table can mean
 #
 # The poster does not say where its trajectories start, which frame's state is the label, or how hot it
-# is; the author's script trains on data like those of `wild`. Each reading has its own limit
+# is; the author's repository states the temperature of `wild` for its data file, which we do not have. Each reading has its own limit
 # ({numref}`fig-classification-readings`). In `wild` a particle crosses within few frames. `easy_starts`
 # is `metastable` started only below the upper saddle, where a particle could be found: nothing starts
 # near the ridge, where nearly all errors are. For the state of the last frame the ceiling is the same
@@ -301,9 +309,9 @@ for key, value in readings.words(possible, ours).items():
 #
 # ## Data that a model was not trained for
 #
-# The committed models were trained for `metastable` from the whole box. Here they meet a thousand
-# trajectories of the other data, and are asked for the state of the last frame. For that they are shown
-# the frames as they are, and in reverse order: in equilibrium a trajectory run backwards is as likely
+# The committed models were trained for `metastable` from the whole box. Here they are
+# asked for the last frame's state, and for the first one's in a thousand trajectories of the other data.
+# For the last they are shown the frames as they are, and in reverse order: in equilibrium a trajectory run backwards is as likely
 # as forwards, and the first frame of the reversed one would be told as well. But ours start out of
 # equilibrium, and a relaxation in reverse is a pattern that the model has never seen. (Intervals over
 # trajectories.)
@@ -312,12 +320,14 @@ for key, value in readings.words(possible, ours).items():
 readings.elsewhere(study)
 
 # %% [markdown]
-# Backwards, the state of the last frame is told nearly always in `metastable` and `easy_starts`; as they
-# are, much less often, as the model was asked for the first. In `wild` it hardly does better than chance.
+# The first two rows ask for the state of the last frame: with the frames reversed it is named nearly
+# always, in the given order much less often, as the model was trained to name the first. The other rows
+# ask for the first frame's state in other data: in `easy_starts` it is named nearly always, in `wild` of
+# the three models medium alone does clearly better than chance.
 #
 # ## Takeaway
 #
-# - Training reaches {glue:text}`classification_accuracies:s`. As accurate as the poster's, on our data:
+# - Training reaches {glue:text}`classification_accuracies:s`. At least as accurate as the poster's, on our data:
 #   {glue:text}`classification_verdicts:s`. The ceiling is {glue:text}`classification_ceiling:.3f`. On the
 #   trajectories that the observer has seen, the models stay behind its guesses by
 #   {glue:text}`classification_behind:s`.

@@ -138,7 +138,7 @@ glue("attention_explorer", explore_attention(path, looks, queries // 5, names, l
 # ```{glue:figure} attention_explorer
 # :name: fig-attention-explorer
 #
-# The trajectory of {numref}`fig-attention-heads`, darker where the chosen frame (cross) attends more,
+# The trajectory of {numref}`fig-attention-heads`, coloured by how much the chosen frame (cross) attends to each,
 # on average over the heads of the chosen layer of the small model; below, the same along time.
 # ```
 #
@@ -203,10 +203,10 @@ tables.section_table(kept[largest], measured.section)
 # | key timesteps are no sinks | per unit of attention they deliver at least half of the norm that other frames do |
 # | some heads attend to few frames | more heads than before training attend to less than a tenth of the frames |
 # | future and past alike | $(F - P)/(F + P)$ is within a tenth of zero; $F$ and $P$ are the attention to later and earlier frames |
-# | alike in each sub-section | $\overline{\Delta}$ of every sub-section is as above (shown: the one that leans most) |
+# | alike in each sub-section | $\overline{\Delta}$ of every sub-section is within a tenth of zero (the table shows the sub-section that leans most) |
 # | no local blocks | the weight on the own sub-section is within a tenth of what the average row gives it |
-# | attention does not follow states | the same for frames in the own state, as a mean over heads |
-# | heads do not follow states | at most a tenth of the heads are further than a tenth from that |
+# | attention does not follow states | averaged over heads, the weight on frames of the own state is within a tenth of what it would be if states played no part |
+# | heads do not follow states | for at most one head in ten that weight is further than a tenth from what it would be |
 #
 # A claim is confirmed or refuted for a training if its 95% interval over trajectories says so, and
 # for a size if all of its trainings agree.

@@ -158,10 +158,11 @@ tables.summary_table(comparisons)
 # A verdict is a 95 % interval of the difference that leaves out zero. Intervals join two kinds of
 # chance: which trajectories were drawn (the same ones are resampled for both), and the scatter of
 # trainings, pooled over the sizes as in {doc}`chapter 6 <06_classification>`. A size trained once
-# counts as if it scattered like the others. Controls are compared training by training. The
+# counts as if it scattered like the others. Controls are compared training by training. Tables of
+# errors show intervals over trajectories alone, which are narrower. The
 # differences themselves, probe minus rival:
 
-# %% tags=["hide-input", "hide-output"]
+# %% tags=["hide-input"]
 tables.verdict_table(comparisons)
 
 # %% [markdown]
@@ -173,8 +174,8 @@ tables.share_table(results, constants)
 
 # %% [markdown]
 # Over all frames the share is high: the two valleys are told apart. In the transition region it is
-# much lower. So the encodings know the valley well and the committor poorly. What the frames
-# tell of it is lost on the way, or cannot be read linearly.
+# much lower. So a linear read-out knows the valley well and the committor poorly. Whether the
+# encodings lack the rest, or hold it in another form, was not tested.
 #
 # ## With raw coordinates
 #
@@ -341,8 +342,8 @@ print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.it
 #
 # ## Takeaway
 #
-# - The encodings hold much less of the committor than could be known. In the transition region a
-#   linear probe of one layer finds this share of it:
+# - A linear probe of one layer finds much less of the committor than could be known. In the transition
+#   region, this share of it:
 #   {glue:text}`collective_variable_share_transition:s`. Over all frames they tell the valleys apart.
 # - Did training put it there? Compared with the weights before training, the error is lower for
 #   {glue:text}`collective_variable_lower_than_untrained:s`; undecided for

@@ -13,8 +13,9 @@
 # %% [markdown]
 # # A molecule
 #
-# The Müller-Brown potential stands for molecules. What of this book holds for one? The molecule is
-# alanine dipeptide in implicit water, seen as its two backbone angles φ and ψ. A diffusion model of two
+# The Müller-Brown potential stands for molecules. What of this book holds for one? Alanine
+# dipeptide has 22 atoms and bends mainly by turning about two bonds of its backbone, by the angles φ and
+# ψ. Its water is implicit: an average force, without molecules of its own. A diffusion model of two
 # angles, solved on a grid, gives the rates and most of the committor. The small model, trained as
 # plainly as on Müller-Brown, names the first state of {glue:text}`molecule_accuracy:s` of the windows.
 # A stochastic generator makes passages as often as the molecule does, and here it needs memory: without,
@@ -54,13 +55,13 @@ print(f"profile {settings.name}; kept: {', '.join(kept)}")
 # {numref}`fig-molecule-surface` shows the free energy, $F = -kT \ln p(\varphi, \psi)$, and its error
 # over runs.
 
-# %% mystnb={"figure": {"name": "fig-molecule-surface", "caption": "Left: free energy of the two angles in kT, zero at the lowest box; white boxes were never visited. Right: its standard error over 12 runs. Circle and square: the minima whose basins are the two states."}, "image": {"alt": "Two maps over phi and psi: the free energy, with two deep wells at negative phi, and its error, which grows where the free energy is high.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-molecule-surface", "caption": "Left: free energy of the two angles in kT, zero at the lowest box; blank boxes were never visited. Right: its standard error over 12 runs. Circle and square: the minima whose basins are the two states."}, "image": {"alt": "Two maps over phi and psi: the free energy, with two deep wells at negative phi, and its error, which grows where the free energy is high.", "classes": "dark-light"}} tags=["hide-input"]
 runs = room.load_runs()
 energy, error = surface.free_energy(runs.dihedrals)
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), sharey=True)
 plots.plot_surface(energy, "free energy (kT)", kept["surface"]["minima"], highest=7, ax=axes[0])
 plots.plot_surface(error, "standard error (kT)", highest=1, ax=axes[1])
-axes[0].legend(loc="lower right")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
 axes[1].set_ylabel("")
 plt.show()
 
@@ -90,8 +91,8 @@ print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int
 # On the fitted surface, overdamped diffusion of the two angles with one constant $D$ is a model that
 # the grid solver of this book solves on the torus. Its rates are proportional to $D$, so that $D$ can
 # be read from the memory of ψ at any lag: it is the value for which the model's autocorrelation is the
-# counted one. Were $D$ to depend on the lag, the model would fail. That it does not
-# ({numref}`fig-molecule-memory`, right) shows one slow process; it does not show that two angles are
+# counted one. Were $D$ to depend on the lag, the model would fail. It does not
+# ({numref}`fig-molecule-memory`, right), as if there were one slow process; this does not show that two angles are
 # enough, nor that one $D$ holds for both.
 
 # %% mystnb={"figure": {"name": "fig-molecule-memory", "caption": "Left: the two slowest implied timescales of the Markov state model against its lag; in the grey part nothing can be resolved. Right: the diffusion constant for which the model remembers ψ as the molecule does, against the lag; dashed: the one for which its passages from α-R take as long as those counted. Bars: two standard errors over 12 runs."}, "image": {"alt": "Left: a flat slow timescale and a second one below the lag. Right: a diffusion constant that does not depend on the lag from half a picosecond on.", "classes": "dark-light"}} tags=["hide-input"]
@@ -105,8 +106,8 @@ tables.time_table(kept)
 
 # %% [markdown]
 # From 0.4 ps on the constant does not depend on the lag within its errors; at 0.2 ps the angles still
-# have momentum. The times of the model (in picoseconds) agree with those
-# counted within their errors. Passages were not used to fit $D$; the surface, however, is that of the
+# have momentum. The times of the model (in picoseconds) are not told from
+# those counted, whose errors are several per cent. Passages were not used to fit $D$; the surface, however, is that of the
 # same runs, and so are their errors.
 #
 # **Shooting.** The committor asks for more than a rate. From {glue:text}`molecule_shots_n_points:d`
@@ -206,7 +207,7 @@ tables.generator_table(kept)
 # *Does not.* Memory: on Müller-Brown the present frame is enough, here it is not. Difficulty: sine and
 # cosine tell the position that standardising was to hide: boosted trees
 # ({glue:text}`molecule_trees:s`) and a circle ({glue:text}`molecule_ring:s`) do at least as well as the
-# transformer here, so that this accuracy says less than the same one on Müller-Brown. And nothing about
+# transformer. On Müller-Brown trees keep up, too, but no rule without learning does. And nothing about
 # the molecule is exact: the reference is a model of it. Its committor is too high by
 # {glue:text}`molecule_shots_too_high:s` on average, and what it leaves unexplained is in the surface's
 # errors and in coordinates other than φ and ψ.

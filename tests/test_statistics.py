@@ -32,4 +32,4 @@ def test_a_verdict_compares_intervals():
 
 def test_verdicts_in_words_go_together():
     found = {"small": "confirmed", "medium": "undecided", "large": "confirmed"}
-    assert verdicts_in_words(found) == "confirmed: small, large; undecided: medium"
+    assert verdicts_in_words(found) == "confirmed for small and large, undecided for medium"

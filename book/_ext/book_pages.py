@@ -89,7 +89,7 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     if "body" in context:
         body = context["body"].replace('role="list" class="citation-list"', "")
         body = body.replace('class="dataframe"', 'class="dataframe" tabindex="0"')  # they scroll
-        context["body"] = plain_marks(body)
+        context["body"] = unbroken_intervals(plain_marks(body))
     contents = context["generate_toctree_html"]
 
     def named(kind, **options):
@@ -100,6 +100,18 @@ def readable_aloud(app, pagename, templatename, context, doctree):
         return tree
 
     context["generate_toctree_html"] = named
+
+
+def unbroken_intervals(body):
+    """Keep [low, high], (low to high) and value ± error on one line each."""
+    number = r"[+−-]?[\d.,]*\d"
+    for pattern in (
+        rf"\[{number}, {number}\]",
+        rf"\({number} to {number}\)",
+        rf"{number} ± {number}",
+    ):
+        body = re.sub(pattern, lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), body)
+    return body
 
 
 def plain_marks(body):

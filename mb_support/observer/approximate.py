@@ -19,8 +19,10 @@ _REACH, _N_SIDE = 4.0, 33  # of the grid over the start's posterior, in standard
 
 
 class ApproximateObserver:
-    """Posterior of the start's state, for trajectories whose raw coordinates are known, made by an
-    overdamped simulation from starts below an energy, by default anywhere in the box."""
+    """Posterior of the start's state, for trajectories whose raw coordinates are known.
+
+    They are from overdamped simulation, and start below an energy, by default anywhere in the box.
+    """
 
     def __init__(self, config, highest_start=None):
         self._table = transition_density(config).table

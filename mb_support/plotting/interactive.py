@@ -48,8 +48,25 @@ _PAGE = """
   }};
   let timer = null;
   const stop = () => {{ clearInterval(timer); timer = null; part("-play").textContent = "Play"; }};
+  // the book's dark pages: light ink on their own ground, and colours of data as they are
+  const isBlack = (trace) => trace.line && trace.line.color == "{ink}";
+  const black = spec.data.flatMap((trace, n) => isBlack(trace) ? [n] : []);
+  const follow = () => {{
+    const dark = document.documentElement.dataset.theme == "dark";
+    const ink = dark ? "#dddddd" : "#222222", ground = dark ? "rgba(0,0,0,0)" : "white";
+    const change = {{paper_bgcolor: ground, plot_bgcolor: ground, "font.color": ink}};
+    for (const axis of ["xaxis", "yaxis", "xaxis2", "yaxis2"]) {{
+      change[axis + ".color"] = ink;
+      change[axis + ".gridcolor"] = dark ? "#444444" : "#eeeeee";
+    }}
+    if (spec.layout.coloraxis) change["coloraxis.reversescale"] = !dark;
+    Plotly.relayout("{name}", change);
+    if (black.length) Plotly.restyle("{name}", {{"line.color": dark ? ink : "{ink}"}}, black);
+  }};
   const draw = () => {{
-    Plotly.newPlot("{name}", spec).then(show);
+    Plotly.newPlot("{name}", spec).then(() => {{ follow(); show(); }});
+    const themed = {{attributes: true, attributeFilter: ["data-theme"]}};
+    new MutationObserver(follow).observe(document.documentElement, themed);
     part("-step").addEventListener("input", show);
     part("-choice").addEventListener("change", show);
     part("-play").addEventListener("click", () => {{
@@ -99,6 +116,7 @@ class InteractiveFigure:
             choice = f"<label>{html.escape(self.choice_label)} <select {select}</label>"
         return _PAGE.format(
             name=name,
+            ink=PALETTE["black"],
             alt=html.escape(self.alt, quote=True),
             label=html.escape(self.label),
             choice=choice,
@@ -205,12 +223,12 @@ def explore_attention(trajectory, attention, queries, choices, state=None, strid
     relative = attention * attention.shape[-1]  # 1 where attention is spread evenly
     highest = float(np.quantile(relative, 0.995))
     figure = _two_panels()
-    color = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
     bar = {  # above the points, or nothing would be left for them on a phone
         "title": {"text": "attention / even share", "side": "top"},
         **{"orientation": "h", "y": 1.01, "yanchor": "bottom", "thickness": 12, "len": 1},
     }
-    points = {"size": 6, "color": [], "colorbar": bar, "line": {"width": 0.3}, **color}
+    points = {"size": 6, "color": [], "coloraxis": "coloraxis", "line": {"width": 0.3}}
+    scale = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
     positions = {"x": _rounded(trajectory[:, 0]), "y": _rounded(trajectory[:, 1])}
     cross = {"size": 14, "symbol": "x-thin", "line": {"width": 3, "color": PALETTE["sky"]}}
     figure.add_trace(go.Scatter(**positions, mode="markers", marker=points), row=1, col=1)
@@ -237,16 +255,18 @@ def explore_attention(trajectory, attention, queries, choices, state=None, strid
     figure.update_yaxes(row=1, col=1, constrain="domain")
     window = [0, frames[-1]]
     figure.update_xaxes(title_text="frame looked at", range=window, row=2, col=1)
-    figure.update_yaxes(title_text="attention", range=[0, 1.1 * highest], row=2, col=1)
+    top = 1.05 * float(relative.max())
+    figure.update_yaxes(title_text="attention", range=[0, top], row=2, col=1)
     title = f"A trajectory that began in {STATE_NAMES[state]}" if state is not None else ""
     figure.update_layout(
         **_LAYOUT | {"margin": _LAYOUT["margin"] | {"t": 85}},
         height=640,
         title={"text": title, "font": {"size": 14}},
+        coloraxis=scale | {"colorbar": bar},
     )
     alt = (
-        "Explorer. A trajectory as points in the plane, darker where the chosen frame, marked by a "
-        "cross, attends more; below, the same attention along the frames."
+        "Explorer. A trajectory as points in the plane, coloured by how much the chosen frame, "
+        "marked by a cross, attends to them; below, the same attention along the frames."
     )
     marks = [f"frame {stride * query}" for query in queries]
     label, choice_label = "Looking frame", "Layer"

@@ -79,6 +79,7 @@ def plot_committor(torus, shots=None, ax=None):
     phi, psi = (np.degrees(torus[name]) for name in ("phi", "psi"))
     style = dict(cmap=COMMITTOR_CMAP, vmin=0, vmax=1)
     mesh = ax.pcolormesh(phi, psi, np.array(torus["committor"]).T, **style, rasterized=True)
+    ax.set(xlim=(phi[0], phi[-1]), ylim=(psi[0], psi[-1]))
     if shots:
         reached = np.array(shots["reached"])
         share = reached[:, 1] / np.maximum(reached.sum(axis=1), 1)

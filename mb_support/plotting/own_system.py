@@ -5,6 +5,7 @@ import seaborn
 from matplotlib import pyplot as plt
 from matplotlib.colors import LogNorm
 
+from .pictures import leave_blank
 from .potential import plot_committor
 from .style import (
     ENERGY_CMAP,
@@ -30,7 +31,7 @@ def plot_potential(solver, committor, disks, highest=12.0):
     )
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=True):
         left.add_patch(plt.Circle(centre, radius, fc=color, ec="white", lw=1.0))
-    left.set(aspect="equal")
+    leave_blank(left).set(aspect="equal")
     left.grid(False)
     fig.colorbar(filled, ax=left, label="energy (kT)", shrink=0.75)
     reached = ~np.ma.getmaskarray(energy).T

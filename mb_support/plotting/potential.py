@@ -37,9 +37,9 @@ def _add_bar(filled, ax, label, ticks, **options):
 
 
 def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0, ax=None):
-    """Potential energy as filled contours, white above `highest`, with stationary `points`, the
+    """Potential energy as filled contours, blank above `highest`, with stationary `points`, the
     `box` of starts and the (n, 2) `ridge` between the states, where given."""
-    ax = _framed(axes_or_new(ax, width=0.85, aspect=0.72))
+    ax = leave_blank(_framed(axes_or_new(ax, width=0.85, aspect=0.72)))
     levels = np.linspace(np.floor(np.min(energy) / 10) * 10, highest, 26)
     shown = np.ma.masked_greater(np.transpose(energy), highest)
     filled = ax.contourf(x, y, shown, levels=levels, cmap=ENERGY_CMAP)

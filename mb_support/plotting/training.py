@@ -4,7 +4,7 @@
 """
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from .style import BASELINE_COLOR, SIZE_COLORS, SIZE_LINES, SIZE_MARKERS, axes_or_new
 
@@ -18,7 +18,9 @@ LABELS = {
 
 
 def _log_axis(axis):
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    is_short = high < 4 * low  # no two of 1, 2, 5, 10, ... may lie between
+    axis.set_major_locator(MaxNLocator(4) if is_short else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
 

@@ -40,7 +40,7 @@ def stationary_points():
 
 
 def compare_with_published(grid_step):
-    """The solver's values beside published ones: kT, quantity, published, ours, difference."""
+    """The solver's values beside others: kT, quantity, finite elements, ours, difference."""
 
     def compute():
         first = GridSolver(0.1, 10.0, grid_step).transition_path_theory(DISK_A, DISK_B)
@@ -55,9 +55,9 @@ def compare_with_published(grid_step):
     for kT, values in PUBLISHED_COMMITTORS.items():
         for point, value in zip(COMMITTOR_POINTS, values, strict=True):
             rows.append((kT, f"committor at ({point[0]}, {point[1]})", value))
-    table = pd.DataFrame(rows, columns=["kT", "quantity", "published"])
+    table = pd.DataFrame(rows, columns=["kT", "quantity", "finite elements"])
     table["ours"] = cached("published", {"grid_step": grid_step}, compute)["ours"]
-    table["difference"] = table["ours"] - table["published"]
+    table["difference"] = table["ours"] - table["finite elements"]
     return table
 
 

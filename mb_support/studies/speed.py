@@ -203,14 +203,19 @@ def numbers(simulator, machines, n_frames):
     faster = fair_ratios(machines)[1]
     found["processor"], found["other_processor"] = map(processor, machines)
     found["faster"] = ". ".join(f"{name}: {words}" for name, words in faster.items())
-    laws = length_laws(training, extremes.values())[1]["training"]
+    for kind, fits in length_laws(training, sizes)[1].items():
+        off = []
+        for size, (a, b) in fits.items():
+            lengths, speeds = map(np.asarray, by_length(training, kind, size))
+            off.append(np.abs((a + b * lengths) * speeds - 1).max())
+        found[f"law_off_{kind}"] = 100 * max(off)
     for name, size in extremes.items():
         for key, rival in (("ratio", "plain"), ("fair", "sdpa")):
             row = compared.loc[rival, size]
             found[f"{key}_{name}_2"] = row["times"]
             found |= {f"{key}_{name}_2_{end}": row[end] for end in ("low", "high")}
-        long, short = np.array([[1, FULL_LENGTH], [1, n_frames]]) @ laws[size]
-        found[f"shorter_{name}"] = long / short
+        lengths, speeds = by_length(training, "training", size)
+        found[f"shorter_{name}"] = speeds[list(lengths).index(FULL_LENGTH // 2)] / speeds[-1]
         hours = cost.loc[f"train once through, {size}", "hours"]
         found[f"million_train_days_{name}"] = hours / 24
     found["dropout_small"] = found["ratio_small_2"] / found["fair_small_2"]

@@ -29,6 +29,7 @@ AUTHOR_RECIPE = {
     "shown": "1000 times each",
     "frames shown": "full length",
     "batch": "6 per GPU",
+    "gradient norm": "clipped at 1",
     "dropout": "0.1",
     "precision": "float16, mixed",
     "validation set": "none",
@@ -91,7 +92,8 @@ def recipe_table():
         )
         columns[size] = {
             "initial weights": "random; positions begin as sinusoids",
-            "optimiser": f"AdamW, weight decay {config.weight_decay:g}",
+            "optimiser": f"AdamW, weight decay {config.weight_decay:g}, "
+            f"second beta {config.adam_beta2:g}",
             "peak learning rate": f"{config.learning_rate:g}",
             "schedule": f"linear warm-up ({config.warmup_steps} steps), cosine decay over "
             f"{config.decay_by}",
@@ -99,6 +101,7 @@ def recipe_table():
             "shown": f"{shown // fixed} times each" if fixed else "once each",
             "frames shown": lengths,
             "batch": str(config.batch_size),
+            "gradient norm": f"clipped at {config.max_grad_norm:g}",
             "dropout": f"{config.dropout:g} (hidden states)" if config.dropout else "none",
             "precision": "float32",
             "validation set": f"{config.n_validation} trajectories",

@@ -2,7 +2,7 @@
 
 ``python -m mb_support.training --size small`` follows the recipe of a size. ``--all`` makes every
 training of the book that is not finished yet, then puts the one of each size whose validation
-accuracy is the median into ``checkpoints``. What was interrupted is gone on with. Several processes
+accuracy is the median into ``checkpoints``. Interrupted trainings are resumed. Several processes
 share a run with ``torchrun --nproc_per_node 2 -m mb_support.training --size small``.
 """
 

@@ -110,7 +110,7 @@ def test_ours_is_called_faster_only_where_it_is_in_all_rounds():
     machine = "AMD EPYC Processor, 2 cores"
     table, words = scale.fair_ratios([{"rows": rows, "machine": machine}])
     assert table.loc["small", "AMD EPYC"] == "4.0 (1.8 to 9.0)"
-    assert words == {"AMD EPYC": "confirmed: small; undecided: large"}
+    assert words == {"AMD EPYC": "confirmed for small, undecided for large"}
 
 
 def test_the_committed_rows_have_every_number_that_the_chapter_says():

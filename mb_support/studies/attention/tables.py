@@ -156,8 +156,9 @@ def words(results):
     first = next(iter(small.values()))
     settings = first["settings"]
     found = {
-        f"share_{size}": spread_text(values_of(trainings, "trained", "each", "share"))
+        f"{which}_share_{size}": spread_text(values_of(trainings, which, "each", "share"))
         for size, trainings in results.items()
+        for which in ("trained", "untrained")
     }
     found |= {
         "n": settings["n_trajectories"],

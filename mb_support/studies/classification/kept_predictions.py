@@ -19,7 +19,7 @@ from ...files.results import keep
 from ...model.inference import cached_predictions, weights_digest
 from ...model.settings import SIZES
 from ...model.transformer import TrajectoryTransformer
-from ...statistics import wilson_interval
+from ...statistics import bootstrap_mean, wilson_interval
 from ...training.recipes import trainings
 
 #: Trajectories of a test set, of which the first are sliced, reversed and so on.
@@ -163,15 +163,18 @@ class Predictions:
 def slice_table(predicted, length, states):
     """Accuracy of slice predictions, {start: (n,)}, given the (n, n_frames) states of all frames.
 
-    "label" is that for the state of frame 0, with Wilson's interval; "own" that for the state of
-    the slice's first frame.
+    "label" is that for the state of frame 0, with Wilson's interval, and "lost" by how much it is
+    below that of the first slice, (value, low, high) on the same trajectories; "own" is that for
+    the state of the slice's first frame.
     """
     rows = []
+    first = predicted[min(predicted)] == states[:, 0]
     for start, guess in predicted.items():
         n_right = int((guess == states[:, 0]).sum())
         low, high = wilson_interval(n_right, len(guess))
         row = {"length": length, "start": start, "n": len(guess), "label": n_right / len(guess)}
         row |= {"label_low": low, "label_high": high}
+        row["lost"] = bootstrap_mean(first.astype(float) - (guess == states[:, 0]))
         rows.append(row | {"own": float((guess == states[:, start]).mean())})
     return pd.DataFrame(rows)
 

@@ -78,10 +78,10 @@ def elsewhere(study):
         backwards = kept.whole(is_reversed=True)
         n = len(backwards)
         rows[size] = {
-            "last frame, as it is": _scored(last[:n], kept.whole()[:n]),
-            "last frame, frames reversed": _scored(last[:n], backwards),
-            "wild": _scored(wild[:n], kept.whole("wild")),
-            "easy_starts": _scored(easy[:n], kept.whole(EASY_STARTS)),
+            "metastable, last frame": _scored(last[:n], kept.whole()[:n]),
+            "metastable, last frame, frames reversed": _scored(last[:n], backwards),
+            "wild, first frame": _scored(wild[:n], kept.whole("wild")),
+            "easy_starts, first frame": _scored(easy[:n], kept.whole(EASY_STARTS)),
         }
     return pd.DataFrame(rows)
 

@@ -12,7 +12,7 @@ from ...datasets.sets import FINAL_TEST, make_dataset, regime_settings
 from ...reference.forecast import label_posterior, state_share
 from ...reference.solver import GridSolver
 from ...states import assign_states
-from ...statistics import verdict
+from ...statistics import verdict, verdicts_in_words, with_interval
 from .ceiling import load_ceilings
 from .kept_predictions import N_SLICED, SLICE_LENGTHS, SLICE_STARTS, Predictions
 
@@ -38,12 +38,33 @@ def copying_accuracy(solver, posterior):
 
 
 def decline_verdicts(tables, late):
-    """Whether slices from frame `late` are harder than those from 0, by name of the table."""
-    found = {}
-    for name, table in tables.items():
-        rows = table.set_index("start")[["label_low", "label_high"]]
-        found[name] = verdict(tuple(rows.loc[0]), tuple(rows.loc[late]))
-    return found
+    """Whether slices from frame `late` are harder than those from 0, by name of the table: by the
+    interval of the difference on the same trajectories."""
+    lost = {name: table.set_index("start")["lost"].loc[late] for name, table in tables.items()}
+    return {name: verdict(tuple(interval[1:]), (0.0, 0.0)) for name, interval in lost.items()}
+
+
+def decline_in_words(by_length, late):
+    """`decline_verdicts` for slices of all lengths that have one from frame `late`, in a line."""
+    words = []
+    for length, tables in by_length.items():
+        if all(late in table["start"].values for table in tables.values()):
+            found = verdicts_in_words(decline_verdicts(tables, late))
+            words.append(f"slices of {length} frames: {found}")
+    return "; ".join(words)
+
+
+def lost_table(by_length, late):
+    """By how much accuracy is lower for slices from frame `late` than from 0, as text."""
+    lost = {
+        f"{length} frames": {
+            size: with_interval(*table.set_index("start")["lost"].loc[late], 3, "+")
+            for size, table in tables.items()
+            if late in table["start"].values
+        }
+        for length, tables in by_length.items()
+    }
+    return pd.DataFrame(lost).rename_axis("slices of")
 
 
 def causes_of_decline(table):

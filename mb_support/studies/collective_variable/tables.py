@@ -21,7 +21,11 @@ SHUFFLED, IDEAL, CONSTANT = "shuffled committor", "best possible", "a constant"
 BARE_STATE = "state of the first frame"
 CLASSIFIER_EDGES = np.linspace(0, 1, 9)
 #: What regions are called in tables and sentences.
-REGION_NAMES = {"transition": "transition region", "boltzmann": "all frames", "even": "even in q"}
+REGION_NAMES = {
+    "transition": "transition region",
+    "boltzmann": "all frames",
+    "even": "equal weight at every q",
+}
 
 
 @dataclass(frozen=True)
@@ -297,6 +301,7 @@ def findings(kept, constants):
     raw, raw_simple = errors(kept, "transition", "raw"), kept.best_simple("raw")
     untrained = [f"{size}, untrained" for size in kept.sizes]
     numbers = {f"error_{size}": found[size].text() for size in kept.sizes}
+    numbers |= {f"untrained_{s}": found[f"{s}, untrained"].text() for s in kept.sizes}
     numbers |= {
         "trained_transition": _listed(found, kept.sizes),
         "untrained_transition": _listed(found, untrained),

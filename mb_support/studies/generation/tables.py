@@ -210,12 +210,20 @@ def words(trainings, exact):
         seeds = trainings[size]
         skills[size] = interval_text(found[:, -1])
         gone = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
-        left[size] = f"{label(size, seeds)} {interval_text(_shares(gone))}"
+        counts = ", ".join(map(str, gone.sum(axis=1)))
+        left[size] = f"{size} {counts} of {gone.shape[1]}"
     each = {f"skill_{size}": text for size, text in skills.items()}
+    excess = {}
+    for size, seeds in trainings.items():
+        found, unit = _excess(seeds, exact)
+        first, last = np.mean([e[[0, -1]].mean(axis=1) / unit[[0, -1], 0] for e in found], axis=0)
+        excess[size] = f"{label(size, seeds)} {first:.2f} and {last:.2f}"
     return each | {
         "skills": "; ".join(f"{label(s, trainings[s])} {text}" for s, text in skills.items()),
         "exact_skill": exact_saved(exact)[0],
         "runaways": "; ".join(left.values()),
         "deteriorates": in_words(deteriorates(trainings, exact), trainings),
         "standstill": STANDSTILL,
+        "excess": "; ".join(excess.values()),
+        "window": max(_first(_first(trainings))["settings"]["windows"]),
     }

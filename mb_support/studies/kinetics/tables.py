@@ -161,6 +161,10 @@ def numbers(parts, exact, record, config):
         # one ensemble of the usual size from another seed
         "verdict_repeated": verdict(parts["stochastic"]["ensembles"][1], exact),
     }
+    ours, real = (parts[kind]["population_b"] for kind in ("stochastic", "simulation"))
+    errors = [part.standard_error / part.value for part in (ours, real)]
+    ratio = ours.value / real.value
+    found["more_b"] = with_error(100 * (ratio - 1), 100 * ratio * math.hypot(*errors))
     for name in TIMES:
         found[f"exact_{name}"] = exact[name]
     for kind in POOLED:

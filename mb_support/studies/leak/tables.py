@@ -185,7 +185,7 @@ def when_table(records, floors):
             ratios = [c["trajectory_loss"][c["n_frames"] == n_frames] / value for c in curves]
             lowest, last = zip(*((r.min(), r[-1]) for r in ratios), strict=True)
             rows[size, n_frames] = row | {
-                "reader / honest": f"{floors[n_frames]['reader'][0] / value:.3f}",
+                "copier / honest": f"{floors[n_frames]['reader'][0] / value:.3f}",
                 "lowest / honest": spread_text([(r, r * error / value) for r in lowest]),
                 "last / honest": spread_text([(r, r * error / value) for r in last]),
             }
@@ -242,12 +242,12 @@ def _over_blocks(values):
 
 def head_verdicts(trainings):
     """Whether a single head carries what is read: the error is at the floor without it, and still
-    below without another one; "not below the floor" where nothing is read."""
+    below without another one; "nothing read" where it is not below the floor to begin with."""
 
     def judge(content):
         whole, one, *_ = content["ablation"]["rows"]
         if below_floor(whole["finders"]) != "confirmed":
-            return "not below the floor"
+            return "nothing read"
         if below_floor(one["finders"]) == "confirmed":  # still below
             return "refuted"
         return "confirmed" if below_floor(one["others"]) == "confirmed" else "undecided"

@@ -38,6 +38,12 @@ def test_later_slices_are_harder_where_intervals_say_so():
         "level": slice_table({0: states[:, 0], 10: states[:, 0]}, 20, states),
     }
     assert slices.decline_verdicts(tables, 10) == {"falling": "confirmed", "level": "undecided"}
+    by_length = {20: tables, 25: {name: table[:1] for name, table in tables.items()}}
+    words = "slices of 20 frames: confirmed for falling, undecided for level"
+    assert slices.decline_in_words(by_length, 10) == words
+    lost = slices.lost_table(by_length, 10)
+    assert lost.loc["level", "20 frames"] == "+0.000 [+0.000, +0.000]"
+    assert lost.loc["falling", "20 frames"].startswith("+0.375 [+0.3")
 
 
 def test_excess_over_the_limit_is_in_standard_errors():

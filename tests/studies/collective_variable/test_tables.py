@@ -14,7 +14,7 @@ N_BLOCKS = 40
 SETTINGS = {"n_train": 30, "n_trees": 45, "n_scored": 40}
 CONSTANTS = dict.fromkeys(REGIONS, 0.2)
 TRAININGS = [f"small-{seed}" for seed in range(5)]
-EVERYWHERE = "small (transition region, all frames, even in q)"
+EVERYWHERE = "small (transition region, all frames, equal weight at every q)"
 
 
 def report(error, validation=None, seed=0):
@@ -146,7 +146,7 @@ def test_tables_hold_every_method_once(kept):
     assert table.loc["small", "transition region"].startswith("0.12")
     assert "(0.1" in table.loc["small", "transition region"]  # least and greatest training
     assert "(" not in table.loc["PCA", "transition region"]
-    assert table.loc[cv_tables.CONSTANT, "even in q"] == "0.200"
+    assert table.loc[cv_tables.CONSTANT, "equal weight at every q"] == "0.200"
     assert list(cv_tables.score_table(kept, "raw").index)[0] == "PCA"
     layers = cv_tables.layer_table(kept)
     assert layers.loc["small", "trained"] == "3, 3, 3, 3, 3"

@@ -193,7 +193,7 @@ def test_ends_are_shares_over_all_trainings(exact):
     assert row["drifted off"].startswith("0.25 [") and row["drifted off"].endswith("(0.00 to 0.50)")
     assert row["left after"] == "7 {7, 7}" and row["from a minimum"] == "0.10 {0.10, 0.20}"
     assert row["trajectories"] == 2 and row["trainings"] == 2
-    assert tables.words(trainings, exact)["runaways"] == f"small (2 seeds) {row['drifted off']}"
+    assert tables.words(trainings, exact)["runaways"] == "small 1, 0 of 2"
     echo = tables.echo_table(trainings)
     row = echo.loc[("small", 100, 10)]
     assert row["frames they sit on"] == "0.90 [0.80, 1.00]" and row["trainings"] == 2
@@ -207,8 +207,8 @@ def test_a_size_trained_once_has_intervals_but_no_range(exact):
         assert words.startswith(f"small ({number} seed")
         assert ("to" in words) == (number == 2) and "[" in words
     verdicts = tables.deteriorates(one, exact)
-    assert tables.in_words(verdicts, one) == "confirmed: small (1 seed)"
-    assert tables.in_words(verdicts, two) == "confirmed: small (2 seeds)"
+    assert tables.in_words(verdicts, one) == "confirmed for small (1 seed)"
+    assert tables.in_words(verdicts, two) == "confirmed for small (2 seeds)"
     assert tables.in_words({}, one) == "no size"
 
 

@@ -114,7 +114,7 @@ def test_found_is_when_the_loss_first_lies_below_the_honest_floor():
     assert np.isnan(tables.found_after(tables.floors_by_step(never, FLOORS)))
     table = tables.when_table({"small": {0: found, 1: never}, "large": {0: never}}, FLOORS)
     row = table.loc[("small", 16)]
-    assert row["that find it"] == "1 of 2" and row["reader / honest"] == "0.100"
+    assert row["that find it"] == "1 of 2" and row["copier / honest"] == "0.100"
     assert row["lowest / honest"] == "0.70 [0.69, 0.71] (0.20 to 1.20)"
     assert table.loc[("small", 32), "last / honest"] == "0.85 [0.85, 0.85] (0.20 to 1.50)"
     assert table.loc[("large", 16), "after (thousands)"] == "never"
@@ -135,7 +135,7 @@ def test_more_came_through_the_frame_than_otherwise():
         (dict(inside=0.2, without=1.5, other=0.2), "confirmed"),
         (dict(inside=0.2, without=0.3, other=0.2), "refuted"),
         (dict(inside=0.2, without=1.5, other=1.5), "undecided"),
-        (dict(inside=1.0, without=1.5, other=1.0), "not below the floor"),
+        (dict(inside=1.0, without=1.5, other=1.0), "nothing read"),
     ],
 )
 def test_one_head_does_it_if_the_error_comes_back_without_it_alone(settings, verdict):
@@ -192,7 +192,7 @@ def test_variants_are_judged_at_the_end_of_all_their_trainings():
 
 def test_a_size_trained_once_says_so():
     trainings = {"large": {0: training(0.2)}}
-    assert in_words(tables.reads_next_frame(trainings), trainings) == "confirmed: large (1 seed)"
+    assert in_words(tables.reads_next_frame(trainings), trainings) == "confirmed for large (1 seed)"
     assert tables.full_length_in_words(trainings, "last") == "large (1 seed) 1.10 [1.08, 1.12]"
     summaries = {"inside": summary(0.2) | {"exact": [1.0, 0.1]}}
     table = tables.summary_table(summaries, 50)
@@ -243,8 +243,6 @@ def test_figures_return_their_axes(ax):
 def test_words_for_the_prose_are_of_all_sizes():
     trainings = {"small": {0: training(1.1)}, "large": {0: training(0.2, misses=0.8)}}
     found = tables.words(trainings, {"bidirectional": [curve(2, 0.9)]})
-    assert found["verdicts"] == "refuted: small (1 seed); confirmed: large (1 seed)"
-    assert (
-        found["head_verdicts"] == "not below the floor: small (1 seed); confirmed: large (1 seed)"
-    )
-    assert found["below_floor"] == "confirmed: bidirectional (1 seed)"
+    assert found["verdicts"] == "refuted for small (1 seed), confirmed for large (1 seed)"
+    assert found["head_verdicts"] == "nothing read for small (1 seed), confirmed for large (1 seed)"
+    assert found["below_floor"] == "confirmed for bidirectional (1 seed)"
