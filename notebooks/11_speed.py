@@ -85,7 +85,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 compared = speed.ratios(training)
-compared.round(1)
+speed.ratio_table(compared)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-speed-ratios", "caption": "Training at full length on two threads in float32: our frames per second divided by those of each rival, for each model size. Thin lines set the slowest of our rounds against the fastest of the rival's, and the reverse; the number of rounds is in the table above. Bars begin at one, equal speed; the axis is logarithmic."}, "image": {"alt": "Groups of bars, one for each rival, of how many times faster our configuration trains, for each model size.", "classes": "dark-light"}}
 figures.plot_ratios(compared)
@@ -165,7 +165,7 @@ small = speed.rows_where(training, kind="training", size="small", n_frames=speed
                          label="ours", precision="float32")  # fmt: skip
 both = pd.concat([small, speed.rows_where(training, kind="generation")])[columns]
 names = {"n_frames": "window (frames)", "median_frames_per_s": "frames per second"}
-both.rename(columns=names).round(1).set_index("kind")
+both.rename(columns=names).set_index("kind").map(speed.with_separators)
 
 # %% [markdown]
 # ## A million trajectories

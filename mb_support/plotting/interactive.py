@@ -23,7 +23,7 @@ _LAYOUT = {
     "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
     "showlegend": False,
     "autosize": True,
-    "hovermode": "closest",
+    "hovermode": False,
 }
 _PAGE = """
 <div class="interactive" id="{name}-box">

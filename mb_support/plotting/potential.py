@@ -86,7 +86,11 @@ def plot_committor(
     filled = ax.contourf(x, y, shown, levels=levels, cmap=COMMITTOR_CMAP)
     if len(isolines):
         lines = ax.contour(x, y, shown, levels=isolines, colors=REFERENCE_COLOR, linewidths=1.0)
-        ax.clabel(lines, fmt="%.2g", fontsize="small")
+        # each label where its line is closest to the middle of the map, clear of the frame
+        vertices = [np.concatenate(segments) for segments in lines.allsegs if segments]
+        middle = np.array([np.mean(ax.get_xlim()), np.mean(ax.get_ylim())])
+        places = [v[np.square(v - middle).sum(axis=1).argmin()] for v in vertices]
+        ax.clabel(lines, fmt="%.2g", fontsize="small", manual=places)
     for (centre, radius), color in zip(disks, STATE_COLORS, strict=False):
         ax.add_patch(Circle(centre, radius, fc=color, ec="black", lw=0.8))
     if has_bar:

@@ -69,6 +69,19 @@ def ratios(result, threads=2):
     return pd.DataFrame(found, index=columns).T.rename_axis(["rival", "size"])
 
 
+def with_separators(value):
+    """A measured number as text, with commas in thousands: "34,763", "2.5"."""
+    if not isinstance(value, float):
+        return value
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def ratio_table(compared):
+    """`ratios` as text: frames per second, and how many times as fast."""
+    names = {"ours": "ours (frames/s)", "rival": "rival (frames/s)"}
+    return compared.map(with_separators).rename(columns=names)
+
+
 def processor(result):
     """What a benchmark was run on, such as "AMD EPYC"."""
     return result["machine"].partition(" Processor")[0].partition(",")[0].replace("(R)", "")

@@ -256,7 +256,9 @@ def who(comparisons, rival, verdict):
             if (other, where) == (rival, region) and estimate.verdict == verdict:
                 found.setdefault(size, []).append(words)
     sizes = dict.fromkeys(size for size, _, _ in comparisons)
-    return "; ".join(f"{s} ({', '.join(found[s])})" for s in sizes if s in found) or "none"
+    everywhere = list(REGION_NAMES.values())
+    words = {s: "everywhere" if f == everywhere else ", ".join(f) for s, f in found.items()}
+    return "; ".join(f"{size} ({words[size]})" for size in sizes if size in words) or "none"
 
 
 def summary_table(comparisons):

@@ -14,7 +14,7 @@ N_BLOCKS = 40
 SETTINGS = {"n_train": 30, "n_trees": 45, "n_scored": 40}
 CONSTANTS = dict.fromkeys(REGIONS, 0.2)
 TRAININGS = [f"small-{seed}" for seed in range(5)]
-EVERYWHERE = "small (transition region, all frames, equal weight at every q)"
+EVERYWHERE = "small (everywhere)"
 
 
 def report(error, validation=None, seed=0):
