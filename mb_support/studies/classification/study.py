@@ -205,9 +205,10 @@ class Study:
         reached = {size: verdict for size, verdict in self.reached().items() if size in means}
         behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
         each = {f"classification_{size}": with_interval(*v, 3) for size, v in means.items()}
-        fixed = self.means.get(f"small, {FIXED['fixed']}")
-        if fixed is not None:
-            each["classification_fixed"] = with_interval(*fixed.loc["accuracy", columns], 3)
+        fixed = {z: self.means[n] for z in SIZES if (n := f"{z}, {FIXED['fixed']}") in self.means}
+        each["classification_fixed"] = _in_words(
+            {size: table.loc["accuracy", columns] for size, table in fixed.items()}
+        )
         return each | {
             "classification_accuracies": _in_words(means),
             "classification_ceiling": self.ceiling.expected_accuracy[0],
