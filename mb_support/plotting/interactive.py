@@ -227,7 +227,8 @@ def explore_attention(trajectory, attention, queries, choices, state=None, strid
         "title": {"text": "attention / even share", "side": "top"},
         **{"orientation": "h", "y": 1.01, "yanchor": "bottom", "thickness": 12, "len": 1},
     }
-    points = {"size": 6, "color": [], "coloraxis": "coloraxis", "line": {"width": 0.3}}
+    points = {"size": 6, "color": [], "coloraxis": "coloraxis"}
+    points["line"] = {"width": 0.6, "color": PALETTE["grey"]}
     scale = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
     positions = {"x": _rounded(trajectory[:, 0]), "y": _rounded(trajectory[:, 1])}
     cross = {"size": 14, "symbol": "x-thin", "line": {"width": 3, "color": PALETTE["sky"]}}

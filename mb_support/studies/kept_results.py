@@ -37,6 +37,11 @@ def trained_names():
     return list(available())
 
 
+def by_size(key, texts):
+    """{key_size: text} for every size, "–" for those that a profile leaves out: pages cite all."""
+    return {f"{key}_{size}": texts.get(size, "–") for size in SIZES}
+
+
 def load_training(name):
     """The model of one of `trained_names`, in evaluation mode, and the digest of its weights."""
     model = TrajectoryTransformer.from_pretrained(available()[name]).eval()

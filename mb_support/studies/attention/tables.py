@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words, with_interval
+from ..kept_results import by_size
 from .measures import KEY_FRACTION, MEASURES, mean_distance
 from .verdicts import (
     EQUAL_SIDES,
@@ -155,11 +156,10 @@ def words(results):
     small = next(iter(results.values()))
     first = next(iter(small.values()))
     settings = first["settings"]
-    found = {
-        f"{which}_share_{size}": spread_text(values_of(trainings, which, "each", "share"))
-        for size, trainings in results.items()
-        for which in ("trained", "untrained")
-    }
+    found = {}
+    for which in ("trained", "untrained"):
+        shares = {s: spread_text(values_of(t, which, "each", "share")) for s, t in results.items()}
+        found |= by_size(f"{which}_share", shares)
     found |= {
         "n": settings["n_trajectories"],
         "n_half": settings["n_trajectories"] // 2,

@@ -10,6 +10,7 @@ from ...datasets.sets import FINAL_TEST, make_dataset
 from ...model.settings import SIZES
 from ...states import assign_states
 from ...statistics import verdicts_in_words, with_interval
+from ..kept_results import by_size
 from .baselines import load_baselines, side_of_the_mean
 from .ceiling import ceiling_of_test_set, load_approximate, load_ceilings
 from .kept_predictions import N_TEST, Predictions, trained_with, whole
@@ -204,7 +205,7 @@ class Study:
         growth, trees = self.growth(), accuracies(self.labels, self.baselines[TREES])
         reached = {size: verdict for size, verdict in self.reached().items() if size in means}
         behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
-        each = {f"classification_{size}": with_interval(*v, 3) for size, v in means.items()}
+        each = by_size("classification", {s: with_interval(*v, 3) for s, v in means.items()})
         fixed = {z: self.means[n] for z in SIZES if (n := f"{z}, {FIXED['fixed']}") in self.means}
         each["classification_fixed"] = _in_words(
             {size: table.loc["accuracy", columns] for size, table in fixed.items()}

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from ...files import paths
 from ...statistics import with_range
-from ..kept_results import load_measured, load_part
+from ..kept_results import by_size, load_measured, load_part
 from .scores import REGIONS, Bootstrap, calibration_curve
 
 CHAPTER = "collective_variable"
@@ -302,8 +302,8 @@ def findings(kept, constants):
     found, comparisons = errors(kept, "transition"), compare(kept)
     raw, raw_simple = errors(kept, "transition", "raw"), kept.best_simple("raw")
     untrained = [f"{size}, untrained" for size in kept.sizes]
-    numbers = {f"error_{size}": found[size].text() for size in kept.sizes}
-    numbers |= {f"untrained_{s}": found[f"{s}, untrained"].text() for s in kept.sizes}
+    numbers = by_size("error", {s: found[s].text() for s in kept.sizes})
+    numbers |= by_size("untrained", {s: found[f"{s}, untrained"].text() for s in kept.sizes})
     numbers |= {
         "trained_transition": _listed(found, kept.sizes),
         "untrained_transition": _listed(found, untrained),

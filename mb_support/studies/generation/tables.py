@@ -18,6 +18,7 @@ from ...statistics import (
     with_range,
 )
 from ..attention.verdicts import label, together
+from ..kept_results import by_size
 from .continuations import ENDS, STANDSTILL
 
 
@@ -212,7 +213,7 @@ def words(trainings, exact):
         gone = np.array([content["long"]["ends"]["left"] for content in seeds.values()]) >= 0
         counts = ", ".join(map(str, gone.sum(axis=1)))
         left[size] = f"{size} {counts} of {gone.shape[1]}"
-    each = {f"skill_{size}": text for size, text in skills.items()}
+    each = by_size("skill", skills)
     excess = {}
     for size, seeds in trainings.items():
         found, unit = _excess(seeds, exact)

@@ -18,6 +18,7 @@ from ...statistics import (
 )
 from ..attention.verdicts import label, together
 from ..generation.tables import in_words
+from ..kept_results import by_size
 from ..training import learning_curve
 from .errors import N_RELAX
 from .heads import NEXT
@@ -318,7 +319,7 @@ def words(trainings, variants, n_shorter=128):
         "miss_verdicts": in_words(misses_explain(trainings), trainings),
     }
     for key, place in (("", "interior"), ("_last", "last")):
-        found |= {f"ratio{key}_{s}": text for s, text in full_length(trainings, place).items()}
+        found |= by_size(f"ratio{key}", full_length(trainings, place))
         found[f"full_length{key}"] = full_length_in_words(trainings, place)
         found[f"verdicts{key}"] = in_words(reads_next_frame(trainings, place), trainings)
         found[f"below_floor{key}"] = in_words(variants_below_floor(variants, place), variants)
