@@ -123,7 +123,7 @@ study.cost_table(records)
 # overfitting ({numref}`fig-training-fixed`). Dropout is 0.1 on hidden states, as in the author's
 # script. On attention weights his script has it too; ours leave it out, since it makes training on a
 # processor five to ten times slower. For comparison {glue:text}`training_both:s`. His passes are ten
-# times as many. The table has means over seeds (± their standard deviation); its last column is the
+# times as many or more. The table has means over seeds (± their standard deviation); its last column is the
 # error that the validation trajectories leave.
 
 # %% tags=["hide-input"]

@@ -35,7 +35,7 @@ def plot_potential(solver, committor, disks, highest=12.0):
     left.grid(False)
     fig.colorbar(filled, ax=left, label="energy (kT)", shrink=0.75)
     reached = ~np.ma.getmaskarray(energy).T
-    plot_committor(solver.x, solver.y, committor, disks, seen=reached, ax=right)
+    plot_committor(solver.x, solver.y, committor, disks, (0.5,), seen=reached, ax=right)
     for ax in (left, right):
         ax.set(xlim=solver.potential.box[:, 0], ylim=solver.potential.box[:, 1])
         ax.set(xlabel="x", ylabel="y")

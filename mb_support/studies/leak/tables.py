@@ -318,8 +318,8 @@ def words(trainings, variants, n_shorter=128):
         "path_verdicts": in_words(main_path(trainings), trainings),
         "miss_verdicts": in_words(misses_explain(trainings), trainings),
     }
+    found |= by_size("ratio", full_length(trainings, "interior"))
     for key, place in (("", "interior"), ("_last", "last")):
-        found |= by_size(f"ratio{key}", full_length(trainings, place))
         found[f"full_length{key}"] = full_length_in_words(trainings, place)
         found[f"verdicts{key}"] = in_words(reads_next_frame(trainings, place), trainings)
         found[f"below_floor{key}"] = in_words(variants_below_floor(variants, place), variants)
