@@ -125,6 +125,10 @@ plt.show()
 tables.saved_table(trainings, exact)
 
 # %% [markdown]
+# On the same trajectories, after the longest window, the error over that of the exact mean is
+# {glue:text}`generation_over_exact:s`. {doc}`08_leak` measures this ratio anew, on other trajectories, at
+# the last position of whole windows.
+#
 # A negative number is a forecast worse than the frame it was given. One reason may be the loss. It
 # averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame in
 # a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do; they
@@ -198,10 +202,10 @@ tables.slices_table(trainings, exact)
 tables.ends_table(trainings)
 
 # %% [markdown]
-# Shares of all continuations: mean over trainings, [95% interval over trajectories: Wilson's, or by
-# bootstrap for frames off the map], (lowest to highest training). The last two columns are the frame at
-# which continuations left the map, and how far those at rest stand from the nearest minimum: median,
-# with the quartiles in braces. The fixed point of a perfect forecast of the mean would lie near a
+# How many continuations of each training end so (one number for each training, zero if there are none),
+# out of how many. *Frames off the map* is a share: mean over trainings (lowest to highest). The last two
+# columns are the frame at which continuations left the map, and how far those at rest stand from the
+# nearest minimum: median, with the quartiles in braces. The fixed point of a perfect forecast of the mean would lie near a
 # minimum. Of the long continuations from 100 frames these leave the map, training by training:
 # {glue:text}`generation_runaways:s`. {numref}`fig-generation-long-run` draws some of them.
 

@@ -380,7 +380,7 @@ plt.show()
 # they are *removed*, as above. Or they are *not read*: all weights stay, and the values of these
 # frames are set to zero in every layer. A sink bears that, an answer does not.
 
-# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories. Dotted: no answer. Frames that models attend to, and the first frames, cost more than random ones."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories. Dotted: no answer. What frames cost beyond random ones is in the table below."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
 figsize, rows = figure_size(1.0, 0.75), curves.experiment_curves(kept)
 axes = plt.subplots(2, len(kept), figsize=figsize, sharey=True, squeeze=False)[1]
 plots.plot_experiments([0, *measured.n_removed], rows, axes)
@@ -434,8 +434,8 @@ tables.layer_table(kept)
 # - *Future and past* are attended to alike on the whole: {glue:text}`attention_verdicts_future_and_past_alike:s`. In
 #   each sub-section: {glue:text}`attention_verdicts_alike_in_each_sub-section:s`. Trainings in which a head looks at the
 #   first frame: {glue:text}`attention_first_frame_heads:s`; at the next: {glue:text}`attention_next_frame_heads:s`.
-# - *No blocks in time*: {glue:text}`attention_verdicts_no_local_blocks:s`; the second table judges norm-weighted attention. Blocks of states are
-#   absent from the mean over heads ({glue:text}`attention_verdicts_attention_does_not_follow_states:s`) but not from single heads: that heads do not follow states is
+# - *No blocks in time*: {glue:text}`attention_verdicts_no_local_blocks:s`; by norm-weighted attention,
+#   {glue:text}`attention_weighted_no_local_blocks:s`. Blocks of states are absent from the mean over heads ({glue:text}`attention_verdicts_attention_does_not_follow_states:s`) but not from single heads: that heads do not follow states is
 #   {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
 # - *As a guide to what the answer rests on*, attention is loose. Its rank correlation with occlusion:
 #   {glue:text}`attention_rho_attention_occlusion_words:s`.

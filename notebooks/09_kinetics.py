@@ -180,14 +180,14 @@ table.rename(index=names).rename(index=plots.NAMES)
 # same network *without memory*, which sees one frame at a time. An *LSTM* of about the same size is the
 # habit of the field. Both, and the transformer itself, were trained
 # {glue:text}`kinetics_n_rivals:d` times, from other seeds, on {glue:text}`kinetics_rival_frames:.0f` million
-# frames each, and judged by ensembles of {glue:text}`kinetics_n_rival_walkers:d` walkers. The last row is
+# frames each, and judged by ensembles of {glue:text}`kinetics_n_rival_walkers:d` walkers. The last column is
 # the generator of this chapter, which saw more. The loss is the mean negative log-likelihood of a
 # displacement, on validation windows. Errors are standard errors of the mean over trainings, sampling
 # included.
 
 # %% tags=["hide-input"]
 table = tables.table_of_rivals(kept, exact, record)
-table.rename(index=names, columns=plots.NAMES)
+table.rename(index=names, columns=plots.NAMES).transpose()
 
 # %% [markdown]
 # After the same training, the rival without memory {glue:text}`kinetics_verdict_memoryless:s`, the LSTM
@@ -203,7 +203,7 @@ table.rename(index=names, columns=plots.NAMES)
 # most meets all criteria:
 
 # %% tags=["hide-input"]
-tables.table_of_data(kept, exact, record).rename(columns=plots.NAMES)
+tables.table_of_data(kept, exact, record).rename(columns=plots.NAMES).transpose()
 
 # %% [markdown]
 # ## Live, from a new seed

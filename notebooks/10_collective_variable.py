@@ -98,7 +98,7 @@ for name, value in numbers.items():
 # where $\bar p$ is the exact density of frames from uniform starts. Errors are averages with these
 # weights, over all frames or over the transition region $0.1 < q < 0.9$. It holds
 # {glue:text}`collective_variable_share:.1f` % of the Boltzmann density, most of it in the shallow
-# basin C. The column "even in q" gives every eighth of that range of $q$ the same weight, which
+# basin C. The column "equal weight at every q" gives every eighth of that range of $q$ the same weight, which
 # puts the saddle first. Frames of the first half time unit of each trajectory are left out.
 #
 # Every method is fitted once, with half of the weight on the Boltzmann density and half on its part in
@@ -330,15 +330,12 @@ print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.it
 # %% [markdown]
 # {numref}`fig-collective-variable-memory` shows both. A second frame in underdamped
 # dynamics: {glue:text}`collective_variable_underdamped_gain_2_verdict:s`. It changes the log-loss
-# by {glue:text}`collective_variable_underdamped_gain_2:.3f` nats (standard error
-# {glue:text}`collective_variable_underdamped_gain_2_error:.3f`), out of the
+# by {glue:text}`collective_variable_underdamped_gain_2_words:s` nats, out of the
 # {glue:text}`collective_variable_velocity_worth:.3f` ±
 # {glue:text}`collective_variable_velocity_worth_error:.3f` that the exact velocity is worth; sixteen
-# frames make it {glue:text}`collective_variable_underdamped_gain_16:.3f` (standard error
-# {glue:text}`collective_variable_underdamped_gain_16_error:.3f`). In overdamped dynamics:
+# frames make it {glue:text}`collective_variable_underdamped_gain_16_words:s`. In overdamped dynamics:
 # {glue:text}`collective_variable_overdamped_gain_2_verdict:s`; the change is
-# {glue:text}`collective_variable_overdamped_gain_2:.4f` (standard error
-# {glue:text}`collective_variable_overdamped_gain_2_error:.4f`).
+# {glue:text}`collective_variable_overdamped_gain_2_words:s`.
 #
 # ## Takeaway
 #

@@ -119,7 +119,7 @@ tables.time_table(kept)
 # the molecule's ({numref}`fig-molecule-committor`).
 
 # %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with 95% intervals (Wilson)."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), gridspec_kw={"wspace": 0.1})
 plots.plot_committor(kept["torus"], kept["shooting"], axes[0])
 plots.plot_shots(kept["shooting"], axes[1])
 plt.show()
@@ -161,7 +161,7 @@ tables.score_table(kept)
 # %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by depth; one line for each training (small 3, medium 1, large 1), with two standard errors over windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}} tags=["hide-input"]
 frame_time = room.STRIDE * runs.settings.frame_time
 fig = plt.figure(figsize=figure_size(1, 0.55))
-grid = fig.add_gridspec(2, 2, height_ratios=(1, 2.5), width_ratios=(1, 1))
+grid = fig.add_gridspec(2, 2, height_ratios=(1, 2.5), wspace=0.1)
 axes = [fig.add_subplot(grid[0, 0]), fig.add_subplot(grid[1, 0])]
 plots.plot_attention(tables.first_training(kept)["attention"], frame_time, axes)
 plots.plot_own_state(kept["trainings"], fig.add_subplot(grid[:, 1]))

@@ -71,6 +71,15 @@ def test_marked_numbers_are_those_stored(name):
 
 
 @each_chapter
+def test_numbers_below_zero_have_a_minus_and_zeros_none(name):
+    text = " ".join(
+        cell.get_text() for cell in page(f"notebooks/{name}").select("table.dataframe td")
+    )
+    assert not re.search(r"(?<!\w)-\d", text)
+    assert not re.search(r"\N{MINUS SIGN}0(\.0*)?(?![\d.])", text)
+
+
+@each_chapter
 def test_chapters_were_executed_without_error(name):
     assert check_book.notebook_problems(chapters.notebook_path(name, "smoke")) == []
 

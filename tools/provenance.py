@@ -35,6 +35,22 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
+def made_where(content):
+    """What a kept result says of its making: flat, whichever study wrote it."""
+    record = content.get("record", content)
+    if isinstance(record.get("machine"), dict):  # the benchmark of the simulator, which has parts
+        record = record | record["machine"]
+        record["commit"] = record["commit"][:10]
+        record["machine"] = f"{record['processor']}, {record['cores']} cores"
+    return record
+
+
+def seconds_taken(record):
+    """Seconds, of a processor where that is known."""
+    names = ("processor_time_s", "wall_time_s", "duration_s")
+    return next((record[name] for name in names if record.get(name)), 0)
+
+
 def kept_results(folder=ROOT / "results"):
     """Rows of a table: what is kept, how many parts, on which machines and from which commits."""
     rows = []
@@ -43,12 +59,12 @@ def kept_results(folder=ROOT / "results"):
         contents = [
             json.loads(p.read_text()) for p in (top.rglob("*.json") if top.is_dir() else [top])
         ]
-        records = [content.get("record", content) for content in contents]
+        records = [made_where(content) for content in contents]
         made = {
-            key: ", ".join(sorted({str(r[key]) for r in records if isinstance(r.get(key), str)}))
+            key: ", ".join(sorted({str(r[key]) for r in records if r.get(key)})) or "–"
             for key in ("machine", "commit")
         }
-        hours = sum(record.get("processor_time_s") or 0 for record in records) / 3600
+        hours = sum(map(seconds_taken, records)) / 3600
         rows.append(
             (
                 f"`results/{name}`",
@@ -89,8 +105,9 @@ def write_provenance(profile, site):
     text = (
         f"Profile: `{profile}`. All chapters together took {total:.0f} s.\n\n"
         + table(("chapter", "parameters", "seconds", "finished", "commit"), rows)
-        + "\nWhat takes longer was measured before, and is kept:\n\n"
-        + table(("kept", "parts", "processor hours", "machines", "commits"), kept_results())
+        + "\nWhat takes longer was measured before, and is kept (hours of a processor; of trainings and "
+        "benchmarks, of the clock):\n\n"
+        + table(("kept", "parts", "hours", "machines", "commits"), kept_results())
         + "\n"
         + table(("machine and software", "value"), machine)
     )

@@ -14,6 +14,8 @@ import mb_support
 
 #: Branch with executed notebooks, which `make notebooks-branch` writes.
 NOTEBOOKS_BRANCH = "notebooks"
+#: What is not prose on a page.
+VERBATIM = "|".join(f"<{tag}\\b.*?</{tag}>" for tag in ("pre", "code", "script", "style", "svg"))
 
 
 def github_address(folder):
@@ -89,7 +91,7 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     if "body" in context:
         body = context["body"].replace('role="list" class="citation-list"', "")
         body = body.replace('class="dataframe"', 'class="dataframe" tabindex="0"')  # they scroll
-        context["body"] = unbroken_intervals(plain_marks(body))
+        context["body"] = unbroken_intervals(minus_signs(plain_marks(body)))
     contents = context["generate_toctree_html"]
 
     def named(kind, **options):
@@ -100,6 +102,15 @@ def readable_aloud(app, pagename, templatename, context, doctree):
         return tree
 
     context["generate_toctree_html"] = named
+
+
+def minus_signs(body):
+    """Write numbers below zero with a minus, not a hyphen, outside code; and zeros without sign."""
+    minus, parts = "\N{MINUS SIGN}", re.split(rf"({VERBATIM}|<[^>]*>)", body, flags=re.DOTALL)
+    for k in range(0, len(parts), 2):  # text, between tags
+        text = re.sub(r"(?<![^\s\[({])-(?=[\d.]*\d)", minus, parts[k])
+        parts[k] = re.sub(rf"{minus}(?=0(?:\.0+)?(?![\d.]*\d))", "", text)
+    return "".join(parts)
 
 
 def unbroken_intervals(body):

@@ -119,7 +119,7 @@ def plot_step_error(table, ax=None):
     return ax
 
 
-def plot_speed(table, column="elapsed", ax=None):
+def plot_speed(table, column="million steps a second", ax=None):
     """Table of `sampling.speed_table`, a column of it, as bars on a logarithmic axis."""
     ax = axes_or_new(ax, width=0.9, aspect=0.42)
     shown = table.sort_values(column)

@@ -272,7 +272,8 @@ def words(records):
         "training_overfits": "; ".join(overfits) or "not made yet",
         "training_fixed_accuracy": fixed_ends(records),
         "training_same_number": _final_in_words(same_number) if same_number else "not made yet",
-        "training_missing": f"Not trained yet, of {len(trainings())} planned: {', '.join(missing)}."
+        "training_missing": f"Of {len(trainings())} trainings that were planned, "
+        f"{len(missing)} were not made: {', '.join(missing)}."
         if missing
         else "All planned trainings have been made.",
         "training_notes": notes or "None.",

@@ -41,7 +41,7 @@ from .trainer import (
     usual_arguments,
 )
 
-#: Settings that may change when a run is gone on with: they decide no step of it.
+#: Settings that may change when a run is resumed: they decide no step of it.
 FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
 
 

@@ -73,12 +73,20 @@ def test_measured_order_of_a_made_up_power_law_is_its_power():
     assert sampling.measured_order(table, "x")[0] == pytest.approx(2)
 
 
+def test_regime_table_says_what_a_frame_and_a_trajectory_last():
+    row = sampling.regime_table({"own": METASTABLE}).loc["own"]
+    assert float(row["between frames"]) == pytest.approx(METASTABLE.stride * METASTABLE.dt)
+    assert float(row["D"]) == pytest.approx(METASTABLE.diffusion)
+    apart, n_frames = float(row["between frames"]), row["frames"]
+    assert float(row["duration"]) == pytest.approx(apart * (n_frames - 1), rel=1e-2)
+
+
 def test_speed_table_reads_what_the_benchmark_writes(tmp_path):
     row = {"name": "ours", "median_steps_per_s": 9e8, "median_steps_per_core_s": 4.5e8}
     path = tmp_path / "benchmark_simulator.json"
     path.write_text(json.dumps({"rows": [row | {"ours_is_faster_by": 1.0}], "machine": {}}))
     table, record = sampling.speed_table(tmp_path)
-    assert table["elapsed"].tolist() == [900.0] and record["machine"] == {}
+    assert table["million steps a second"].tolist() == [900.0] and record["machine"] == {}
 
 
 def test_share_below_the_saddle_is_that_of_random_points_of_the_box():

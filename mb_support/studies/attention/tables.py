@@ -170,9 +170,10 @@ def words(results):
         "mean_distance": mean_distance(settings["section"]),
         "seeds": ", ".join(f"{size} {len(trainings)}" for size, trainings in results.items()),
     }
-    for claim, judged in verdicts(results)["verdict"].groupby(level="claim"):
-        key = claim.replace(" ", "_")
-        found[f"verdicts_{key}"] = verdicts_in_words(judged.droplevel("claim"))
+    for start, weighted in (("verdicts", False), ("weighted", True)):
+        for claim, judged in verdicts(results, weighted)["verdict"].groupby(level="claim"):
+            key = claim.replace(" ", "_")
+            found[f"{start}_{key}"] = verdicts_in_words(judged.droplevel("claim"))
     for measure, (ending, which) in product(
         _CITED, (("words", "trained"), ("untrained", "untrained"))
     ):

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from ...datasets.sets import EASY_STARTS, FINAL_TEST, make_dataset, regime_settings
 from ...files import paths
-from ...files.results import keep, write_json
+from ...files.results import circumstances, keep, write_json
 from ...observer.approximate import ApproximateObserver
 from ...observer.ideal import IdealObserver
 from ...potential import SADDLES, potential
@@ -79,16 +79,21 @@ def observe(regime, path, observed=None):
     path, observed = Path(path), OBSERVED[regime] if observed is None else observed
     n_most = max(20, *(n for _, _, n in observed))  # as many as the digest is of
     data = make_dataset(n_most, "test", FINAL_TEST, regime)
-    record = {"regime": regime, "data": data_digest(data), "seconds": 0.0, "observations": []}
+    kept = {
+        "regime": regime,
+        "data": data_digest(data),
+        "observations": [],
+        "record": {"processor_time_s": 0.0} | circumstances("numpy", "numba"),
+    }
     if path.exists():
-        record = json.loads(path.read_text())
-        if record["data"] != data_digest(data):
+        kept = json.loads(path.read_text())
+        if kept["data"] != data_digest(data):
             raise ValueError(f"{path} was made of other trajectories: remove it to begin anew")
-    parts = {(part["start"], part["length"]): part for part in record["observations"]}
+    parts = {(part["start"], part["length"]): part for part in kept["observations"]}
     for start, length, n in observed:
         if (start, length) not in parts:
             parts[start, length] = {"start": start, "length": length, "first": [], "last": []}
-            record["observations"].append(parts[start, length])
+            kept["observations"].append(parts[start, length])
         part = parts[start, length]
         todo = range(len(part["first"]), n, _PORTION)
         if todo:
@@ -101,8 +106,9 @@ def observe(regime, path, observed=None):
             seen = observer.observe(rows)
             part["first"] += seen.first.round(4).tolist()
             part["last"] += seen.last.round(4).tolist()
-            record["seconds"] = round(record["seconds"] + time.process_time() - began, 1)
-            write_json(path, record, indent=None)
+            spent = kept["record"]["processor_time_s"] + time.process_time() - began
+            kept["record"]["processor_time_s"] = round(spent, 1)
+            write_json(path, kept, indent=None)
             print(f"{regime}, {length} frames from {start}: {len(part['first'])} of {n}")
 
 

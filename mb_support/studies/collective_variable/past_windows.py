@@ -254,6 +254,15 @@ def memory_verdict(curve, window_length):
     return "helps" if row.outcome_gain > 0 else "harms"
 
 
+def gain_in_words(row):
+    """The gain over one frame with its standard error; a bound where its 95% interval is too close
+    to zero for four decimals."""
+    gain, error = row.outcome_gain, row.outcome_gain_error
+    if abs(gain) + 2 * error < 1e-4:
+        return "within 0.0001 of zero"
+    return f"{gain:.4f} ± {error:.4f}"
+
+
 def gain_table(curves):
     """Losses and gains of `memory_curve` with standard errors, and the verdict, as text."""
     rows = {}
@@ -262,7 +271,7 @@ def gain_table(curves):
             length = row.window_length or "1, and its velocity"
             rows[name, length] = {
                 "log-loss": f"{row.outcome:.4f} ± {row.outcome_error:.4f}",
-                "gain": f"{row.outcome_gain:.4f} ± {row.outcome_gain_error:.4f}",
+                "gain": gain_in_words(row) if length != 1 else "",
                 "verdict": memory_verdict(curve, row.window_length) if length != 1 else "",
                 "next frame": f"{row.next_frame:.5f} ± {row.next_frame_error:.5f}",
             }
@@ -281,6 +290,7 @@ def findings(curves, limits):
             key = f"{name}_gain_{length}"
             numbers[key] = float(rows.outcome_gain[length])
             numbers[f"{key}_error"] = float(rows.outcome_gain_error[length])
+            numbers[f"{key}_words"] = gain_in_words(rows.loc[length])
             numbers[f"{key}_verdict"] = memory_verdict(curve, length)
     (without, e_without), (knowing, e_knowing) = (
         known["outcome"] for known in limits["underdamped"].values()

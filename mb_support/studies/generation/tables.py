@@ -13,7 +13,6 @@ from ...statistics import (
     resamples,
     verdict,
     verdicts_in_words,
-    wilson_interval,
     with_interval,
     with_range,
 )
@@ -73,6 +72,17 @@ def exact_saved(exact):
     return error_saved(exact["windows"]["exact"], exact["windows"]["last frame"])
 
 
+def over_exact(trainings, exact):
+    """Error of one-step forecasts over that of the exact mean on the same trajectories, after the
+    longest window: {size: intervals}, (n_trainings, 3)."""
+    best = np.array(exact["windows"]["exact"])
+    less = {
+        size: [error_saved(c["windows"][-1], best[: len(c["windows"][-1])]) for c in seeds.values()]
+        for size, seeds in trainings.items()
+    }
+    return {size: 1 - np.array(found)[:, [0, 2, 1]] for size, found in less.items()}
+
+
 def saved_table(trainings, exact):
     """`saved` as text, a row for each size and a column for each window; last, the exact mean."""
     columns = [f"{n} frames" for n in _first(_first(trainings))["settings"]["windows"]]
@@ -119,14 +129,9 @@ def growth_table(trainings, exact):
     return pd.concat(tables, names=["prompt", "frames per step", "model"])
 
 
-def _shares(is_so):
-    # of (n_trainings, n) booleans: share of trajectories with Wilson intervals, by training
-    return [(found.mean(), *wilson_interval(found.sum(), len(found))) for found in is_so]
-
-
 def ends_table(trainings):
-    """How continuations with one frame per step end: shares of `ENDS` and of frames off the map,
-    when they left (median), and how far from a minimum those at rest are."""
+    """How continuations with one frame per step end: how many of each training in `ENDS`, the share
+    of frames off the map, when they left (median), and how far from a minimum those at rest are."""
     rows = {}
     for size, seeds in trainings.items():
         some, kept = _first(seeds), list(seeds.values())
@@ -142,11 +147,12 @@ def _ends_row(ends):
     # of a list with the `how_they_end` of each training
     names = ("end", "left", "off", "from_minimum")
     end, left, off, apart = (np.array([found[name] for found in ends]) for name in names)
+    counts = {kind: (end == kind).sum(axis=1) for kind in ENDS}
+    shares = off.mean(axis=1)
     return {
-        "trainings": len(ends),
-        "trajectories": end.shape[1],
-        **{kind: interval_text(_shares(end == kind)) for kind in ENDS},
-        "frames off the map": interval_text([bootstrap_mean(v) for v in off]) if off.any() else "0",
+        "of": end.shape[1],
+        **{kind: ", ".join(map(str, n)) if n.any() else "0" for kind, n in counts.items()},
+        "frames off the map": with_range(f"{shares.mean():.2f}", shares) if off.any() else "0",
         "left after": _quartiles(left[left >= 0], 0),
         "from a minimum": _quartiles(apart[end == ENDS[0]], 2),
     }
@@ -214,6 +220,7 @@ def words(trainings, exact):
         counts = ", ".join(map(str, gone.sum(axis=1)))
         left[size] = f"{size} {counts} of {gone.shape[1]}"
     each = by_size("skill", skills)
+    ratios = {s: interval_text(found) for s, found in over_exact(trainings, exact).items()}
     excess = {}
     for size, seeds in trainings.items():
         found, unit = _excess(seeds, exact)
@@ -222,6 +229,7 @@ def words(trainings, exact):
     return each | {
         "skills": "; ".join(f"{label(s, trainings[s])} {text}" for s, text in skills.items()),
         "exact_skill": exact_saved(exact)[0],
+        "over_exact": "; ".join(f"{label(s, trainings[s])} {t}" for s, t in ratios.items()),
         "runaways": "; ".join(left.values()),
         "deteriorates": in_words(deteriorates(trainings, exact), trainings),
         "standstill": STANDSTILL,

@@ -197,6 +197,13 @@ def curve(gain, error):
     return pd.DataFrame(rows)
 
 
+def test_a_gain_too_small_for_its_decimals_is_given_as_a_bound():
+    rows = curve(2e-6, 1e-6).set_index("window_length")
+    assert memory.gain_in_words(rows.loc[2]) == "within 0.0001 of zero"
+    rows = curve(2e-6, 1e-3).set_index("window_length")
+    assert memory.gain_in_words(rows.loc[2]) == "0.0000 ± 0.0010"
+
+
 @pytest.mark.parametrize(
     ("gain", "verdict"),
     [(0.05, "helps"), (-0.05, "harms"), (0.02, "no effect seen"), (-0.02, "no effect seen")],

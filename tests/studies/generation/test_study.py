@@ -14,7 +14,6 @@ from mb_support.generation import generate
 from mb_support.model import TrajectoryConfig, TrajectoryTransformer, weights_digest
 from mb_support.plotting import generation as plots
 from mb_support.plotting.style import SIZE_COLORS
-from mb_support.statistics import wilson_interval
 from mb_support.studies.generation import study, tables
 from mb_support.studies.generation.continuations import squared_errors
 
@@ -166,6 +165,8 @@ def test_the_exact_mean_saves_what_its_errors_say(exact):
     saved = tables.saved(trainings_of(exact, seeds=2), exact)["small"]
     assert saved.shape == (2, 1, 3)
     assert saved[0, 0, 0] == pytest.approx(2 * value - 1)
+    ratio = tables.over_exact(trainings_of(exact, seeds=2), exact)["small"]
+    np.testing.assert_allclose(ratio, np.full((2, 3), 2.0))  # twice the error, on each trajectory
     table = tables.saved_table(trainings_of(exact, seeds=2), exact)
     assert table.loc["small", "trajectories"] == 200 and table.loc["small", "trainings"] == 2
     assert table.loc["small", "50 frames"].startswith(f"{2 * value - 1:.2f} [")
@@ -182,17 +183,14 @@ def test_growth_is_in_units_of_the_exact_error(exact):
     assert table.loc[(100, 1, "small"), "1 ahead"] == "2.00 [2.00, 2.00]"
 
 
-def test_ends_are_shares_over_all_trainings(exact):
+def test_ends_are_counted_training_by_training(exact):
     trainings = trainings_of(exact, left=(-1, 7), seeds=2)
     trainings["small"][1] = trainings_of(exact)["small"][0]
     table = tables.ends_table(trainings)
     row = table.loc[("small", 100, 400)]
-    half, all_of_two = wilson_interval(1, 2), wilson_interval(2, 2)
-    low, high = np.mean([half, all_of_two], axis=0)
-    assert row["at rest"] == f"0.75 [{low:.2f}, {high:.2f}] (0.50 to 1.00)"
-    assert row["drifted off"].startswith("0.25 [") and row["drifted off"].endswith("(0.00 to 0.50)")
+    assert row["at rest"] == "1, 2" and row["of"] == 2
+    assert row["drifted off"] == "1, 0" and row["jumped off"] == "0"
     assert row["left after"] == "7 {7, 7}" and row["from a minimum"] == "0.10 {0.10, 0.20}"
-    assert row["trajectories"] == 2 and row["trainings"] == 2
     assert tables.words(trainings, exact)["runaways"] == "small 1, 0 of 2"
     echo = tables.echo_table(trainings)
     row = echo.loc[("small", 100, 10)]
