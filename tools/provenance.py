@@ -105,8 +105,8 @@ def write_provenance(profile, site):
     text = (
         f"Profile: `{profile}`. All chapters together took {total:.0f} s.\n\n"
         + table(("chapter", "parameters", "seconds", "finished", "commit"), rows)
-        + "\nWhat takes longer was measured before, and is kept (hours of a processor; of trainings and "
-        "benchmarks, of the clock):\n\n"
+        + "\nWhat takes longer was measured before, and is kept (hours of a processor; of "
+        "trainings and benchmarks, of the clock):\n\n"
         + table(("kept", "parts", "hours", "machines", "commits"), kept_results())
         + "\n"
         + table(("machine and software", "value"), machine)
