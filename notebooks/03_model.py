@@ -16,7 +16,8 @@
 # Is the network of this book the poster's, and what does the formula of its loss mean? The
 # parameter counts agree with the poster's table row by row. The formula can be read in two ways:
 # the classifier sees the last frame, or it does not. The gradients of the two
-# {glue:text}`model_readings:s`. The norm in the formula is worth a factor of two.
+# {glue:text}`model_readings:s`. And whether a squared norm is a sum or a mean over the two coordinates
+# makes a factor of two.
 
 # %% tags=["remove-stderr", "hide-input"]
 import torch

@@ -113,7 +113,7 @@ for which in ("trained", "untrained"):
 # {numref}`fig-attention-heads` is of the small model; {numref}`fig-attention-heads-sizes` shows the
 # same trajectory in every size.
 
-# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "All heads of the last layer of every size, on the trajectory of the first figure, with its colours; one training of each size, n = 1 trajectory. In all sizes many heads split the map where the particle changes its state; others are nearly uniform (white)."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "All heads of the last layer of every size, on the trajectory of the first figure, coloured as there; one training of each size, n = 1 trajectory. In all sizes many heads split the map where the particle changes its state; others are nearly uniform (white)."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
 maps = [head for size in models for head in last[size]]
 names = [str(h + 1) for size in models for h in range(len(last[size]))]
 rows = [size for size in models for _ in range(len(last[size]) // 8)]

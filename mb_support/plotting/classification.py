@@ -97,8 +97,8 @@ def plot_accuracy_by_start(tables, frames, limit, observer, copying, ax=None):
     """
     ax = axes_or_new(ax, width=0.6, aspect=0.75)
     place = {int(frame): number for number, frame in enumerate(frames)}
-    ax.plot(limit, color=REFERENCE_COLOR, lw=1.6, label="exact limit")
-    ax.plot(copying, color=BASELINE_COLOR, lw=3, alpha=0.6, ls=":", label="copying the state")
+    ax.plot(limit, color=REFERENCE_COLOR, lw=3, label="exact limit")
+    ax.plot(copying, color=BASELINE_COLOR, lw=1.5, ls=":", label="copying the state")  # on top
     for number, (name, table) in enumerate(tables.items()):
         shift = 0.2 * (number - (len(tables) - 1) / 2)
         bars = _bars(table["label"], table["label_low"], table["label_high"])

@@ -361,8 +361,8 @@ def bias_of_quartic_well(integrator, dt, n_chunks, length=4000.0, n=2048):
     "integrator, dts, order",
     [
         ("overdamped", (0.04, 0.02), 1),
-        ("leimkuhler_matthews", (0.14, 0.07), 2),
-        ("underdamped", (0.32, 0.16), 2),
+        pytest.param("leimkuhler_matthews", (0.14, 0.07), 2, marks=pytest.mark.slow),
+        pytest.param("underdamped", (0.32, 0.16), 2, marks=pytest.mark.slow),
     ],
 )
 def test_averages_converge_at_the_order_of_the_integrator(integrator, dts, order):

@@ -126,7 +126,7 @@ def test_figures_draw_into_given_axes_and_return_them():
     steps = pd.DataFrame(
         {"integrator": ["overdamped"] * 2, "dt": [1e-4, 2e-4], "bias": [0.1, 0.2], "error": 0.01}
     )
-    speed = pd.DataFrame({"program": ["ours", "NumPy"], "elapsed": [900.0, 5.0]})
+    speed = pd.DataFrame({"program": ["ours", "NumPy"], "million steps a second": [900.0, 5.0]})
     draw = {
         "starts": lambda ax: figures.plot_starts(paths[:, 0], states[:, 0], paths[0], ax=ax),
         "trace": lambda ax: figures.plot_trace(times, paths[0, :, 0], states[0], ax=ax),
