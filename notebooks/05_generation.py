@@ -119,7 +119,7 @@ plt.show()
 
 # %% [markdown]
 # Error saved: mean over trainings, [95% bootstrap interval over trajectories], (lowest to highest
-# training).
+# training). In the tables of this chapter *n* counts trajectories, and *seeds* trainings.
 
 # %% tags=["hide-input"]
 tables.saved_table(trainings, exact)

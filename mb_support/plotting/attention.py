@@ -212,7 +212,8 @@ _ORDERS = {
     "most attended": dict(color=PALETTE["orange"], marker="o"),
     "most norm-weighted": dict(color=PALETTE["brown"], marker="D", ls="--"),
     "largest gradient": dict(color="#C9B458", marker="s", ls="-."),
-    "first": dict(color=PALETTE["black"], marker="^"),
+    "most attended, not at the start": dict(color=PALETTE["vermillion"], marker="v", ls="--"),
+    "first": dict(color=PALETTE["purple"], marker="^"),
     "random": dict(color=PALETTE["grey"], marker="x", ls=":"),
 }
 

@@ -21,8 +21,10 @@ from ...statistics import rank_correlation
 from .maps import attention_implementation, attention_layers, on_layers
 
 BATCH = 8
+#: The most attended frames without those at the start, which tell the answer by themselves.
+LATER = "most attended, not at the start"
 #: Orders in which frames are left unread.
-UNREAD = ("most attended", "first", "random")
+UNREAD = ("most attended", LATER, "first", "random")
 
 
 def log_odds(model, trajectories, kept=None, unread=None):
@@ -108,11 +110,14 @@ def agreement(model, trajectories, found, n_pieces):
     }
 
 
-def deletions(model, trajectories, labels, found, numbers, unread=False, seed=0):
-    """`deletion_curve` by 0 and `numbers` of frames, for each order, or those of `UNREAD`."""
+def deletions(model, trajectories, labels, found, numbers, n_start, unread=False, seed=0):
+    """`deletion_curve` by 0 and `numbers` of frames, for each order, or those of `UNREAD`; `n_start`
+    frames are the start."""
     n, n_frames = trajectories.shape[:2]
+    is_start = np.arange(n_frames) < n_start
     orders = {
         "most attended": found["received"],
+        LATER: np.where(is_start, -np.inf, found["received"]),
         "most norm-weighted": found["norm_received"],
         "largest gradient": found["gradient"],
         "first": np.tile(-np.arange(n_frames), (n, 1)),

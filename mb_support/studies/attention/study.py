@@ -38,6 +38,7 @@ class AttentionMeasurement:
     section: int = 100  # frames of a sub-section
     n_pieces: int = 20  # of equal length, removed one by one
     n_removed: tuple = (10, 50, 200)  # frames removed together
+    n_start: int = 10  # frames that count as the start, whose state is the answer
     family: str = "test"
     index: int = 7
 
@@ -79,8 +80,9 @@ def study(name, model, settings, report=print):
     x, labels = x[:n], labels[:n]
     first["gradient"] = gradient_importance(model, x)
     content["agreement"] = agreement(model, x, first, settings.n_pieces)
-    content["removed"] = deletions(model, x, labels, first, settings.n_removed)
-    content["unread"] = deletions(model, x, labels, first, settings.n_removed, unread=True)
+    numbers = settings.n_removed, settings.n_start
+    content["removed"] = deletions(model, x, labels, first, *numbers)
+    content["unread"] = deletions(model, x, labels, first, *numbers, unread=True)
     content["layers"] = silenced(model, x, labels)
     if size == "small":
         content["small_heads"] = silenced(model, x, labels, heads=True)

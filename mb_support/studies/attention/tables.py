@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words, with_interval
 from ..kept_results import by_size
+from .importance import LATER
 from .measures import KEY_FRACTION, MEASURES, mean_distance
 from .verdicts import (
     EQUAL_SIDES,
@@ -166,6 +167,8 @@ def words(results):
         "n_both": settings["n_both"],
         "n_frames": settings["n_frames"],
         "n_removed": N_REMOVED,
+        "n_removed_few": settings["n_removed"][0],
+        "n_start": settings["n_start"],
         "enrichment_limit": 1 / KEY_FRACTION,
         "mean_distance": mean_distance(settings["section"]),
         "seeds": ", ".join(f"{size} {len(trainings)}" for size, trainings in results.items()),
@@ -186,9 +189,10 @@ def words(results):
     for pair in [pair for pair in first["agreement"] if pair.endswith("occlusion")]:
         key = pair.replace(" – ", "_").replace("-", "_")
         found[f"rho_{key}_words"] = in_words(results, "agreement", pair)
-    for part, order in product(EXPERIMENTS, ("most attended", "first")):
-        text = verdicts_in_words(suffers(results, part, order, N_REMOVED))
-        found[f"{part}_{order.replace(' ', '_')}"] = text
+    orders = {"most_attended": "most attended", "later": LATER, "first": "first"}
+    numbers = {"": N_REMOVED, "_few": settings["n_removed"][0]}
+    for part, (key, order), (ending, n) in product(EXPERIMENTS, orders.items(), numbers.items()):
+        found[f"{part}_{key}{ending}"] = verdicts_in_words(suffers(results, part, order, n))
     for key, values in head_correlations(small).items():
         found[f"rho_{key}_ablation"] = range_text(values)
     return found

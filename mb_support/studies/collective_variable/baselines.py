@@ -15,7 +15,6 @@ from deeptime.util.data import TrajectoryDataset
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from ...datasets.sets import family_seed, make_dataset
 from ...observer.ideal import standardise
@@ -23,13 +22,12 @@ from ...states import DISKS
 from ..classification.baselines import trajectory_features
 from .frames import pick_frames, within
 from .readouts import fit_monotone
+from .tables import LINEAR_IN_FEATURES
 
 VIEWS = ("standardised", "raw")
 #: Lags among which validation chooses, in frames.
 LAGS = (1, 5, 25)
 MARKOV_LAGS = (1, 2, 5)
-#: Numbers of trees among which validation chooses.
-N_TREES = (100, 300, 600, 1200)
 _CLUSTERING_POINTS = 20_000  # frames from which cells are placed
 
 
@@ -143,6 +141,10 @@ def _baselines_in(study, view):
     results |= _markov_model(study, view, trajectories["train"], points)
     results |= _regressions(study, view, points)
     if view == "standardised":
+        features = _hand_made(study)
+        probe = study.probe(features)
+        predicted = (probe(features[family]) for family in ("scored", "validation"))
+        results[LINEAR_IN_FEATURES] = study.report(*predicted)
         for n in (study.settings.n_train, study.settings.n_trees):
             results[f"boosted trees, {n} trajectories"] = _boosted_trees(study, n)
     return results
@@ -215,30 +217,18 @@ def _tree_features(trajectories, frames):
 
 
 def _boosted_trees(study, n_trajectories):
-    # gradient boosting, the number of trees chosen on validation trajectories
     settings = study.settings
     data, frames = study.sets["train"], study.frames["train"]
     if n_trajectories != settings.n_train:
         data = make_dataset(n_trajectories, "train", settings.index, settings.regime)
         shares = [share / 3 for share in settings.shares]
         frames = pick_frames(study.fields, data, family_seed("train", settings.index), shares)
-    trees = HistGradientBoostingRegressor(
-        max_iter=max(N_TREES),
-        learning_rate=0.06,
-        l2_regularization=1.0,
-        early_stopping=False,  # it would hold out frames of the same trajectories
-        random_state=0,
-    ).fit(
-        _tree_features(data.trajectories, frames),
-        frames.committor,
-        sample_weight=frames.training_weights * len(frames),
-    )
-    staged = {"validation": {}, "scored": {}}
-    for family, kept in staged.items():
-        features = _tree_features(study.sets[family].trajectories, study.frames[family])
-        for n, predicted in enumerate(trees.staged_predict(features), start=1):
-            if n in N_TREES:
-                kept[n] = np.clip(predicted, 0, 1)
-    n_trees = study.best(staged["validation"])
-    report = study.report(staged["scored"][n_trees], staged["validation"][n_trees])
-    return report | {"n_trees": n_trees, "n_frames": len(frames)}
+    features = _hand_made(study) | {"train": _tree_features(data.trajectories, frames)}
+    return study.trees(features, frames)
+
+
+def _hand_made(study):
+    return {
+        family: _tree_features(data.trajectories, study.frames[family])
+        for family, data in study.sets.items()
+    }

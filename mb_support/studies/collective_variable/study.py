@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from sklearn.ensemble import HistGradientBoostingRegressor
 from tqdm.auto import tqdm
 
 from ...classification import predict_states
@@ -51,7 +52,8 @@ class StudySettings:
     scored: str = "test"  # family of the scored ones; another while the study is worked on
     index: int = 600  # which set of each family: one that no other part of the book uses
     shares: tuple = (1.0, 0.03)  # of frames looked at, where q is undecided and elsewhere
-    ridges: tuple = (1.0, 10.0, 100.0)  # penalties among which validation chooses
+    ridges: tuple = (1.0, 10.0, 100.0)  # penalties among which validation chooses,
+    rounds: tuple = (100, 300, 600, 1200)  # and numbers of boosted trees
     n_blocks: int = 80  # of scored trajectories, which are resampled
     n_classified: int = 240  # trajectories for the calibration of the classifier
     regime: str = "metastable"
@@ -129,6 +131,30 @@ class Study:
         validated = {ridge: probe(features["validation"]) for ridge, probe in probes.items()}
         return probes[self.best(validated)]
 
+    def trees(self, features, frames=None):
+        """Report of boosted trees fitted to training frames, their number chosen on validation
+        frames; `frames` are those of the training features, if they are not the study's own."""
+        frames = frames or self.frames["train"]
+        trees = HistGradientBoostingRegressor(
+            max_iter=max(self.settings.rounds),
+            learning_rate=0.06,
+            l2_regularization=1.0,
+            early_stopping=False,  # it would hold out frames of the same trajectories
+            random_state=0,
+        ).fit(
+            features["train"],
+            frames.committor,
+            sample_weight=frames.training_weights * len(frames),
+        )
+        staged = {"validation": {}, "scored": {}}
+        for family, kept in staged.items():
+            for n, predicted in enumerate(trees.staged_predict(features[family]), start=1):
+                if n in self.settings.rounds:
+                    kept[n] = np.clip(predicted, 0, 1)
+        n_trees = self.best(staged["validation"])
+        report = self.report(staged["scored"][n_trees], staged["validation"][n_trees])
+        return report | {"n_trees": n_trees, "n_frames": len(frames)}
+
     def position_error(self, located):
         """Root mean square distance of (n_scored, 2) positions from the true ones."""
         frames = self.frames["scored"]
@@ -139,7 +165,8 @@ class Study:
 
 
 def model_part(study, model):
-    """Probes of every layer, and what is kept of the one that validation chooses."""
+    """Probes of every layer, and what is kept of the one that validation chooses, which boosted
+    trees read, too."""
     encodings = {
         family: encode_frames(model, data.trajectories, frames.trajectory, frames.frame)
         for (family, data), frames in zip(study.sets.items(), study.frames.values(), strict=True)
@@ -162,7 +189,7 @@ def model_part(study, model):
     # a probe that is told the committor of another frame: what the probe makes of nothing
     generator = np.random.default_rng(family_seed("train", study.settings.index))
     shuffled = study.probe(features, generator.permutation(len(study.frames["train"])))
-    part = {"layers": layers, "layer": layer}
+    part = {"layers": layers, "layer": layer, "trees": study.trees(features)}
     for key, probe in (("probe", probes[layer]), ("shuffled", shuffled)):
         part[key] = study.report(*(probe(features[f]) for f in ("scored", "validation")))
     return part

@@ -18,6 +18,8 @@ UNTRAINED = "untrained-"
 #: Baselines that find a variable, or a committor, from trajectories alone.
 SIMPLE = ("PCA", "TICA", "VAMPNet", "Markov model")
 SHUFFLED, IDEAL, CONSTANT = "shuffled committor", "best possible", "a constant"
+#: Encodings read by boosted trees, and the features of the boosted trees read linearly.
+BY_TREES, LINEAR_IN_FEATURES = "read by trees", "linear in hand-made features"
 BARE_STATE = "state of the first frame"
 CLASSIFIER_EDGES = np.linspace(0, 1, 9)
 #: What regions are called in tables and sentences.
@@ -72,6 +74,8 @@ class Kept:
             for end, kept, key, is_trained in (
                 ("", self.trained, "probe", True),
                 (", untrained", self.untrained, "probe", False),
+                (f", {BY_TREES}", self.trained, "trees", True),
+                (f", untrained, {BY_TREES}", self.untrained, "trees", False),
                 (f", {SHUFFLED}", self.trained, "shuffled", False),
             ):
                 for size, parts in kept.items():
@@ -226,7 +230,10 @@ def compare(kept):
         "untrained": {size: methods[f"{size}, untrained"] for size in sizes},
         SHUFFLED: {size: methods[f"{size}, {SHUFFLED}"] for size in sizes},
         "simple": dict.fromkeys(sizes, methods[kept.best_simple()]),
-        **{name: dict.fromkeys(sizes, methods[name]) for name in kept.trees()},
+        **{
+            name: dict.fromkeys(sizes, methods[name])
+            for name in (LINEAR_IN_FEATURES, *kept.trees())
+        },
         IDEAL: dict.fromkeys(sizes, methods[IDEAL]),
     }
     for region, bootstrap in kept.bootstraps.items():
@@ -297,6 +304,11 @@ def _listed(estimates, names):
     )
 
 
+def _sizes_listed(estimates, sizes, ending):
+    # "small 0.123 [0.110, 0.131]; large ..." of one reading of every size
+    return "; ".join(f"{size} {estimates[size + ending].text()}" for size in sizes)
+
+
 def findings(kept, constants):
     """Numbers and words that sentences quote, by name."""
     found, comparisons = errors(kept, "transition"), compare(kept)
@@ -307,6 +319,11 @@ def findings(kept, constants):
     numbers |= {
         "trained_transition": _listed(found, kept.sizes),
         "untrained_transition": _listed(found, untrained),
+        "by_trees_transition": _sizes_listed(found, kept.sizes, f", {BY_TREES}"),
+        "untrained_by_trees_transition": _sizes_listed(
+            found, kept.sizes, f", untrained, {BY_TREES}"
+        ),
+        "features_transition": found[LINEAR_IN_FEATURES].value,
         "ideal_transition": found[IDEAL].value,
         "trees_transition": found[kept.trees()[0]].value,
         "constant_transition": constants["transition"],
@@ -323,6 +340,7 @@ def findings(kept, constants):
     rivals = {
         "untrained": "untrained",
         "simple": "simple",
+        "features": LINEAR_IN_FEATURES,
         "trees": kept.trees()[0],
         "ideal": IDEAL,
     }

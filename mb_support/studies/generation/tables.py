@@ -49,7 +49,7 @@ def _first(seeds):
 def _interval_table(intervals, columns, n_trajectories):
     # of {size: intervals}: one row a size
     rows = {
-        size: {"trajectories": n_trajectories[size], "trainings": len(found)}
+        size: {"n": n_trajectories[size], "seeds": len(found)}
         | {column: interval_text(found[:, k]) for k, column in enumerate(columns)}
         for size, found in intervals.items()
     }
@@ -174,7 +174,7 @@ def echo_table(trainings):
             key = (row["n_prompt"], row["frames_per_step"])
             found = np.array([_continued(c, *key)["echo"] for c in seeds.values()])
             means = [[bootstrap_mean(each) for each in shifts] for shifts in found]
-            rows[size, *key] = {"trainings": len(found), "trajectories": found.shape[-1]} | {
+            rows[size, *key] = {"n": found.shape[-1], "seeds": len(found)} | {
                 name: interval_text(np.array(means)[:, k]) for k, name in enumerate(columns)
             }
     table = pd.DataFrame.from_dict(rows, orient="index")

@@ -102,11 +102,12 @@ class DeterministicRun:
     starts = Ensemble.starts
 
 
-def deterministic_ensemble(model, run):
-    """The poster's generator: what the model makes after the prompts, without them."""
+def deterministic_ensemble(model, run, statistics="window"):
+    """The poster's generator: what the model makes after the prompts, without them; `statistics` of
+    the "prompt", as the author's code does, or of each "window" standardise it."""
     config = replace(REGIME, n_frames=run.n_prompt)
     prompts = simulate(config, run.starts(), run.seed)
-    made = generate(model, prompts, run.n_frames, window_length=run.n_prompt)
+    made = generate(model, prompts, run.n_frames, window_length=run.n_prompt, statistics=statistics)
     return made[:, run.n_prompt :]
 
 

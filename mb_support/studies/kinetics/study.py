@@ -39,8 +39,17 @@ RIVALS = {"attention": {}, "memoryless": {"context": 1}, "lstm": {"kind": "lstm"
 N_RIVALS, RIVAL_STEPS, RIVAL_ENSEMBLE = 3, 1000, Ensemble(n_walkers=2000)
 #: Steps of further trainings of the first rival, which show what more windows bring.
 DATA_CURVE = (100, 300, 4000)
+#: The rival without memory, trained on as much as the committed generator.
+FULL = "full_memoryless"
+#: The poster's generator: size of the committed model, and what standardises its windows.
+DETERMINISTIC = {
+    "deterministic": ("small", "window"),
+    "deterministic_prompt": ("small", "prompt"),
+    "deterministic_medium": ("medium", "window"),
+    "deterministic_medium_prompt": ("medium", "prompt"),
+}
 PARTS = ("exact", *(f"{kind}_{k}" for kind, n in POOLED.items() for k in range(n)))
-PARTS += ("gaussian", "gaussian_fine", "markov", "deterministic")
+PARTS += ("gaussian", "gaussian_fine", "markov", *DETERMINISTIC, FULL)
 PARTS += tuple(f"{kind}_{seed}" for kind in RIVALS for seed in range(N_RIVALS))
 PARTS += tuple(f"data_{steps}" for steps in DATA_CURVE)
 
@@ -135,10 +144,17 @@ def _recipe(part):
         settings = {"n_steps": int(number)} if kind == "data" else {"seed": int(number)}
         settings = {"n_steps": RIVAL_STEPS} | settings | RIVALS.get(kind, {})
         run, config = RIVAL_ENSEMBLE, CausalTrainingConfig(**settings)
-        found, make = {"training": asdict(config)}, partial(_train_and_describe, part, config)
-    elif part == "deterministic":
-        run, model = DeterministicRun(), load_checkpoint("small")
-        found, make = {"weights": weights_digest(model)}, partial(_describe_deterministic, model)
+        found = {"training": asdict(config)}
+        make = partial(_train_and_describe, part, config, run)
+    elif part == FULL:
+        config = CausalTrainingConfig(context=1)
+        found, make = {"training": asdict(config)}, partial(_train_and_describe, part, config, run)
+    elif part in DETERMINISTIC:
+        (size, statistics), run = DETERMINISTIC[part], DeterministicRun()
+        model = load_checkpoint(size)
+        found = {"weights": weights_digest(model)}
+        found |= {"statistics": statistics} if statistics != "window" else {}
+        make = partial(_describe_deterministic, model, statistics)
     elif kind == "stochastic":
         model = CausalGenerator.from_pretrained(paths.CHECKPOINTS / "causal").eval()
         found = {"weights": weights_digest(model)}
@@ -154,18 +170,18 @@ def _describe(make, run, regime=REGIME):
     return describe(frames, run, regime=regime)
 
 
-def _describe_deterministic(model):
+def _describe_deterministic(model, statistics):
     run = DeterministicRun()
-    frames = ensembles.deterministic_ensemble(model, run)
+    frames = ensembles.deterministic_ensemble(model, run, statistics)
     return describe(frames, run) | {"spreads": ensembles.spreads(frames, run)}
 
 
-def _train_and_describe(part, config):
+def _train_and_describe(part, config, run):
     model, record = train(config, paths.TRAININGS / "causal" / part)
     trained = {name: record[name] for name in ("parameters", "frames_seen", "processor_time_s")}
     trained["validation_loss"] = record["curve"][-1]["eval_loss"]
-    frames = ensembles.sample_ensemble(model, RIVAL_ENSEMBLE)
-    return {"trained": trained} | describe(frames, RIVAL_ENSEMBLE)
+    frames = ensembles.sample_ensemble(model, run)
+    return {"trained": trained} | describe(frames, run)
 
 
 def make_part(part, folder=RESULTS):

@@ -132,3 +132,14 @@ def test_head_gradients_are_small_ablations(model, trajectories):
             losses.append(im.losses_by_trajectory(scaled, trajectories, labels)[:, 1])
         slope = np.abs(losses[0] - losses[1]) / (2 * step)
         agree(found[:, layer, head], slope, rtol=0.05, atol=1e-3)
+
+
+def test_the_most_attended_frames_can_be_chosen_away_from_the_start(model, trajectories):
+    labels, (n, n_frames) = np.array([0, 1, 1]), trajectories.shape[:2]
+    received = np.tile(-np.arange(n_frames, dtype=float), (n, 1))  # the first ones most
+    found = {name: received for name in ("received", "norm_received", "gradient")}
+    kept = im.deletions(model, trajectories, labels, found, [4], n_start=4)
+    agree(kept["most attended"], kept["first"])
+    later = np.where(np.arange(n_frames) < 4, -np.inf, received)
+    agree(kept[im.LATER][:, 1:], im.deletion_curve(model, trajectories, labels, later, [4]))
+    assert not np.allclose(kept[im.LATER], kept["first"])

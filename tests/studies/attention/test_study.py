@@ -12,6 +12,7 @@ from mb_support.states import assign_states
 from mb_support.studies import kept_results as at_hand
 from mb_support.studies.attention import study
 from mb_support.studies.attention.all_measures import measure
+from mb_support.studies.attention.importance import LATER
 
 SETTINGS = study.AttentionMeasurement(
     n_trajectories=6, n_both=3, n_frames=61, section=20, n_pieces=5, n_removed=(3, 20),
@@ -96,7 +97,7 @@ def test_what_is_kept_is_of_the_trajectories_it_is_said_to_be_of(results, measur
     agree(head["values"], found["head_next"][3:6, layer, number], rtol=1e-3)
     assert set(kept["agreement"]) >= {"attention – occlusion", "norm-weighted – rollout"}
     assert np.shape(kept["removed"]["most attended"]) == (6, 1 + 2)
-    assert set(kept["unread"]) == {"most attended", "first", "random"}
+    assert set(kept["unread"]) == {"most attended", LATER, "first", "random"}
     assert np.shape(kept["layers"]["mean"]) == (2, 4)
     assert np.shape(kept["small_heads"]["mean"]) == (2, 4, 8)
 

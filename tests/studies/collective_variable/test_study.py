@@ -22,6 +22,7 @@ SETTINGS = cv_study.StudySettings(
     scored="validation",
     shares=(0.5, 0.05),
     ridges=(10.0, 100.0),
+    rounds=(5, 10),
     n_blocks=10,
     n_classified=16,
     grid_step=0.08,
@@ -74,6 +75,13 @@ def test_every_layer_is_probed_and_validation_chooses_one(study, made):
         assert error == pytest.approx(layers[region][part["layer"]], rel=1e-3)
 
 
+def test_trees_read_the_layer_that_the_probe_reads(made):
+    part = read(made, "small-0")
+    assert part["trees"]["n_trees"] in SETTINGS.rounds
+    probe, trees = (part[key]["validation"] for key in ("probe", "trees"))
+    assert trees < 1.5 * probe and trees != probe
+
+
 def test_a_probe_that_is_told_shuffled_committors_knows_nothing(study, made):
     part, frames = read(made, "small-0"), study.frames["scored"]
     constant = np.full(
@@ -111,7 +119,6 @@ def tensor_of(model):
 def test_baselines_hold_every_method_of_both_views(study, monkeypatch):
     monkeypatch.setattr(cv_baselines, "LAGS", (5,))
     monkeypatch.setattr(cv_baselines, "MARKOV_LAGS", (2,))
-    monkeypatch.setattr(cv_baselines, "N_TREES", (5, 10))
     views = cv_baselines.baselines(study)
     both = {"PCA", "TICA", "VAMPNet", "linear in x, y", "radial functions of x, y"}
     assert both <= set(views["raw"]) and both <= set(views["standardised"])

@@ -41,6 +41,7 @@ def part(error, layer=3, probability=(0.1, 0.2, 0.9, 0.8)):
         "layers": {key: [0.4, 0.3, 0.2, error, 0.25] for key in (*REGIONS, "position")},
         "probe": report(error),
         "shuffled": report(0.4),
+        "trees": report(0.15, seed=2),
         "classifier": {
             "committor": [0.1, 0.3, 0.6, 0.9],
             "state": [0, 0, 1, 1],
@@ -65,6 +66,7 @@ def folder(tmp_path, checkpoints):
     standardised = {
         "PCA": report(0.36, 0.5),
         "TICA": report(0.37, 0.3),
+        "linear in hand-made features": report(0.3, seed=1),
         "boosted trees, 30 trajectories": report(0.2, seed=1),
         "boosted trees, 45 trajectories": report(0.05, seed=1),
     }
@@ -141,7 +143,7 @@ def test_the_best_simple_method_is_chosen_on_validation_not_on_the_test(kept):
 
 def test_tables_hold_every_method_once(kept):
     table = cv_tables.score_table(kept, constants=CONSTANTS)
-    assert table.index.is_unique and len(table) == 9
+    assert table.index.is_unique and len(table) == 12
     assert table.loc["small", "trainings"] == 5 and table.loc["PCA", "trainings"] == ""
     assert table.loc["small", "transition region"].startswith("0.12")
     assert "(0.1" in table.loc["small", "transition region"]  # least and greatest training
@@ -172,6 +174,7 @@ def test_verdicts_follow_from_the_intervals(kept):
         "untrained": "lower",
         "shuffled committor": "lower",
         "simple": "lower",
+        "linear in hand-made features": "lower",
         "boosted trees, 30 trajectories": "lower",
         "boosted trees, 45 trajectories": "higher",
         "best possible": "higher",

@@ -168,7 +168,7 @@ def test_the_exact_mean_saves_what_its_errors_say(exact):
     ratio = tables.over_exact(trainings_of(exact, seeds=2), exact)["small"]
     np.testing.assert_allclose(ratio, np.full((2, 3), 2.0))  # twice the error, on each trajectory
     table = tables.saved_table(trainings_of(exact, seeds=2), exact)
-    assert table.loc["small", "trajectories"] == 200 and table.loc["small", "trainings"] == 2
+    assert table.loc["small", "n"] == 200 and table.loc["small", "seeds"] == 2
     assert table.loc["small", "50 frames"].startswith(f"{2 * value - 1:.2f} [")
 
 
@@ -194,7 +194,7 @@ def test_ends_are_counted_training_by_training(exact):
     assert tables.words(trainings, exact)["runaways"] == "small 1, 0 of 2"
     echo = tables.echo_table(trainings)
     row = echo.loc[("small", 100, 10)]
-    assert row["frames they sit on"] == "0.90 [0.80, 1.00]" and row["trainings"] == 2
+    assert row["frames they sit on"] == "0.90 [0.80, 1.00]" and row["seeds"] == 2
 
 
 def test_a_size_trained_once_has_intervals_but_no_range(exact):
