@@ -139,6 +139,12 @@ def verdicts_in_words(verdicts):
     return ", ".join(f"{found} for {_listed(names)}" for found, names in by_verdict.items())
 
 
+def answers_in_words(verdicts):
+    """`verdicts_in_words` after a question: "yes for medium and large, no for small"."""
+    words = {"confirmed": "yes", "refuted": "no"}
+    return verdicts_in_words({name: words.get(v, v) for name, v in verdicts.items()})
+
+
 def _listed(names):
     # "small", "small and medium" or "small, medium and large"
     *first, last = names
@@ -159,12 +165,25 @@ def with_range(text, values, digits=2, equal=False):
     return f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
+def power_of_ten(exponent):
+    """ "10⁻⁵" for -5."""
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def scientific(value, digits=1):
+    """A number as text, such as "1.6 × 10⁻⁶"."""
+    factor, exponent = f"{value:.{digits}e}".split("e")
+    return f"{factor} × {power_of_ten(int(exponent))}"
+
+
 def with_error(value, error):
     """An estimate in words: to the second digit of its standard error, such as "175 ± 12"."""
     if not np.isfinite(error):
         return "no passage"
     if 0 < error < 1e-3 and abs(value) < 0.01:
-        return f"{value:.1e} ± {error:.1e}"
+        exponent = int(np.floor(np.log10(max(abs(value), error))))
+        shown = f"{value / 10.0**exponent:.2f} ± {error / 10.0**exponent:.2f}"
+        return f"({shown}) × {power_of_ten(exponent)}"
     digits = 1 - int(np.floor(np.log10(error))) if error > 0 else 3
     shown = max(0, digits)
     return f"{round(value, digits):.{shown}f} ± {round(error, digits):.{shown}f}"

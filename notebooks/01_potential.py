@@ -71,7 +71,7 @@ print(
     "largest force left:", "below 1e-8" if points["force"].max() < 1e-8 else points["force"].max()
 )
 
-# %% mystnb={"figure": {"name": "fig-potential-surface", "caption": "The Müller–Brown potential with its minima A, B and C (circles) and the two saddles (crosses). The dashed white line divides the basins of state A (above) and state B with C (below); dotted, the box from which trajectories start. White beyond the colours: the walls rise into the thousands."}, "image": {"alt": "Contour map of the potential energy with two deep valleys joined by a curved path over two saddles, and a dividing line through the upper saddle.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-potential-surface", "caption": "The Müller–Brown potential with its minima A, B and C (circles) and the two saddles (crosses). The dashed white line divides the basins of state A (above) and state B with C (below); dotted, the box from which trajectories start. Blank beyond the colours: the walls rise into the thousands."}, "image": {"alt": "Contour map of the potential energy with two deep valleys joined by a curved path over two saddles, and a dividing line through the upper saddle.", "classes": "dark-light"}} tags=["hide-input"]
 x, y = np.linspace(-1.6, 1.3, 300), np.linspace(-0.4, 2.1, 260)
 energy = potential(np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1))
 ridge = np.transpose(separatrix()[:2])

@@ -28,6 +28,7 @@ from mb_support import get_profile, make_dataset
 from mb_support.model import checkpoint_sizes, load_checkpoint
 from mb_support.plotting import model as plots
 from mb_support.plotting.style import use_style
+from mb_support.statistics import scientific
 from mb_support.studies import model as study
 
 # %% tags=["parameters", "hide-input"]
@@ -199,17 +200,18 @@ plots.plot_errors(compared)
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("model_fused_error", float(compared.loc["cpu_fused", sizes[0]]), display=False)
-glue("model_sdpa_error", float(compared.loc["sdpa", sizes[0]]), display=False)
+for key, name in (("fused", "cpu_fused"), ("sdpa", "sdpa")):
+    glue(f"model_{key}_error", scientific(compared.loc[name, sizes[0]]), display=False)
 
 # %% [markdown]
-# For the small model the largest error is {glue:text}`model_fused_error:.1e` with our loops and
-# {glue:text}`model_sdpa_error:.1e` with the library's kernel. {doc}`11_speed` has the
+# For the small model the largest error is {glue:text}`model_fused_error:s` with our loops and
+# {glue:text}`model_sdpa_error:s` with the library's kernel. {doc}`11_speed` has the
 # speeds. Tests compare gradients too, with and without a causal mask, and for very large scores.
 #
 # ## Takeaway
 #
-# The network is the poster's, part by part and parameter by parameter. The two readings of its loss
+# The parameter counts are the poster's in all digits that it prints; the number of heads is that of the
+# author's script, and one constant of LayerNorm differs. The two readings of its loss
 # differ by one frame of a trajectory, and their gradients {glue:text}`model_readings:s`. The norm in
 # the formula is twice what the author's script computes. Standardisation is part of the model: shift
 # and scale never reach the encoder.

@@ -88,7 +88,7 @@ print(
 # ## Actual and generated
 #
 # {numref}`fig-generation-continuations` shows the first trajectory of the test set, not a chosen one,
-# continued live by the committed model of each size.
+# continued live by the stored model of each size.
 
 # %% tags=["remove-stderr", "hide-input"]
 n_steps = settings.n_long_frames
@@ -99,7 +99,7 @@ horizons = study.forecast_horizons(n_steps, 20)
 frame_time = REGIMES["metastable"].frame_time
 means, variances = exact_forecast(solver, data[:1, last], frame_time, horizons)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuations by the committed model of each size, one frame per step, from a prompt of 511 frames (solid) and of 100 frames (dashed). Left x, right y, in reduced length; a frame is 0.02 of time; the end of the prompt is shaded. Black: the exact conditional mean, which knows the last frame only, with a band of one standard deviation. The best forecast is smooth: it goes to the bottom of the valley and stays. n = 1 trajectory and one training of each size; a curve that runs away leaves its panel."}, "image": {"alt": "Coordinates x and y against frame number, a row for each size; the actual curve fluctuates about the exact mean, generated ones are smoother, and some drift away.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-continuations", "caption": "The first test trajectory (grey) and its continuations by the stored model of each size, one frame per step, from a prompt of 511 frames (solid) and of 100 frames (dashed). Left x, right y, in reduced length; a frame is 0.02 of time; the end of the prompt is shaded. Black: the exact conditional mean, which knows the last frame only, with a band of one standard deviation. The best forecast is smooth: it goes to the bottom of the valley and stays. n = 1 trajectory and one training of each size; a curve that runs away leaves its panel."}, "image": {"alt": "Coordinates x and y against frame number, a row for each size; the actual curve fluctuates about the exact mean, generated ones are smoother, and some drift away.", "classes": "dark-light"}}
 fig, axes = plt.subplots(
     len(runs), 2, figsize=figure_size(1, 0.2 + 0.2 * len(runs)), sharex=True, squeeze=False
 )
@@ -137,7 +137,7 @@ tables.saved_table(trainings, exact)
 # standard deviations of the window; in a window that has seen both valleys these are large, and an
 # error inside one valley counts little. Long windows more often hold both valleys.
 #
-# The numbers are kept in `results/generation`. The committed models repeat some of them
+# The numbers are kept in `results/generation`. The stored models repeat some of them
 # while this page is built, and have to agree:
 
 # %% tags=["remove-stderr", "hide-cell"]
@@ -154,7 +154,10 @@ print("error saved by the exact mean:", round(tables.exact_saved(exact)[0], 2))
 #
 # {numref}`fig-generation-error-growth` follows the continuations. The error of the exact mean itself
 # grows until the valley is forgotten. Errors are therefore given in units of it, on the same
-# trajectories.
+# trajectories. How many frames ahead is a model better than a forecast that needs none? After
+# 511 frames, better than repeating the last frame: {glue:text}`generation_ahead_long:s`. After 100
+# frames, better than repeating the prompt's mean: {glue:text}`generation_ahead_short:s`. (Mean over
+# trainings, up to the horizon at which it is first worse; {glue:text}`generation_furthest:d` is the last.)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; means over trainings, with bands from the lowest to the highest (a size trained once has none). Grey: the last frame of the prompt, and the mean of the prompt, repeated for ever. Appending ten frames per step costs most in the first frames, which are echoes of the prompt. n = 64, 32 and 24 trajectories for small, medium and large, so that single values scatter; intervals are in the table. What runs away leaves its panel."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead, for two prompts and for ten frames per step; models lie above the exact mean.", "classes": "dark-light"}}
 kinds = {"511 frames": (511, 1), "100 frames": (100, 1), "511 frames, 10 per step": (511, 10)}
@@ -185,7 +188,7 @@ tables.slices_table(trainings, exact)
 
 # %% [markdown]
 # The mean excess does not grow; from the first and the last slice it is
-# {glue:text}`generation_excess:s`. That forecasts get worse is, training by training:
+# {glue:text}`generation_excess:s`. That forecasts get worse is, training by training,
 # {glue:text}`generation_deteriorates:s`.
 #
 # ## How continuations end
@@ -205,11 +208,11 @@ tables.ends_table(trainings)
 # How many continuations of each training end so (one number for each training, zero if there are none),
 # out of how many. *Frames off the map* is a share: mean over trainings (lowest to highest). The last two
 # columns are the frame at which continuations left the map, and how far those at rest stand from the
-# nearest minimum: median, with the quartiles in braces. The fixed point of a perfect forecast of the mean would lie near a
+# nearest minimum: median (lower to upper quartile). The fixed point of a perfect forecast of the mean would lie near a
 # minimum. Of the long continuations from 100 frames these leave the map, training by training:
 # {glue:text}`generation_runaways:s`. {numref}`fig-generation-long-run` draws some of them.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four test trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map: what the particle really did, and continuations from the same prompts of 100 frames by the committed model of each size, one frame per step. The particle fills its valley; a generator without noise runs into a point or leaves. n = 4 of the trajectories counted in the table above, one training of each size."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or off the map.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-long-run", "caption": "Four test trajectories over 400 frames, each ending in a dot, over the Boltzmann density (colours, four decades) on the whole map: what the particle really did, and continuations from the same prompts of 100 frames by the stored model of each size, one frame per step. The particle fills its valley; a generator without noise runs into a point or leaves. n = 4 of the trajectories counted in the table above, one training of each size."}, "image": {"alt": "Maps of the plane: actual paths fill valleys, generated ones run into points or off the map.", "classes": "dark-light"}}
 drawn = {"actual": exact["drawn"]}
 drawn |= {size: content["long"]["drawn"] for size, content in committed.items()}
 fig, axes = plt.subplots(len(drawn) // 2, 2, figsize=figure_size(1, 0.48 * (len(drawn) // 2)))
@@ -234,7 +237,7 @@ tables.echo_table(trainings)
 # the one before stays close to that frame, and correlates with the frames it sits on. A model that has
 # learned to read the next frame in its input correlates with the frames it was asked for, and repeats
 # the end of the prompt almost frame by frame. As a forecast, a block starts behind: its first frame
-# stands for one that lies $k$ frames back ({numref}`fig-generation-error-growth`, below).
+# stands for one that lies $k$ frames back ({numref}`fig-generation-error-growth`, lower panel).
 
 # %% tags=["remove-cell"]
 for key, value in tables.words(trainings, exact).items():

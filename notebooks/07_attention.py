@@ -18,7 +18,8 @@
 # is no local block structure. Do they hold for our models? Would they hold for a network that has
 # learned nothing? And does the answer rest on what is attended to?
 #
-# Key timesteps are real ({glue:text}`attention_verdicts_there_are_key_timesteps:s`) and lie near the
+# Are there key timesteps, beyond what a random network has?
+# {glue:text}`attention_answers_there_are_key_timesteps:s`. They lie near the
 # start of the trajectory and at its extremes; the answer suffers when they are not read. The rest
 # depends on how one looks: averages over heads hide heads that look at one frame, or at one state.
 # Every claim is judged, training by training, under [](section-attention-verdicts).
@@ -88,7 +89,7 @@ plt.show()
 # nothing must still put its weight somewhere; a sink is a frame that takes such weight and has a
 # small value.
 #
-# Maps are of the committed models, made on this page. Numbers are of all trainings of a size that were
+# Maps are of the stored models, made on this page. Numbers are of all trainings of a size that were
 # measured, which differ in their seed ({glue:text}`attention_seeds:s`), on {glue:text}`attention_n:d`
 # test trajectories of {glue:text}`attention_n_frames:d` frames, as many as training shows. Questions
 # about states use {glue:text}`attention_n_both:d` test trajectories that spend a twentieth of their
@@ -167,7 +168,7 @@ axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5), sharey=True)[1]
 plots.plot_by_difference(curves.bands(kept, "profile"), axes)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for the largest model shown, sub-section by sub-section (frames above each panel; one line a training, 95% bands over 64 trajectories). The first sub-section leans most: to the past, towards the start of the trajectory. Everywhere else little is learned."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-sections", "caption": "The same for the largest model shown, sub-section by sub-section (frames above each panel; one line a training, 95% bands over 64 trajectories). The first sub-section leans most: to the past, towards the start of the trajectory. Elsewhere attention stays near uniform, but for the next frame."}, "image": {"alt": "Five panels of curves of attention against time difference, one for each sub-section.", "classes": "dark-light"}} tags=["hide-input"]
 profiles = curves.bands({largest: kept[largest]}, "section_profiles")
 figsize = figure_size(1.0, 0.6)
 axes = plt.subplots(2, 3, figsize=figsize, sharex=True, sharey=True)[1]
@@ -181,8 +182,9 @@ plt.show()
 #
 # over the pairs of a sub-section: in frames, negative if attention leans to the past. Two frames of a
 # section lie {glue:text}`attention_mean_distance:.0f` frames apart on average; future and past are
-# called *alike* if $\overline{\Delta}$ is within a tenth of that. The largest model, mean and 95%
-# interval over {glue:text}`attention_n:d` trajectories:
+# called *alike* if $\overline{\Delta}$ is within a tenth of that. All sections of the largest model, mean
+# and 95% interval over {glue:text}`attention_n:d` trajectories (the one that leans most, for every size, is
+# under {ref}`section-attention-verdicts`):
 
 # %% tags=["hide-input"]
 tables.section_table(kept[largest], measured.section)
@@ -206,7 +208,7 @@ tables.section_table(kept[largest], measured.section)
 # | alike in each sub-section | $\overline{\Delta}$ of every sub-section is within a tenth of zero (the table shows the sub-section that leans most) |
 # | no local blocks | the weight on the own sub-section is within a tenth of what the average row gives it |
 # | attention does not follow states | averaged over heads, the weight on frames of the own state is within a tenth of what it would be if states played no part |
-# | heads do not follow states | for at most one head in ten that weight is further than a tenth from what it would be |
+# | some heads follow states | for more heads than before training that weight is further than a tenth from what it would be |
 #
 # A claim is confirmed or refuted for a training if its 95% interval over trajectories says so, and
 # for a size if all of its trainings agree.
@@ -233,7 +235,7 @@ verdicts(kept, weighted=True)
 # {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they
 # receive and adds it up. The most attended twentieth are called *key timesteps* here.
 #
-# Key timesteps are attended to by nearly all other frames, but so are the most attended frames of an
+# The ten most attended frames are attended to by nearly all other frames, but so are those of an
 # untrained network: the table of verdicts has both. That claim alone is no evidence of learning.
 
 # %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames, up to three tenths of them. The further above black, the fewer frames hold more. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
@@ -277,7 +279,10 @@ plt.show()
 # - *Reading*: if heads read nothing from a sink, nothing is lost
 #   ({ref}`below <section-attention-experiments>`).
 #
-# Over {glue:text}`attention_n:d` trajectories:
+# The table has the first two, over {glue:text}`attention_n:d` trajectories. A key timestep delivers more
+# than other frames do, per unit of attention (in random networks, as much). But of what key timesteps
+# get beyond the uniform weight, this share goes to positions that are the same in all trajectories, as
+# with a sink: {glue:text}`attention_same_places:s`.
 
 # %% tags=["hide-input"]
 names = ("share", "norm_share", "key_norm", "by_position", "first", "norm_first")
@@ -290,7 +295,8 @@ tables.measure_table(kept, (*names, "columns", "diagonals"))
 # The exponential of the entropy of a row of {eq}`eq-attention-weights` counts how many frames a query
 # attends to. {numref}`fig-attention-targets` gives it for each head. The most selective head of a small
 # model attends to {glue:text}`attention_fewest_small:s` frames; untrained, to
-# {glue:text}`attention_fewest_control:s`.
+# {glue:text}`attention_fewest_control:s`. (A tenth of the frames is the border of the rule, which looks at
+# single trajectories.)
 
 # %% mystnb={"figure": {"name": "fig-attention-targets", "caption": "How many frames a query attends to, as if with equal weight (exponential of the mean entropy): one point for each head of each training, mean over 64 trajectories; crosses: one network of each size untrained. Uniform attention would give 511. Heads with few targets are in the first four layers, and a few in the last two."}, "image": {"alt": "Points for every head against layer on a logarithmic scale, crosses for untrained ones.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_head_counts(curves.targets_of_heads(kept))
@@ -375,12 +381,13 @@ plt.show()
 
 # %% [markdown]
 # {numref}`fig-attention-agreement` compares them in pairs. Two more experiments work on single frames
-# instead of pieces ({numref}`fig-attention-deletion`): the most attended frames, those with the most
+# instead of pieces ({numref}`fig-attention-deletion`): the most attended frames, the same without the
+# first {glue:text}`attention_n_start:d` frames of a trajectory (where its label can be seen), those with the most
 # norm-weighted attention, those with the largest gradient, the first ones, or random ones. Either
 # they are *removed*, as above. Or they are *not read*: all weights stay, and the values of these
 # frames are set to zero in every layer. A sink bears that, an answer does not.
 
-# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories. Dotted: no answer. What frames cost beyond random ones is in the table below."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories. Thin line at one half: a guess. What frames cost beyond random ones is in the table below."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
 figsize, rows = figure_size(1.0, 0.75), curves.experiment_curves(kept)
 axes = plt.subplots(2, len(kept), figsize=figsize, sharey=True, squeeze=False)[1]
 plots.plot_experiments([0, *measured.n_removed], rows, axes)
@@ -394,10 +401,20 @@ plt.show()
 tables.experiment_costs(kept)
 
 # %% [markdown]
-# Does the answer suffer more than from as many random frames? With {glue:text}`attention_n_removed:d`
-# key timesteps not read: {glue:text}`attention_unread_most_attended:s`; removed:
-# {glue:text}`attention_removed_most_attended:s`. With as many of the first frames not read:
-# {glue:text}`attention_unread_first:s`; removed: {glue:text}`attention_removed_first:s`.
+# Does the answer suffer more than from as many random frames?
+#
+# - {glue:text}`attention_n_removed:d` frames not read. The most attended:
+#   {glue:text}`attention_unread_most_attended:s`; those away from the start:
+#   {glue:text}`attention_unread_later:s`; the first: {glue:text}`attention_unread_first:s`.
+# - {glue:text}`attention_n_removed:d` frames removed. The most attended:
+#   {glue:text}`attention_removed_most_attended:s`; those away from the start:
+#   {glue:text}`attention_removed_later:s`; the first: {glue:text}`attention_removed_first:s`.
+# - {glue:text}`attention_n_removed_few:d` frames not read. The most attended:
+#   {glue:text}`attention_unread_most_attended_few:s`; those away from the start:
+#   {glue:text}`attention_unread_later_few:s`; the first: {glue:text}`attention_unread_first_few:s`.
+# - {glue:text}`attention_n_removed_few:d` frames removed. The most attended:
+#   {glue:text}`attention_removed_most_attended_few:s`; those away from the start:
+#   {glue:text}`attention_removed_later_few:s`; the first: {glue:text}`attention_removed_first_few:s`.
 #
 # ## Heads and layers silenced
 #
@@ -405,7 +422,7 @@ tables.experiment_costs(kept)
 # ({numref}`fig-attention-ablation`). The derivative with respect to a factor on the head's output
 # {cite}`michel2019` predicts it to first order without any ablation.
 
-# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Committed small model: increase of the trajectory loss (top) and of the cross-entropy (bottom) when one head is silenced, mean over 64 trajectories. Bars are 95% intervals; hollow: not told from zero. Many heads serve the next frame. For the state, no single head's effect can be told from zero with so few trajectories."}, "image": {"alt": "Two panels of points with intervals, the loss increase for each head of each layer.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Stored small model: increase of the trajectory loss (top) and of the cross-entropy (bottom) when one head is silenced, mean over 64 trajectories. Bars are 95% intervals; hollow: not told from zero. Many heads serve the next frame. For the state, no single head's effect can be told from zero with so few trajectories."}, "image": {"alt": "Two panels of points with intervals, the loss increase for each head of each layer.", "classes": "dark-light"}} tags=["hide-input"]
 effects = kept[first_size][checkpoint_training(first_size)]["small_heads"]
 axes = plt.subplots(2, 1, figsize=figure_size(1.0, 0.6), sharex=True)[1]
 plots.plot_head_effects(*(np.array(effects[key]) for key in ("mean", "se")), axes)
@@ -426,17 +443,23 @@ tables.layer_table(kept)
 # %% [markdown]
 # ## Takeaway
 #
-# - *Key timesteps exist* beyond what a random network has: {glue:text}`attention_verdicts_there_are_key_timesteps:s`.
-#   They are no sinks ({glue:text}`attention_verdicts_key_timesteps_are_no_sinks:s`): the answer suffers more when heads do
-#   not read them than when they do not read random frames ({glue:text}`attention_unread_most_attended:s`).
-# - *All others attend to them*: {glue:text}`attention_verdicts_all_others_attend_to_them:s`. But so it is
-#   in random networks, where the shares of frames that do are {glue:text}`attention_readers_untrained:s`.
-# - *Future and past* are attended to alike on the whole: {glue:text}`attention_verdicts_future_and_past_alike:s`. In
-#   each sub-section: {glue:text}`attention_verdicts_alike_in_each_sub-section:s`. Trainings in which a head looks at the
-#   first frame: {glue:text}`attention_first_frame_heads:s`; at the next: {glue:text}`attention_next_frame_heads:s`.
-# - *No blocks in time*: {glue:text}`attention_verdicts_no_local_blocks:s`; by norm-weighted attention,
-#   {glue:text}`attention_weighted_no_local_blocks:s`. Blocks of states are absent from the mean over heads ({glue:text}`attention_verdicts_attention_does_not_follow_states:s`) but not from single heads: that heads do not follow states is
-#   {glue:text}`attention_verdicts_heads_do_not_follow_states:s`.
+# - *Are there key timesteps*, beyond what a random network has?
+#   {glue:text}`attention_answers_there_are_key_timesteps:s`. Part of them is the beginning, whose state is
+#   the answer. Does the answer suffer if {glue:text}`attention_n_removed:d` frames away from the start are
+#   not read, the most attended ones, more than with random frames?
+#   {glue:text}`attention_unread_later:s`.
+# - *Do all others attend to them?* {glue:text}`attention_answers_all_others_attend_to_them:s`. But so it
+#   is in random networks, where the shares of frames that do are
+#   {glue:text}`attention_readers_untrained:s`.
+# - *Are future and past attended to alike?* On the whole:
+#   {glue:text}`attention_answers_future_and_past_alike:s`. In each sub-section:
+#   {glue:text}`attention_answers_alike_in_each_sub-section:s`. Trainings in which a head looks at the first
+#   frame: {glue:text}`attention_first_frame_heads:s`; at the next: {glue:text}`attention_next_frame_heads:s`.
+# - *Are there no blocks in time?* {glue:text}`attention_answers_no_local_blocks:s`; by norm-weighted
+#   attention, {glue:text}`attention_answers_weighted_no_local_blocks:s`.
+# - *Are there none of states?* In the mean over heads:
+#   {glue:text}`attention_answers_attention_does_not_follow_states:s`. Do more single heads follow states
+#   than before training? {glue:text}`attention_answers_some_heads_follow_states:s`.
 # - *As a guide to what the answer rests on*, attention is loose. Its rank correlation with occlusion:
 #   {glue:text}`attention_rho_attention_occlusion_words:s`.
 #

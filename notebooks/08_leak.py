@@ -16,10 +16,11 @@
 # The poster's model learns to predict the next frame with an encoder that looks both ways: every
 # next frame but the last is in its own input. Do trained models find it there, when, and
 # with which of their parts? No forecaster can have an error below a certain floor. A model
-# whose error is smaller does not forecast: it reads. Errors below the floor, in windows of full length:
-# {glue:text}`leak_verdicts:s`. At the last position nothing can be read. There the models err, in units
-# of the floor, by {glue:text}`leak_full_length_last:s`. (Square brackets: 95% interval over trajectories.
-# Round ones: the lowest and the highest training.)
+# whose error is smaller has seen something of the answer: the frame itself, or the window's mean and
+# spread. Is it smaller, in windows of full length? {glue:text}`leak_answers:s`. At the last position nothing
+# can be read. There the models err, in units of the floor, by
+# {glue:text}`05_generation.ipynb::generation_over_exact:s` ({doc}`05_generation`). (Square brackets: 95%
+# interval over trajectories. Round ones: the lowest and the highest training.)
 
 # %% tags=["remove-stderr", "hide-input"]
 from matplotlib import pyplot as plt
@@ -72,7 +73,7 @@ print(
 # floor would hold for long windows only.) A position is *interior* if it is neither the last one, nor
 # one of the first five, where trajectories still slide down the walls of the potential.
 #
-# First the committed small model, live, in windows of 64 frames, on trajectories that nothing else in
+# First the stored small model, live, in windows of 64 frames, on trajectories that nothing else in
 # this book has used (in square brackets the 95% interval over trajectories):
 
 # %% tags=["remove-stderr", "hide-input"]
@@ -113,11 +114,11 @@ tables.when_table(records, floors)
 # ## Where it is found
 #
 # {numref}`fig-leak-sizes` measures the finished models on unseen trajectories, by the length of the
-# window. Models of one size differ in their seed only. Every training below the floor, in
-# windows of full length: {glue:text}`leak_verdicts:s` at interior positions;
-# {glue:text}`leak_verdicts_last:s` at the last one, where it cannot be. At interior positions of windows
-# of {glue:text}`leak_shorter:d` frames: {glue:text}`leak_verdicts_shorter:s`. A model can see some of the
-# noise and yet err more than the floor: the left panel shows it.
+# window. Models of one size differ in their seed only. That the error at interior positions is below the
+# floor is, in windows of full length, {glue:text}`leak_verdicts:s`; in windows of
+# {glue:text}`leak_shorter:d` frames, {glue:text}`leak_verdicts_shorter:s`. A model can see some of the
+# noise and yet err more than the floor: the left panel shows it. At the last position nothing can be
+# read; {doc}`05_generation` measures the error there on more trajectories.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The trained models by the length of the window: interior positions (filled, solid) and the last one (open, dotted), mean and range over the trainings of each size (none where there is one). Left: share of the next frame's noise in the predictions; a forecast has none (black). Right: error over exact floor; in the grey region no forecaster can be. At the last position there is nothing to read. n = 1000, 800, 600, 400, 200 and 120 trajectories, from short windows to long ones; intervals over them are in the table."}, "image": {"alt": "Two panels against the number of frames in the window, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.6))
@@ -143,9 +144,10 @@ tables.length_table(trainings)
 # much of its attention goes to the next frame (errors over blocks of sixteen positions). Then the head
 # is flattened ({numref}`fig-leak-heads`): its output is replaced by its mean over the frames, which
 # says nothing of single ones.
-# The control is the head of the same layer that looks at the next frame least. In windows of 128 frames
-# a single head is necessary for what is read: {glue:text}`leak_head_verdicts:s` (there must be an error below the
-# floor to begin with).
+# The control is the head of the same layer that looks at the next frame least. Is it
+# a single head that makes the difference, in windows of 128 frames, where a size is below the floor?
+# {glue:text}`leak_head_answers:s`: without it the error rises back to the floor, without another one it
+# stays below.
 
 # %% tags=["hide-input"]
 tables.head_table(trainings)
@@ -231,12 +233,12 @@ for key, value in tables.words(trainings, variants).items():
 # ## Takeaway
 #
 # **In one sentence:** with bidirectional attention a small $L_\mathrm{traj}$ is no proof of
-# forecasting. Below the floor of every forecaster in full windows, at
-# interior positions: {glue:text}`leak_verdicts:s`. At the last one there is nothing to read, and the error
-# is above the floor or not told from it: {glue:text}`leak_full_length_last:s` times.
+# forecasting. Is the error in windows of 512 frames, at interior positions, below the floor of every
+# forecaster? {glue:text}`leak_answers:s`. At the last position there is nothing to read, and the error
+# over the floor is {glue:text}`05_generation.ipynb::generation_over_exact:s`.
 #
-# - Training finds the answer in the input, or not, by itself. One head that attends to the next frame
-#   is necessary for it: {glue:text}`leak_head_verdicts:s`.
+# - Training finds the answer in the input, or not, by itself. Is one head that attends to the next frame
+#   necessary for it, in the sizes that read? {glue:text}`leak_head_answers:s`.
 # - More is seen in the frame itself than in statistics and later frames:
 #   {glue:text}`leak_path_verdicts:s`. What the statistics give away is the share of one frame among
 #   all, and falls as windows grow.

@@ -13,11 +13,11 @@
 # %% [markdown]
 # # A molecule
 #
-# The Müller-Brown potential stands for molecules. What of this book holds for one? Alanine
+# The Müller–Brown potential stands for molecules. What of this book holds for one? Alanine
 # dipeptide has 22 atoms and bends mainly by turning about two bonds of its backbone, by the angles φ and
 # ψ. Its water is implicit: an average force, without molecules of its own. A diffusion model of two
 # angles, solved on a grid, gives the rates and most of the committor. The small model, trained as
-# plainly as on Müller-Brown, names the first state of {glue:text}`molecule_accuracy:s` of the windows.
+# plainly as on Müller–Brown, names the first state of {glue:text}`molecule_accuracy:s` of the windows.
 # A stochastic generator makes passages as often as the molecule does, and here it needs memory: without,
 # its times are {glue:text}`molecule_slower_without_memory:s` times as long.
 
@@ -46,8 +46,8 @@ print(f"profile {settings.name}; kept: {', '.join(kept)}")
 #
 # The 22 atoms of ACE-ALA-NME are built from bond lengths and angles, without a structure file, and
 # simulated with OpenMM {cite}`eastman2024`: force field amber14 {cite}`maier2015`, implicit water (OBC2)
-# {cite}`onufriev2004`, 300 K, Langevin dynamics with a friction of 1/ps and steps of 4 fs, with heavy
-# hydrogens whose bonds are rigid. Kept are φ and ψ, every 0.2 ps. There are
+# {cite}`onufriev2004`, 300 K, Langevin dynamics with a friction of 1/ps and steps of 4 fs (which mass moved to the hydrogens, and
+# rigid bonds, allow). Kept are φ and ψ, every 0.2 ps. There are
 # {glue:text}`molecule_n_runs:d` independent runs of {glue:text}`molecule_run_ns:.2f` ns, half from each
 # state: {glue:text}`molecule_total_ns:.1f` ns in all, without the first 50 ps of each run.
 # `make molecule` repeats them.
@@ -67,7 +67,7 @@ plt.show()
 
 # %% [markdown]
 # **States.** Two, as in the rest of the book: the right-handed helix (α-R), state 0, and the extended
-# basin (β, C5 and C7eq, which no barrier parts), state 1. A frame belongs to the minimum that steepest
+# basin (β; it holds two known shapes, C5 and C7eq, with no barrier between them), state 1. A frame belongs to the minimum that steepest
 # descent leads to on a Fourier series fitted to the surface. The left-handed valley at φ > 0 is left
 # aside, as too rare: one more run, started there, stayed for {glue:text}`molecule_left_ps:.0f` ps, to
 # its end, and the others have {glue:text}`molecule_frames_left:d` frames there.
@@ -80,11 +80,11 @@ print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int
 # %% [markdown]
 # ## Passages, and a Markov state model
 #
-# A passage is counted from disk to disk of 20 degrees around the two minima, as on Müller-Brown:
+# A passage is counted from disk to disk of 20 degrees around the two minima, as on Müller–Brown:
 # {glue:text}`molecule_n_passages:d` of them, with mean times of {glue:text}`molecule_time_ab:s` ps from
 # α-R to β and {glue:text}`molecule_time_ba:s` ps back (standard errors over runs). A Markov state model
 # {cite}`prinz2011` on boxes of 20 degrees has one slow process, far above the second
-# ({numref}`fig-molecule-memory`, left): as on Müller-Brown, one number is to be learned.
+# ({numref}`fig-molecule-memory`, left): as on Müller–Brown, one number is to be learned.
 #
 # ## A model with exact answers
 #
@@ -106,8 +106,9 @@ tables.time_table(kept)
 
 # %% [markdown]
 # From 0.4 ps on the constant does not depend on the lag within its errors; at 0.2 ps the angles still
-# have momentum. The times of the model (in picoseconds) are not told from
-# those counted, whose errors are several per cent. Passages were not used to fit $D$; the surface, however, is that of the
+# have momentum. The times of the model (in picoseconds) are all longer than
+# those counted, each by less than two of its errors, which are several per cent. They come from the same
+# runs as the counts, so that the difference is better known than these errors say. Passages were not used to fit $D$; the surface, however, is that of the
 # same runs, and so are their errors.
 #
 # **Shooting.** The committor asks for more than a rate. From {glue:text}`molecule_shots_n_points:d`
@@ -144,7 +145,7 @@ tables.score_table(kept)
 
 # %% [markdown]
 # Standardising a window takes the absolute position away, which makes classification hard on
-# Müller-Brown. Sine and cosine give it back: they lie on a circle, and whoever fits the circle to the
+# Müller–Brown. Sine and cosine give it back: they lie on a circle, and whoever fits the circle to the
 # window's points has the angle again (*the ring*, {glue:text}`molecule_ring:s`, without any learning).
 #
 # For forecasts the yardstick is the mean next frame given the box in which the present one lies, from
@@ -186,14 +187,16 @@ tables.generator_table(kept)
 # standard errors off what was counted: with four frames, {glue:text}`molecule_off_memory:s`; with one,
 # {glue:text}`molecule_off_memoryless:s`. Seeing earlier frames lowers the loss by
 # {glue:text}`molecule_memory_gain:s` nats, and without them the times are
-# {glue:text}`molecule_slower_without_memory:s` times as long. On Müller-Brown memory gained nothing, since
-# there the present frame is the whole state. Two angles at one time are not: the molecule also has
+# {glue:text}`molecule_slower_without_memory:s` times as long. On Müller–Brown memory gained nothing, since
+# the generators with and without it take as long (ratio of the times from A to B
+# {glue:text}`09_kinetics.ipynb::kinetics_memory_ratio:s`). There the present frame is the whole state. Two
+# angles at one time are not: the molecule also has
 # momenta and other coordinates, and earlier frames tell something of them.
 #
 # ## Takeaway
 #
-# **In one sentence:** what this book says of the dynamics carries over to this molecule, and what it says
-# of the difficulty of reading a state from standardised frames does not.
+# **In one sentence:** a diffusion model of two angles has the rates of this molecule, and most of its
+# committor; memory, which Müller–Brown does not need, matters here, and naming a state is easier.
 #
 # *Carries over.* One slow process; a diffusion model on a surface, solved on a grid, whose times agree
 # with those counted and whose committor explains {glue:text}`molecule_shots_explained:s` of the variance
@@ -204,15 +207,15 @@ tables.generator_table(kept)
 # ({glue:text}`molecule_box_skill:s`), and the generator without noise comes to rest. The stochastic
 # generator has the rates of the molecule within their errors.
 #
-# *Does not.* Memory: on Müller-Brown the present frame is enough, here it is not. Difficulty: sine and
+# *Does not.* Memory: on Müller–Brown generators with and without it do equally, here they do not. Difficulty: sine and
 # cosine tell the position that standardising was to hide: boosted trees
 # ({glue:text}`molecule_trees:s`) and a circle ({glue:text}`molecule_ring:s`) do at least as well as the
-# transformer. On Müller-Brown trees keep up, too, but no rule without learning does. And nothing about
+# transformer. On Müller–Brown trees keep up, too, but no rule without learning does. And nothing about
 # the molecule is exact: the reference is a model of it. Its committor is too high by
 # {glue:text}`molecule_shots_too_high:s` on average, and what it leaves unexplained is in the surface's
 # errors and in coordinates other than φ and ψ.
 #
-# **Not shown.** Whether the loss leaks here as on Müller-Brown, and more than one training of the medium
+# **Not shown.** Whether the loss leaks here as on Müller–Brown, and more than one training of the medium
 # and of the large model. All is of {glue:text}`molecule_total_ns:.0f` ns
 # (`python -m mb_support.studies.molecule.simulation --chunks 40` makes ten times as much) in implicit
 # water with low friction, which is faster than real water. The left-handed valley was not sampled.

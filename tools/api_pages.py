@@ -109,7 +109,8 @@ def command_line_page(package):
     """The targets of `make`, and the help of every command of the package."""
     text = "## `make`\n\n| command | what it does |\n|---|---|\n"
     for target, what in make_targets(package.parent / "Makefile").items():
-        text += f"| `make {target}` | {what} |\n"
+        typed = re.sub(r"([A-Z]+=\S+)", r"`\1`", what)  # quotes stay as they have to be typed
+        text += f"| `make {target}` | {typed} |\n"
     with patch.dict(os.environ, {"COLUMNS": str(WIDTH + 2), "NO_COLOR": "1"}):
         for module in commands(package):
             parser = parser_of(module)

@@ -120,6 +120,9 @@ def unbroken_intervals(body):
         rf"\[{number}, {number}\]",
         rf"\({number} to {number}\)",
         rf"{number} ± {number}",
+        r"\d (?=%|per cent)",
+        r"\bn = \d",
+        r"Fig\. \d",
     ):
         body = re.sub(pattern, lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), body)
     return body

@@ -23,10 +23,14 @@ GENERATORS = {
     "attention": ("the same, less training", SECOND_MODEL_COLOR, "o"),
     "memoryless": ("without memory", SECOND_MODEL_COLOR, "s"),
     "lstm": ("LSTM", SECOND_MODEL_COLOR, "P"),
+    "full_memoryless": ("without memory, as much training", MODEL_COLOR, "s"),
     "markov": ("Markov state model", BASELINE_COLOR, "^"),
     "gaussian": ("exact Gaussian", BASELINE_COLOR, "d"),
     "gaussian_fine": ("exact Gaussian, finer frames", BASELINE_COLOR, "d"),
-    "deterministic": ("poster's generator", SIZE_COLORS["small"], "v"),
+    "deterministic": ("poster's generator, small", SIZE_COLORS["small"], "v"),
+    "deterministic_prompt": ("small, prompt's statistics", SIZE_COLORS["small"], "X"),
+    "deterministic_medium": ("poster's generator, medium", SIZE_COLORS["medium"], "v"),
+    "deterministic_medium_prompt": ("medium, prompt's statistics", SIZE_COLORS["medium"], "X"),
 }
 QUANTITIES = {
     "passage_time_ab": "mean passage time A to B",
@@ -34,6 +38,8 @@ QUANTITIES = {
     "slowest_timescale": "slowest timescale",
     "population_b": "share of B",
 }
+#: Those of them that are criteria; the share of B is none.
+CRITERIA = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 #: Names of all that tables show.
 NAMES = {"divergence": "divergence (nats)", **QUANTITIES}
 _LOWEST, _HIGHEST = 0.5, 2.1  # of the ratios that are drawn
@@ -41,12 +47,14 @@ _LOWEST, _HIGHEST = 0.5, 2.1  # of the ratios that are drawn
 
 def plot_verdicts(parts, exact, tolerance, axes=None):
     """Estimated over exact values, with intervals of 95 %: a row for each generator, a panel for
-    each of `QUANTITIES`; `tolerance` is shaded, and what lies beyond is written at the end."""
+    each of `QUANTITIES`; what lies beyond the axis is written at its end. `tolerance` is shaded for
+    those that are criteria."""
     rows = [name for name in GENERATORS if name in parts]
     if axes is None:
         _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.42))
     for ax, (quantity, title) in zip(axes, QUANTITIES.items(), strict=True):
-        ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
+        if quantity in CRITERIA:
+            ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
         ax.axvline(1, color=REFERENCE_COLOR, lw=1)
         for row, name in enumerate(rows):
             _, color, marker = GENERATORS[name]

@@ -26,7 +26,7 @@ def _box(ax, x, y, width, text, color="white"):
     ax.add_patch(
         FancyBboxPatch(
             (x - width / 2, y - 0.32), width, 0.64, boxstyle="round,pad=0.02",
-            fc=color, ec=PALETTE["black"], lw=0.8,
+            fc=color, ec=PALETTE["black"] if color == "white" else "#444444", lw=0.8,
         )
     )  # fmt: skip
     # a label of its own colour stays dark on a dark page, where the box stays light

@@ -5,6 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.patheffects import withStroke
 
 from .pictures import leave_blank
 from .style import (
@@ -46,7 +47,8 @@ def plot_surface(x, y, energy, points=None, box=None, ridge=None, highest=100.0,
     ax.contour(x, y, shown, levels=levels, colors="white", linewidths=0.3, alpha=0.6)
     _add_bar(filled, ax, "V (reduced energy)", np.arange(-150, 101, 50))
     if ridge is not None:
-        ax.plot(*np.transpose(ridge), color="white", lw=1.4, ls="--")
+        rim = [withStroke(linewidth=2.6, foreground="#444444")]  # seen on white, too
+        ax.plot(*np.transpose(ridge), color="white", lw=1.4, ls="--", path_effects=rim)
     if box is not None:
         (x_min, y_min), (x_max, y_max) = box
         frame = Rectangle((x_min, y_min), x_max - x_min, y_max - y_min)

@@ -209,7 +209,7 @@ def regime_table(regimes):
         name: {
             "kT": f"{1 / regime.beta:.4g}",
             "D": f"{1 / (regime.beta * regime.mass * regime.friction_rate):g}",
-            "time step": f"{regime.dt:g}",
+            "time step": f"{regime.dt:.6f}".rstrip("0"),
             "between frames": f"{regime.frame_time:g}",
             "frames": regime.n_frames,
             "duration": f"{regime.total_time:.3g}",

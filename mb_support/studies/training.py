@@ -23,7 +23,7 @@ from . import model as model_study
 AUTHOR_RECIPE = {
     "initial weights": "random (standard deviation 0.02)",
     "optimiser": "AdamW, weight decay 0.01",
-    "peak learning rate": "1e-4",
+    "peak learning rate": "0.0001",
     "schedule": "linear warm-up (25/50/50 epochs), linear decay",
     "trajectories": "1000, fixed, in the same order",
     "shown": "1000 times each",

@@ -111,8 +111,10 @@ def agreement(model, trajectories, found, n_pieces):
 
 
 def deletions(model, trajectories, labels, found, numbers, n_start, unread=False, seed=0):
-    """`deletion_curve` by 0 and `numbers` of frames, for each order, or those of `UNREAD`; `n_start`
-    frames are the start."""
+    """`deletion_curve` by 0 and `numbers` of frames, for each order, or those in `UNREAD`.
+
+    The first `n_start` frames are the start.
+    """
     n, n_frames = trajectories.shape[:2]
     is_start = np.arange(n_frames) < n_start
     orders = {

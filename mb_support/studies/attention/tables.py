@@ -5,7 +5,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_mean, rank_correlation, verdicts_in_words, with_interval
+from ...statistics import (
+    answers_in_words,
+    bootstrap_mean,
+    rank_correlation,
+    verdicts_in_words,
+    with_interval,
+)
 from ..kept_results import by_size
 from .importance import LATER
 from .measures import KEY_FRACTION, MEASURES, mean_distance
@@ -14,6 +20,7 @@ from .verdicts import (
     error_text,
     label,
     lost,
+    most_leaning,
     spread_text,
     suffers,
     values_of,
@@ -86,7 +93,7 @@ def extreme_heads(results, names, which="trained"):
     }
     cells = {
         name: {
-            key: f"{heads[key]['layer']}.{heads[key]['head']}: "
+            key: f"L{heads[key]['layer']} H{heads[key]['head']}: "
             + with_interval(*bootstrap_mean(np.array(heads[key]["values"], float)))
             for key in names
         }
@@ -152,6 +159,21 @@ def head_correlations(trainings):
     }
 
 
+def _size(named):
+    # "small" of "small (5 seeds)"
+    return named.partition(" (")[0]
+
+
+def share_at_same_places(trainings):
+    """Of the attention that key timesteps get beyond their number's share, how much the positions
+    get that are most attended in other trajectories: a mean over trainings."""
+    beyond = [
+        np.mean([v.mean() for v in values_of(trainings, "trained", "each", name)]) - KEY_FRACTION
+        for name in ("by_position", "share")
+    ]
+    return float(beyond[0] / beyond[1])
+
+
 def words(results):
     """What prose cites, by key: texts, and numbers of the settings."""
     small = next(iter(results.values()))
@@ -177,10 +199,20 @@ def words(results):
         for claim, judged in verdicts(results, weighted)["verdict"].groupby(level="claim"):
             key = claim.replace(" ", "_")
             found[f"{start}_{key}"] = verdicts_in_words(judged.droplevel("claim"))
+            by_name = judged.droplevel("claim").rename(_size)
+            found[f"answers_{'weighted_' * weighted}{key}"] = answers_in_words(by_name)
     for measure, (ending, which) in product(
         _CITED, (("words", "trained"), ("untrained", "untrained"))
     ):
         found[f"{measure}_{ending}"] = in_words(results, which, "each", measure)
+    for ending, which in (("words", "trained"), ("untrained", "untrained")):
+        leaning = {
+            size: [most_leaning(v).mean() for v in values_of(trainings, which, "each", "moments")]
+            for size, trainings in results.items()
+        }
+        found[f"moments_{ending}"] = ", ".join(
+            f"{size} {range_text(means)}" for size, means in leaning.items()
+        )
     for key, which in (("fewest_small", "trained"), ("fewest_control", "untrained")):
         targets = values_of(small, which, "heads", "head_targets")
         found[key] = range_text([v.min() for v in targets], 0)
@@ -192,7 +224,12 @@ def words(results):
     orders = {"most_attended": "most attended", "later": LATER, "first": "first"}
     numbers = {"": N_REMOVED, "_few": settings["n_removed"][0]}
     for part, (key, order), (ending, n) in product(EXPERIMENTS, orders.items(), numbers.items()):
-        found[f"{part}_{key}{ending}"] = verdicts_in_words(suffers(results, part, order, n))
+        judged = {
+            name.partition(" (")[0]: v for name, v in suffers(results, part, order, n).items()
+        }
+        found[f"{part}_{key}{ending}"] = answers_in_words(judged)
     for key, values in head_correlations(small).items():
         found[f"rho_{key}_ablation"] = range_text(values)
+    same = {size: share_at_same_places(trainings) for size, trainings in results.items()}
+    found["same_places"] = ", ".join(f"{size} {share:.2f}" for size, share in same.items())
     return found

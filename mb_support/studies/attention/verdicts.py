@@ -98,16 +98,16 @@ def verdicts(results, weighted=False):
             )
             found = [judge(*pair, rule) for pair in zip(trained, control, strict=True)]
             rows[claim, label(size, trainings)] = {
-                "measured": spread_text(map(_most_leaning, trained)),
-                "untrained": spread_text(map(_most_leaning, control)),
+                "measured": spread_text(map(most_leaning, trained)),
+                "untrained": spread_text(map(most_leaning, control)),
                 "trainings": f"{found.count('confirmed')} of {len(found)}",
                 "verdict": together(found),
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["claim", "model"])
 
 
-def _most_leaning(values):
-    # of measures with one value for each sub-section: the section that leans most
+def most_leaning(values):
+    """Of measures with one value for each sub-section, (n, n_sections), the one that leans most."""
     if values.ndim == 1:
         return values
     return values[:, np.abs(values.mean(axis=0)).argmax()]

@@ -180,9 +180,9 @@ def slice_table(predicted, length, states):
 
 
 def trained_with(recipe, folder=paths.RESULTS):
-    """States of whole test trajectories by all kept trainings of a recipe, such as "small-fixed":
-    (n_seeds, N_TEST) int64; without rows if nothing is kept."""
-    known = [name for name in trainings() if name.rpartition("-")[0] == recipe]
+    """States of whole test trajectories by one training, or by all kept ones of a recipe, such as
+    "small-fixed": (n_seeds, N_TEST) int64; without rows if nothing is kept."""
+    known = [name for name in trainings() if recipe in (name, name.rpartition("-")[0])]
     known = [name for name in known if result_path(name, folder).exists()]
     found = [Predictions(n, folder).whole(trainings()[n].regime) for n in known]
     return np.array(found, dtype=np.int64).reshape(len(found), len(found[0]) if found else N_TEST)

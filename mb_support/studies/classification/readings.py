@@ -4,7 +4,7 @@ import pandas as pd
 
 from ...classification import POSTER_SCORES
 from ...datasets.sets import EASY_STARTS
-from ...statistics import verdict, wilson_interval, with_interval
+from ...statistics import bootstrap_mean, verdict, wilson_interval, with_interval
 from .baselines import load_baselines
 from .ceiling import ceiling_of_test_set, load_approximate, mean_certainty
 from .kept_predictions import trained_with
@@ -67,7 +67,8 @@ def table(possible, ours):
         for value, low, high in possible.values()
     ]
     shown.insert(0, "limit", limit)
-    return shown.join(pd.DataFrame(ours).map("{:.4f}".format)).fillna("")
+    ours = pd.DataFrame(ours).map("{:.4f}".format).rename(columns="our {}".format)
+    return shown.join(ours).fillna("")
 
 
 def elsewhere(study):
@@ -91,14 +92,25 @@ def _scored(labels, predicted):
     return with_interval(n_right / len(labels), *wilson_interval(n_right, len(labels)), 4)
 
 
+def wild_over_trees():
+    """How much more often the small model is right in `wild` than trees, on the same trajectories:
+    (value, low, high) over these, for one training."""
+    small, truth = trained_with("small-wild")[0], labels_of("wild")
+    trees = load_baselines("wild_100000")["gradient-boosted trees"]
+    return bootstrap_mean((small == truth) - (trees == truth).astype(float))
+
+
 def words(possible, ours):
     """What the text says, by key of `glue`."""
+    in_wild = reach(possible).loc[WILD]
     by_reading = {
         reading: ", ".join(row.index[row == "out of reach"]) or "none"
         for reading, row in reach(possible).iterrows()
     }
     return {
         "classification_unreachable": "; ".join(f"{r}: {s}" for r, s in by_reading.items()),
+        "classification_wild_reach": ", ".join(f"{s} {found}" for s, found in in_wild.items()),
+        "classification_wild_over_trees": with_interval(*wild_over_trees(), 3, "+"),
         "classification_wild_small": float(ours["small"][WILD]),
         "classification_wild_ceiling": possible[WILD][0],
         "classification_easy_small": float(ours["small"][EASY]),

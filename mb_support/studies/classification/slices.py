@@ -54,17 +54,28 @@ def decline_in_words(by_length, late):
     return "; ".join(words)
 
 
-def lost_table(by_length, late):
-    """By how much accuracy is lower for slices from frame `late` than from 0, as text."""
-    lost = {
-        f"{length} frames": {
-            size: with_interval(*table.set_index("start")["lost"].loc[late], 3, "+")
-            for size, table in tables.items()
-            if late in table["start"].values
+def lost_table(by_length):
+    """By how much accuracy is lower for slices that begin later than for those from 0, as text."""
+    rows = {
+        (f"{length} frames", size): {
+            f"from {start}": with_interval(*lost, 2, "+")
+            for start, lost in table.set_index("start")["lost"].items()
+            if start > 0
         }
         for length, tables in by_length.items()
+        for size, table in tables.items()
     }
-    return pd.DataFrame(lost).rename_axis("slices of")
+    table = pd.DataFrame.from_dict(rows, orient="index").fillna("")
+    return table.rename_axis(["slices of", "model"])
+
+
+def best_starts_in_words(by_length):
+    """Where slices begin that are named best, by length: "32 frames: small 16, medium 4"."""
+    words = []
+    for length, tables in by_length.items():
+        best = {size: t.set_index("start")["label"].idxmax() for size, t in tables.items()}
+        words.append(f"{length} frames: " + ", ".join(f"{s} {n}" for s, n in best.items()))
+    return "; ".join(words)
 
 
 def causes_of_decline(table):
@@ -130,3 +141,9 @@ class Decline:
         rows, most = rows[most < 1], most[most < 1]
         excess = (rows["label"] - most) / np.sqrt(most * (1 - most) / rows["n"])
         return float(excess.max()), len(excess)
+
+
+def largest_excess(declines):
+    """`Decline.largest_excess` of several together."""
+    largest, numbers = zip(*(decline.largest_excess() for decline in declines), strict=True)
+    return max(largest), sum(numbers)

@@ -9,7 +9,7 @@ from ...classification import POSTER_SCORES, SCORES, accuracy_by_group, confusio
 from ...datasets.sets import FINAL_TEST, make_dataset
 from ...model.settings import SIZES
 from ...states import assign_states
-from ...statistics import verdicts_in_words, with_interval
+from ...statistics import answers_in_words, verdicts_in_words, with_interval
 from ..kept_results import by_size
 from .baselines import load_baselines, side_of_the_mean
 from .ceiling import ceiling_of_test_set, load_approximate, load_ceilings
@@ -18,9 +18,13 @@ from .over_seeds import accuracy_differences, reached_verdicts, scores_over_seed
 
 #: Trainings on a fixed set, as on the poster, by the kind in their name.
 STATE_NAMES = ("A", "B")
-FIXED = {"fixed": "fixed set", "fixed-both": "fixed set, attention dropout"}
+FIXED = {
+    "fixed": "fixed set",
+    "fixed-both": "fixed set, attention dropout",
+    "data-1000": "fixed set, short ones first",
+}
 _SHORT = {"gradient-boosted trees": "trees", "logistic regression": "logistic"}
-TREES = "trees, 100,000"
+TREES, FEW_TREES = "trees, 100,000", "trees, 1,000"
 
 
 def accuracies(labels, predicted):
@@ -146,6 +150,12 @@ class Study:
         pairs = [(size, "trees") for size in self.sizes]
         return accuracy_differences(self.labels, self.sizes | trees, pairs)
 
+    def fixed_over_trees(self):
+        """Each recipe on the fixed set over the trees fitted to as many trajectories."""
+        trees = {FEW_TREES: self.baselines[FEW_TREES][None]}
+        pairs = [(name, FEW_TREES) for name in self.fixed]
+        return accuracy_differences(self.labels, self.fixed | trees, pairs, fixed=[FEW_TREES])
+
     def behind_observer(self):
         """Each size over the ideal observer's guesses, on the trajectories that it has seen."""
         n = len(self.observed.first)
@@ -207,18 +217,33 @@ class Study:
         behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
         each = by_size("classification", {s: with_interval(*v, 3) for s, v in means.items()})
         fixed = {z: self.means[n] for z in SIZES if (n := f"{z}, {FIXED['fixed']}") in self.means}
+        each["classification_fixed_small"] = with_interval(
+            *fixed["small"].loc["accuracy", columns], 3
+        )
         each["classification_fixed"] = _in_words(
             {size: table.loc["accuracy", columns] for size, table in fixed.items()}
         )
+        short_first = self.means[f"small, {FIXED['data-1000']}"].loc["accuracy", columns]
+        each["classification_short_first"] = with_interval(*short_first, 3)
+        missed = {size: f"{1000 * (1 - mean['mean']):.0f}" for size, mean in means.items()}
+        each["classification_missed"] = ", ".join(f"{size} {n}" for size, n in missed.items())
         return each | {
             "classification_accuracies": _in_words(means),
             "classification_ceiling": self.ceiling.expected_accuracy[0],
             "classification_n": len(self.labels),
             "classification_verdicts": verdicts_in_words(reached),
+            "classification_answers": answers_in_words(reached),
             "classification_growth": verdicts_in_words(growth["larger"]),
+            "classification_growth_answers": answers_in_words(growth["larger"]),
             "classification_growth_numbers": _in_words(growth.iloc[:, :3].T, "+"),
             "classification_trees": verdicts_in_words(self.over_trees()["larger"]),
+            "classification_trees_answers": answers_in_words(self.over_trees()["larger"]),
             "classification_trees_value": float(trees),
+            "classification_few_trees": float(accuracies(self.labels, self.baselines[FEW_TREES])),
+            "classification_fixed_trees": answers_in_words(self.fixed_over_trees()["larger"]),
+            "classification_trees_missed": 1000 * (1 - float(trees)),
+            "classification_ceiling_missed": 1000 * (1 - self.ceiling.expected_accuracy[0]),
+            "classification_ceiling_error": self.ceiling.expected_accuracy[1],
             "classification_behind": _in_words(
                 {size: (-row.difference, -row.high, -row.low) for size, row in behind.items()}
             ),

@@ -117,6 +117,18 @@ def growth(trainings, exact, n_prompt, frames_per_step=1):
     return np.array(exact["growth"]["horizons"]), models, baselines
 
 
+def better_until(trainings, exact, n_prompt, baseline):
+    """How many frames ahead the mean error of a size stays below that of a forecast without a model
+    ("last frame" or "mean of the prompt"), with one frame per step: {size: frames}."""
+    horizons, models, baselines = growth(trainings, exact, n_prompt)
+    found = {}
+    for size, intervals in models.items():
+        is_better = intervals[..., 0].mean(axis=0) < baselines[baseline]
+        first_worse = len(horizons) if is_better.all() else int(is_better.argmin())
+        found[size] = int(horizons[first_worse - 1]) if first_worse else 0
+    return found
+
+
 def growth_table(trainings, exact):
     """`growth` at the first, the middle and the last horizon, by prompt and frames per step."""
     tables, some = {}, _first(_first(trainings))["growth"]
@@ -150,20 +162,24 @@ def _ends_row(ends):
     counts = {kind: (end == kind).sum(axis=1) for kind in ENDS}
     shares = off.mean(axis=1)
     return {
-        "of": end.shape[1],
-        **{kind: ", ".join(map(str, n)) if n.any() else "0" for kind, n in counts.items()},
+        "continuations": end.shape[1],
+        **{kind: _unbroken(n) if n.any() else "0" for kind, n in counts.items()},
         "frames off the map": with_range(f"{shares.mean():.2f}", shares) if off.any() else "0",
         "left after": _quartiles(left[left >= 0], 0),
-        "from a minimum": _quartiles(apart[end == ENDS[0]], 2),
+        "distance to a minimum": _quartiles(apart[end == ENDS[0]], 2),
     }
 
 
+def _unbroken(numbers):
+    return ",\N{NO-BREAK SPACE}".join(map(str, numbers))
+
+
 def _quartiles(values, digits):
-    # "median {lower, upper quartile}"; nothing if there are no values
+    # "median (lower–upper quartile)"; nothing if there are no values
     if not len(values):
         return ""
     low, middle, high = (f"{v:.{digits}f}" for v in np.quantile(values, [0.25, 0.5, 0.75]))
-    return f"{middle} {{{low}, {high}}}"
+    return f"{middle}\N{NO-BREAK SPACE}({low}–{high})"
 
 
 def echo_table(trainings):
@@ -220,6 +236,13 @@ def words(trainings, exact):
         counts = ", ".join(map(str, gone.sum(axis=1)))
         left[size] = f"{size} {counts} of {gone.shape[1]}"
     each = by_size("skill", skills)
+    prompts = [row["n_prompt"] for row in _first(_first(trainings))["growth"]]
+    for key, choose, baseline in (
+        ("ahead_long", max, "last frame"),
+        ("ahead_short", min, "mean of the prompt"),
+    ):
+        ahead = better_until(trainings, exact, choose(prompts), baseline)
+        each[key] = ", ".join(f"{size} {n}" for size, n in ahead.items())
     ratios = {s: interval_text(found) for s, found in over_exact(trainings, exact).items()}
     excess = {}
     for size, seeds in trainings.items():
@@ -233,6 +256,7 @@ def words(trainings, exact):
         "runaways": "; ".join(left.values()),
         "deteriorates": in_words(deteriorates(trainings, exact), trainings),
         "standstill": STANDSTILL,
+        "furthest": int(exact["growth"]["horizons"][-1]),
         "excess": "; ".join(excess.values()),
         "window": max(_first(_first(trainings))["settings"]["windows"]),
     }

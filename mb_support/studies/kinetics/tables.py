@@ -4,12 +4,14 @@ import math
 
 import pandas as pd
 
-from ...statistics import mean_with_error, with_error
+from ...statistics import mean_with_error, scientific, with_error
 from ...training.causal import CausalTrainingConfig
 from .ensembles import REGIME, DeterministicRun, Ensemble
 from .study import (
     CRITERIA,
     DATA_CURVE,
+    DETERMINISTIC,
+    FULL,
     N_RIVALS,
     POOLED,
     RIVAL_ENSEMBLE,
@@ -48,9 +50,9 @@ def verdict(part, exact):
     words = {"passage_time_ab": "A to B", "passage_time_ba": "B to A"}
     met = acceptance(part, exact)["met"]
     missed = [words.get(name, name.replace("_", " ")) for name in met.index[~met]]
-    if not missed:
-        return "meets all four criteria"
-    return f"meets {met.sum() or 'none'} of the four criteria (missed: {', '.join(missed)})"
+    if len(missed) in (0, len(met)):
+        return "meets none of the four criteria" if missed else "meets all four criteria"
+    return f"meets {met.sum()} of the four criteria (missed: {', '.join(missed)})"
 
 
 def table_of_estimates(parts, exact, names=None):
@@ -87,10 +89,11 @@ def table_of_pools(parts, exact, names=TIMES):
 def table_of_rivals(parts, exact, record):
     """What rivals learned from equally much: means over trainings, with their errors.
 
-    The committed generator, `record`, which saw more, is last.
+    The two that saw more are last: one without memory, and the committed generator, `record`.
     """
     trained = {kind: [c["trained"] for c in parts[kind]["ensembles"]] for kind in RIVALS}
-    return _trained_table(trained | {"stochastic": [_of_record(record)]}, parts, exact)
+    trained |= {FULL: [parts[FULL]["trained"]], "stochastic": [_of_record(record)]}
+    return _trained_table(trained, parts, exact)
 
 
 def table_of_data(parts, exact, record):
@@ -149,7 +152,7 @@ def numbers(parts, exact, record, config):
         "deterministic_prompt": run.n_prompt,
         "deterministic_passages": sum(still["n_passages"]),
         "deterministic_total_time": still["total_time"],
-        "deterministic_spread": still["spreads"][-1],
+        "deterministic_spread": scientific(still["spreads"][-1], 0),
         "exact_passages": 2 * still["total_time"] / cycle,
         "verdict": verdict(parts["stochastic"], exact),
         "n_rivals": N_RIVALS,
@@ -165,6 +168,17 @@ def numbers(parts, exact, record, config):
     errors = [part.standard_error / part.value for part in (ours, real)]
     ratio = ours.value / real.value
     found["more_b"] = with_error(100 * (ratio - 1), 100 * ratio * math.hypot(*errors))
+    found["more_b_exact"] = with_error(
+        100 * (ours.value / exact["population_b"] - 1),
+        100 * ours.standard_error / exact["population_b"],
+    )
+    without, with_memory = (parts[k]["passage_time_ab"] for k in ("memoryless", "attention"))
+    ratio = without.value / with_memory.value
+    errors = [part.standard_error / part.value for part in (without, with_memory)]
+    ours = parts["stochastic"]["divergence"]
+    found["divergence_words"] = with_error(ours.value, ours.standard_error)
+    found["memory_ratio"] = with_error(ratio, ratio * math.hypot(*errors))
+    found |= _of_the_poster(parts, exact)
     for name in TIMES:
         found[f"exact_{name}"] = exact[name]
     for kind in POOLED:
@@ -173,9 +187,24 @@ def numbers(parts, exact, record, config):
         error = parts[kind]["passage_time_ab"].standard_error
         found[f"{kind}_off_errors"] = float(abs(away) / error)
         found[f"n_{kind}"] = len(parts[kind]["ensembles"])
+        found[f"{kind}_scatter"] = ", ".join(f"{parts[kind]['scatter'][n]:.1f}" for n in TIMES)
     for kind, part in parts.items():
         found[f"verdict_{kind}"] = verdict(part, exact)
         for name in CRITERIA:
             found[f"{kind}_{name}"] = float(part[name].value)
             found[f"{kind}_{name}_se"] = float(part[name].standard_error)
     return found
+
+
+def _of_the_poster(parts, exact):
+    # what the poster's generator does: passages of all its runs, and their verdicts together
+    runs = {key: parts[key] for key in DETERMINISTIC if key in parts}
+    counts = []
+    for key, run in runs.items():
+        size, statistics = DETERMINISTIC[key]
+        counts.append(f"{size}, statistics of the {statistics} {sum(run['n_passages'])}")
+    most = max(int(acceptance(run, exact)["met"].sum()) for run in runs.values())
+    return {
+        "poster_passages": "; ".join(counts),
+        "poster_verdict": f"meets {f'at most {most}' if most else 'none'} of the four criteria",
+    }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import (
+    answers_in_words,
     bootstrap,
     mean_with_error,
     rank_correlation,
@@ -319,6 +320,9 @@ def words(trainings, variants, n_shorter=128):
         "miss_verdicts": in_words(misses_explain(trainings), trainings),
     }
     found |= by_size("ratio", full_length(trainings, "interior"))
+    found["answers"] = answers_in_words(reads_next_frame(trainings))
+    carried = {s: v for s, v in head_verdicts(trainings).items() if v != "nothing read"}
+    found["head_answers"] = answers_in_words(carried) if carried else "no size is below the floor"
     for key, place in (("", "interior"), ("_last", "last")):
         found[f"full_length{key}"] = full_length_in_words(trainings, place)
         found[f"verdicts{key}"] = in_words(reads_next_frame(trainings, place), trainings)

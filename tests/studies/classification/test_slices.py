@@ -41,9 +41,10 @@ def test_later_slices_are_harder_where_intervals_say_so():
     by_length = {20: tables, 25: {name: table[:1] for name, table in tables.items()}}
     words = "slices of 20 frames: confirmed for falling, undecided for level"
     assert slices.decline_in_words(by_length, 10) == words
-    lost = slices.lost_table(by_length, 10)
-    assert lost.loc["level", "20 frames"] == "+0.000 [+0.000, +0.000]"
-    assert lost.loc["falling", "20 frames"].startswith("+0.375 [+0.3")
+    lost = slices.lost_table({20: tables})["from 10"]
+    assert lost["20 frames", "level"] == "+0.00 [+0.00, +0.00]"
+    assert lost["20 frames", "falling"].startswith("+0.38 [+0.3")
+    assert slices.best_starts_in_words({20: tables}) == "20 frames: falling 0, level 0"
 
 
 def test_excess_over_the_limit_is_in_standard_errors():
@@ -54,6 +55,7 @@ def test_excess_over_the_limit_is_in_standard_errors():
     decline.frames, decline.limit = np.array([0, 10]), np.array([1.0, 0.5])
     decline.by_length = {20: {"small": table}}
     assert decline.largest_excess() == (pytest.approx(0.1 / 0.05), 1)
+    assert slices.largest_excess([decline, decline]) == (pytest.approx(0.1 / 0.05), 2)
 
 
 def test_best_guesses_reach_the_exact_limit_on_simulated_trajectories():

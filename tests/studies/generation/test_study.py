@@ -179,6 +179,9 @@ def test_growth_is_in_units_of_the_exact_error(exact):
     assert models["small"].shape == (1, 2, 3)
     np.testing.assert_allclose(models["small"], 2.0)
     assert set(baselines) == {"last frame", "mean of the prompt"}
+    for name, ratios in baselines.items():
+        ahead = tables.better_until(trainings, exact, 100, name)["small"]
+        assert ahead == (5 if min(ratios) > 2 else 1 if ratios[0] > 2 else 0)
     table = tables.growth_table(trainings, exact)
     assert table.loc[(100, 1, "small"), "1 ahead"] == "2.00 [2.00, 2.00]"
 
@@ -188,9 +191,10 @@ def test_ends_are_counted_training_by_training(exact):
     trainings["small"][1] = trainings_of(exact)["small"][0]
     table = tables.ends_table(trainings)
     row = table.loc[("small", 100, 400)]
-    assert row["at rest"] == "1, 2" and row["of"] == 2
-    assert row["drifted off"] == "1, 0" and row["jumped off"] == "0"
-    assert row["left after"] == "7 {7, 7}" and row["from a minimum"] == "0.10 {0.10, 0.20}"
+    assert row["at rest"] == "1,\xa02" and row["continuations"] == 2
+    assert row["drifted off"] == "1,\xa00" and row["jumped off"] == "0"
+    assert row["left after"] == "7\xa0(7–7)"
+    assert row["distance to a minimum"] == "0.10\xa0(0.10–0.20)"
     assert tables.words(trainings, exact)["runaways"] == "small 1, 0 of 2"
     echo = tables.echo_table(trainings)
     row = echo.loc[("small", 100, 10)]
