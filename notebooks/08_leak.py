@@ -233,7 +233,7 @@ for key, value in tables.words(trainings, variants).items():
 # ## Takeaway
 #
 # **In one sentence:** with bidirectional attention a small $L_\mathrm{traj}$ is no proof of
-# forecasting. Is the error in windows of 512 frames, at interior positions, below the floor of every
+# forecasting. Is the error in whole windows, at interior positions, below the floor of every
 # forecaster? {glue:text}`leak_answers:s`. At the last position there is nothing to read, and the error
 # over the floor is {glue:text}`05_generation.ipynb::generation_over_exact:s`.
 #

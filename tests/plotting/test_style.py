@@ -85,6 +85,7 @@ def test_on_dark_pages_greys_change_places_and_colours_stay():
     ax = style.axes_or_new()
     ax.plot([0, 1], color=style.SIZE_COLORS["small"])
     ax.plot([1, 0], "kx-")
+    pictures.light_png(ax.figure)  # a layout may settle while it is drawn first
     before = pictures.light_png(ax.figure)
     dark = pixels(pictures.dark_png(ax.figure))
     assert dark[0, 0, 3] == 0, "no background"
@@ -101,6 +102,7 @@ def test_maps_and_what_lies_upon_them_keep_their_colours():
         ax = style.axes_or_new()
         ax.imshow(np.zeros((4, 4)), cmap="gray", vmin=-1, vmax=1)
         ax.text(1.5, 1.5, "A", color="white", size=40, ha="center", va="center")
+        kind(ax.figure)  # a layout may settle while it is drawn first
         return pixels(kind(ax.figure))
 
     light, dark = picture(pictures.light_png), picture(pictures.dark_png)

@@ -63,7 +63,7 @@ def test_readings_say_which_figures_are_possible():
     assert table.loc["cold"].tolist() == [
         "0.9800 [0.9700, 0.9900]", "within reach", "too close to tell", "out of reach", ""
     ]  # fmt: skip
-    assert table.loc["hot", ["limit", "trees"]].tolist() == ["0.9000", "0.8800"]
+    assert table.loc["hot", ["limit", "our trees"]].tolist() == ["0.9000", "0.8800"]
     assert (readings.reach(limits).loc["sure"] == "within reach").all()
 
 
