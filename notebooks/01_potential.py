@@ -176,7 +176,8 @@ glue("potential_flux_error", float(flux_off), display=False)
 
 # %% [markdown]
 # The largest difference among the committors is {glue:text}`potential_committor_error:.4f`, and the
-# flux differs by {glue:text}`potential_flux_error:.2f` per cent.
+# flux differs by {glue:text}`potential_flux_error:.2f` per cent. That is more than the next figure leaves
+# of error in ours; which of the two is off, we do not know.
 #
 # ## Refinement
 #

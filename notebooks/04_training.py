@@ -122,7 +122,7 @@ study.cost_table(records)
 # Now the same thousand whole trajectories again and again, in small batches, with dropout against
 # overfitting ({numref}`fig-training-fixed`). Dropout is 0.1 on hidden states, as in the author's
 # script. On attention weights his script has it too; ours leave it out, since it makes training on a
-# processor five to ten times slower. For comparison {glue:text}`training_both:s`. His passes are ten
+# processor many times slower ({doc}`11_speed`). For comparison {glue:text}`training_both:s`. His passes are ten
 # times as many or more. The table has means over seeds (± their standard deviation); its last column is the
 # error that the validation trajectories leave.
 
@@ -150,6 +150,9 @@ plt.show()
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(study.data_curve(records))
 plt.show()
+
+# %% tags=["hide-input"]
+study.data_table(records)
 
 # %% [markdown]
 # And the same recipe with fewer or more trajectories, and on the other data sets of

@@ -183,7 +183,8 @@ plt.show()
 tables.generator_table(kept)
 
 # %% [markdown]
-# Means and standard errors: counted, over runs; generators, over walkers and trainings. More than two
+# Means and standard errors: counted, over all runs, those that the generators learned from among them;
+# generators, over walkers and trainings. More than two
 # standard errors off what was counted: with four frames, {glue:text}`molecule_off_memory:s`; with one,
 # {glue:text}`molecule_off_memoryless:s`. Seeing earlier frames lowers the loss by
 # {glue:text}`molecule_memory_gain:s` nats, and without them the times are

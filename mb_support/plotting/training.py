@@ -91,4 +91,5 @@ def plot_data_curve(table, ax=None):
     ax.set_ylabel(LABELS["error"])
     ax.xaxis.set_major_formatter("{x:,.0f}")
     _log_axis(ax.yaxis)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     return ax

@@ -26,6 +26,26 @@ def share_below_saddle(n_points=1000):
     return float((potential(points) < potential(SADDLES[0])).mean())
 
 
+def share_of_b(n_points=300):
+    """Share of the box of starts whose label is B, by the midpoint rule."""
+    middle = (np.arange(n_points) + 0.5) / n_points
+    points = START_BOX[0] + np.stack(np.meshgrid(middle, middle), axis=-1) * np.ptp(START_BOX, 0)
+    return float((assign_states(points) == 1).mean())
+
+
+def in_per_cent(table):
+    """`label_table` as text, "55.7 ± 1.6" per cent."""
+    shares = [column for column in table if f"{column} error" in table]
+    text = {
+        f"{column} (%)": [
+            f"{value:.1f} ± {error:.1f}"
+            for value, error in zip(table[column], table[f"{column} error"], strict=True)
+        ]
+        for column in shares
+    }
+    return pd.DataFrame({"trajectories": table["trajectories"].astype(int)} | text, table.index)
+
+
 def label_table(sets, early):
     """How many labels of {name: TrajectorySet} are B, and how often the state is left, in per cent
     with standard errors over trajectories."""

@@ -215,6 +215,18 @@ def data_curve(records):
     return pd.DataFrame(rows, columns=["n_distinct", "accuracy", "error", "n_seeds", "is_fresh"])
 
 
+def data_table(records):
+    """`data_curve` as text, a column for each number of distinct trajectories."""
+    columns = {
+        "all fresh" if row.is_fresh else f"{row.n_distinct:,}": {
+            "trainings": row.n_seeds,
+            "validation accuracy": f"{row.accuracy:.3f} ± {row.error:.3f}",
+        }
+        for row in data_curve(records).itertuples()
+    }
+    return pd.DataFrame(columns).rename_axis(columns="distinct trajectories")
+
+
 def variants_table(records):
     """The recipe of the small model, shorter, longer, and on other data sets: a row for each."""
     kinds = {"the recipe": ""}

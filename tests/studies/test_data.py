@@ -143,3 +143,14 @@ def test_figures_draw_into_given_axes_and_return_them():
         assert function(ax) is ax, name
         assert ax.get_xlabel(), name
         plt.close(figure)
+
+
+def test_the_share_of_b_is_that_of_random_starts():
+    labels = assign_states(sample_starts(100_000, 20_002))
+    assert sampling.share_of_b() == pytest.approx(labels.mean(), abs=4 * 0.5 / np.sqrt(100_000))
+
+
+def test_shares_are_given_in_per_cent_with_their_errors():
+    table = sampling.in_per_cent(sampling.label_table({"few": made_up("AAA ABA BBA BBB")}, 1))
+    assert table.loc["few", "trajectories"] == 4
+    assert table.loc["few", "label B (%)"] == "50.0 ± 25.0"

@@ -143,3 +143,9 @@ def test_figures_draw_one_line_a_training(records):
     assert len(figures.plot_learning(curves, "error").lines) == 4
     assert len(figures.plot_fixed(curves, 10, "cross_entropy").lines) == 8
     assert figures.plot_data_curve(study.data_curve(records)).get_xscale() == "log"
+
+
+def test_the_data_curve_is_a_table_of_accuracies_with_errors():
+    table = study.data_table(study.load_records())
+    assert list(table)[-1] == "all fresh" and "1,000" in table
+    assert table.loc["validation accuracy", "1,000"].startswith("0.9")
