@@ -20,7 +20,8 @@
 # {glue:text}`kinetics_stochastic_passage_time_ab:.0f`, is within
 # {glue:text}`kinetics_stochastic_off_size:.0f` % of the exact
 # {glue:text}`kinetics_exact_passage_time_ab:.0f`: short steps, if they are right, give the right rate
-# of rare passages. The dynamics has no memory, and a Markov state model from as many windows comes
+# of rare passages. Memory is not needed for that: a rival that sees one frame, trained as much,
+# {glue:text}`kinetics_verdict_full_memoryless:s`, and a Markov state model from as many windows comes
 # closer to all exact values.
 #
 # Generators that learn to make large steps in time {cite}`klein2023,schreiner2023,hsu2024` are mostly

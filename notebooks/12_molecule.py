@@ -159,7 +159,7 @@ tables.score_table(kept)
 # {numref}`fig-molecule-attention` shows where the models look. Some layers prefer frames of the state of
 # the frame that attends, others avoid them, and not the same layers in each training.
 
-# %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by depth; one line for each training (small 3, medium 1, large 1), with two standard errors over windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-molecule-attention", "caption": "Left: ψ along one test window, and the attention of the first training in the layer that prefers its own state most, averaged over heads, in units of the uniform weight. Right: weight on frames of the state of the frame that attends, over what it would be if all frames attended alike, by depth; one line for each training (small 3, medium 1, large 1), with two standard errors over the 22 test windows that change their state."}, "image": {"alt": "A map of attention weights under the course of psi, and lines of the preference for the own state by layer.", "classes": "dark-light"}} tags=["hide-input"]
 frame_time = room.STRIDE * runs.settings.frame_time
 fig = plt.figure(figsize=figure_size(1, 0.55))
 grid = fig.add_gridspec(2, 2, height_ratios=(1, 2.5), wspace=0.1)
