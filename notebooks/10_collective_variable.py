@@ -183,7 +183,9 @@ tables.share_table(results, constants)
 # {glue:text}`collective_variable_by_trees_transition:s` (untrained:
 # {glue:text}`collective_variable_untrained_by_trees_transition:s`). Trees on the hand-made features err by
 # {glue:text}`collective_variable_trees_transition:.3f`, a probe of these features by
-# {glue:text}`collective_variable_features_transition:.3f`.
+# {glue:text}`collective_variable_features_transition:.3f`. So part of the distance is the read-out. And
+# where trees read, is the error lower than with the weights before training? (Difference in the
+# transition region:) {glue:text}`collective_variable_trained_read_by_trees:s`.
 #
 # ## With raw coordinates
 #
@@ -355,7 +357,8 @@ print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.it
 #   {glue:text}`collective_variable_undecided_than_untrained:s`.
 # - Boosted trees with hand-made features, fitted to as many trajectories as the probes, err less than the
 #   probes of {glue:text}`collective_variable_higher_than_trees:s`. Part of that is the read-out: trees on the
-#   encodings err by {glue:text}`collective_variable_by_trees_transition:s` in the transition region.
+#   encodings err by {glue:text}`collective_variable_by_trees_transition:s` in the transition region, with
+#   random weights by {glue:text}`collective_variable_untrained_by_trees_transition:s`.
 # - With raw coordinates a small network learns the committor from the potential, without labels, to a
 #   mean absolute error of {glue:text}`collective_variable_reactive_mae:.4f` at $kT = 15$.
 # - The classifier tells the basin of the first frame. That is no committor.

@@ -297,6 +297,17 @@ def share_table(kept, constants):
     return pd.DataFrame(columns)
 
 
+def trees_against_untrained(kept):
+    """Error in the transition region of trees that read encodings, minus theirs from the weights
+    before training: {size: Estimate}."""
+    methods, region = kept.methods(), "transition"
+    ours, theirs = (
+        {size: methods[f"{size}{which}, {BY_TREES}"].squares(region) for size in kept.sizes}
+        for which in ("", ", untrained")
+    )
+    return kept.bootstraps[region].differences(ours, theirs)
+
+
 def _listed(estimates, names):
     # "small 0.123 [0.110, 0.131], n = 5; large ..."
     return "; ".join(
@@ -335,6 +346,11 @@ def findings(kept, constants):
         "n_scored": kept.baselines["settings"]["n_scored"],
         "share": 100 * kept.baselines["share_in_transition"],
     }
+    by_trees = trees_against_untrained(kept)
+    numbers["trained_read_by_trees"] = "; ".join(
+        f"{size} {estimate.verdict} ({estimate.text(3, '+')})"
+        for size, estimate in by_trees.items()
+    )
     shares = shares_known(kept, "transition", constants)
     numbers["share_transition"] = "; ".join(f"{s} {e.text(2)}" for s, e in shares.items())
     rivals = {

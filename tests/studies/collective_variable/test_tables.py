@@ -186,6 +186,14 @@ def test_verdicts_follow_from_the_intervals(kept):
     assert summary.loc[trees].tolist() == ["none", EVERYWHERE, "none"]
 
 
+def test_trees_compare_encodings_with_those_before_training(folder, load):
+    for name in TRAININGS:
+        content = json.loads((folder / f"{name}.json").read_text())
+        write(folder, name, content | {"trees": report(0.05)})
+    found = cv_tables.trees_against_untrained(load(folder))["small"]
+    assert found.verdict == "lower" and found.value == pytest.approx(0.05 - 0.15, abs=0.02)
+
+
 def test_trainings_on_both_sides_of_the_trees_decide_nothing(folder, load):
     for k, name in enumerate(TRAININGS[:2]):
         write(folder, name, part(0.3 + 0.1 * k))
