@@ -51,7 +51,7 @@ def plot_verdicts(parts, exact, tolerance, axes=None):
     those that are criteria."""
     rows = [name for name in GENERATORS if name in parts]
     if axes is None:
-        _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.42))
+        _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.5))
     for ax, (quantity, title) in zip(axes, QUANTITIES.items(), strict=True):
         if quantity in CRITERIA:
             ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
@@ -60,7 +60,8 @@ def plot_verdicts(parts, exact, tolerance, axes=None):
             _, color, marker = GENERATORS[name]
             _plot_ratio(ax, row, parts[name][quantity], exact[quantity], color, marker)
         ax.set(xscale="log", xlim=(_LOWEST, _HIGHEST))
-        ax.set_title(title.replace("mean passage time", "passage,"), fontsize="small")
+        first, _, rest = title.replace("mean passage time", "passage").partition(" ")
+        ax.set_title(f"{first}\n{rest}", fontsize="small")
         ax.set_xticks([0.5, 1, 2], ["½", "1", "2"])
         ax.minorticks_off()
         ax.tick_params(axis="y", length=0)
