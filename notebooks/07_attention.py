@@ -20,8 +20,10 @@
 #
 # Are there key timesteps, beyond what a random network has?
 # {glue:text}`attention_answers_there_are_key_timesteps:s`. They lie near the
-# start of the trajectory and at its extremes; the answer suffers when they are not read. The rest
-# depends on how one looks: averages over heads hide heads that look at one frame, or at one state.
+# start of the trajectory and at its extremes. Does the answer suffer when they are not read, more than
+# with random frames? {glue:text}`attention_unread_most_attended:s`. But the start, whose state is the
+# answer, is among them; with key timesteps away from the start: {glue:text}`attention_unread_later:s`. The
+# rest depends on how one looks: averages over heads hide heads that look at one frame, or at one state.
 # Every claim is judged, training by training, under [](section-attention-verdicts).
 
 # %% tags=["remove-stderr", "hide-input"]
@@ -444,9 +446,9 @@ tables.layer_table(kept)
 # ## Takeaway
 #
 # - *Are there key timesteps*, beyond what a random network has?
-#   {glue:text}`attention_answers_there_are_key_timesteps:s`. Part of them is the beginning, whose state is
-#   the answer. Does the answer suffer if {glue:text}`attention_n_removed:d` frames away from the start are
-#   not read, the most attended ones, more than with random frames?
+#   {glue:text}`attention_answers_there_are_key_timesteps:s`. The beginning is among them, whose state is the
+#   answer, and that is what the answer was seen to depend on. Does it suffer more than from random frames if
+#   the {glue:text}`attention_n_removed:d` most attended frames away from the start are not read?
 #   {glue:text}`attention_unread_later:s`.
 # - *Do all others attend to them?* {glue:text}`attention_answers_all_others_attend_to_them:s`. But so it
 #   is in random networks, where the shares of frames that do are
