@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from mb_support.statistics import verdict, verdicts_in_words, wilson_interval
+from mb_support.statistics import (
+    answers_in_words,
+    scientific,
+    verdict,
+    verdicts_in_words,
+    wilson_interval,
+    with_error,
+)
 
 
 def test_wilson_interval_covers_as_often_as_it_says():
@@ -33,3 +40,15 @@ def test_a_verdict_compares_intervals():
 def test_verdicts_in_words_go_together():
     found = {"small": "confirmed", "medium": "undecided", "large": "confirmed"}
     assert verdicts_in_words(found) == "confirmed for small and large, undecided for medium"
+
+
+def test_answers_are_verdicts_after_a_question():
+    verdicts = {"small": "refuted", "medium": "confirmed", "large": "confirmed"}
+    assert answers_in_words(verdicts) == "no for small, yes for medium and large"
+    assert answers_in_words({"small": "undecided"}) == "undecided for small"
+
+
+def test_small_numbers_share_a_power_of_ten_with_their_error():
+    assert with_error(3.28e-4, 5.9e-5) == "(3.28 ± 0.59) × 10⁻⁴"
+    assert with_error(0.0, 2e-5) == "(0.00 ± 2.00) × 10⁻⁵"
+    assert scientific(1.6e-6) == "1.6 × 10⁻⁶" and scientific(-2e12, 0) == "-2 × 10¹²"
