@@ -148,7 +148,7 @@ table.rename(index=names, columns=plots.NAMES)
 # {numref}`fig-kinetics-density` shows the densities as free energies,
 # {numref}`fig-kinetics-autocorrelation` how long the coordinate $y$ is remembered.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Free energy, −ln of the share of frames in each box, above its minimum: exact, of the causal transformer (3 ensembles of 4000 walkers), and of the poster's generator (48 walkers, which rest in a few boxes). Bottom left: the difference of the first two, where the exact free energy is below 9 kT. Blank: no frames, or above 9 kT."}, "image": {"alt": "Four maps of the plane: two nearly equal free energies, their difference, and isolated boxes of the poster's generator.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-density", "caption": "Free energy, −ln of the share of frames in each box, above its minimum: exact, of the causal transformer (3 ensembles of 4000 walkers), and of the poster's generator (small, windows standardised by themselves: 48 walkers, which rest in a few boxes). Bottom left: the difference of the first two, where the exact free energy is below 9 kT. Blank: no frames, or above 9 kT."}, "image": {"alt": "Four maps of the plane: two nearly equal free energies, their difference, and isolated boxes of the poster's generator.", "classes": "dark-light"}}
 densities = (kept[name]["density"] for name in ("stochastic", "deterministic"))
 plots.plot_densities(exact["density"], *densities, box_edges())
 plt.show()

@@ -19,18 +19,20 @@ from .speed import load_benchmark
 _DISKS = {"A": DISK_A, "B": DISK_B}
 
 
+def _box_points(n_points):
+    # midpoints of n_points x n_points equal boxes of the box of starts
+    middle = (np.arange(n_points) + 0.5) / n_points
+    return START_BOX[0] + np.stack(np.meshgrid(middle, middle), axis=-1) * np.ptp(START_BOX, 0)
+
+
 def share_below_saddle(n_points=1000):
     """Share of the box of starts that lies below the upper saddle, by the midpoint rule."""
-    middle = (np.arange(n_points) + 0.5) / n_points
-    points = START_BOX[0] + np.stack(np.meshgrid(middle, middle), axis=-1) * np.ptp(START_BOX, 0)
-    return float((potential(points) < potential(SADDLES[0])).mean())
+    return float((potential(_box_points(n_points)) < potential(SADDLES[0])).mean())
 
 
 def share_of_b(n_points=300):
     """Share of the box of starts whose label is B, by the midpoint rule."""
-    middle = (np.arange(n_points) + 0.5) / n_points
-    points = START_BOX[0] + np.stack(np.meshgrid(middle, middle), axis=-1) * np.ptp(START_BOX, 0)
-    return float((assign_states(points) == 1).mean())
+    return float((assign_states(_box_points(n_points)) == 1).mean())
 
 
 def in_per_cent(table):
