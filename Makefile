@@ -28,7 +28,7 @@ test: $(READY)  ## prove it: lint, unit tests, all chapters with small numbers, 
 try: $(READY)  ## one chapter, other parameters: CHAPTER=01_potential SET="beta=0.05"
 	@$(RUN) tools/try_chapter.py $(CHAPTER) $(SET)
 
-test-slow: $(READY)  ## slow tests: processes that are killed, forked or shared, and other users
+test-slow: $(READY)  ## slow tests: long ensembles; processes that are killed, forked or shared
 	@$(RUN) -m pytest -q -m slow
 
 test-browser: $(READY)  ## open every page in Chromium without network; PROFILE=poster for the book

@@ -64,6 +64,17 @@ def bootstrap_mean(values, n_samples=1000, seed=0):
     return mean, low, high
 
 
+def jackknife(statistic, n_units):
+    """A statistic of all `n_units` independent units, and its standard error when each is left out
+    in turn. `statistic` takes the numbers of the units that count, and returns an array (...)."""
+    if n_units < 2:
+        raise ValueError(f"n_units must be at least 2 to leave one out; got {n_units}")
+    units = np.arange(n_units)
+    left_out = np.array([statistic(np.delete(units, unit)) for unit in units])
+    spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(statistic(units)), np.sqrt(spread * (n_units - 1) / n_units)
+
+
 def mean_with_error(values):
     """Mean of (n,) values and its standard error."""
     values = np.asarray(values)

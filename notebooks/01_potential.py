@@ -61,15 +61,15 @@ print(f"profile {settings.name}, grid step {settings.grid_step}")
 # + c_k (y - y_k)^2\right] $$ (eq-potential)
 #
 # It has two deep minima, A and B, and a shallow one, C, on the way. The stationary points below are
-# stored constants; the last line says how large a force is left there, which should vanish.
+# stored constants; the line above them says how large a force is left there, which should vanish.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 points = exact.stationary_points()
-print(points[["x", "y", "energy"]].round(3).to_string())
 print(
     "largest force left:", "below 1e-8" if points["force"].max() < 1e-8 else points["force"].max()
 )
+points[["x", "y", "energy"]].round(3)
 
 # %% mystnb={"figure": {"name": "fig-potential-surface", "caption": "The Müller–Brown potential with its minima A, B and C (circles) and the two saddles (crosses). The dashed white line divides the basins of state A (above) and state B with C (below); dotted, the box from which trajectories start. Blank beyond the colours: the walls rise into the thousands."}, "image": {"alt": "Contour map of the potential energy with two deep valleys joined by a curved path over two saddles, and a dividing line through the upper saddle.", "classes": "dark-light"}} tags=["hide-input"]
 x, y = np.linspace(-1.6, 1.3, 300), np.linspace(-0.4, 2.1, 260)
@@ -166,7 +166,7 @@ glue("potential_committor_c", float(at_c), display=False)
 # %%
 # NBVAL_CHECK_OUTPUT
 published = exact.compare_with_published(settings.grid_step)
-print(published.to_string(index=False, float_format="{:.6f}".format))
+published.set_index(["kT", "quantity"]).map("{:.6f}".format)
 
 # %% tags=["hide-input"]
 committors_off = published["difference"][published["quantity"].str.startswith("committor")]
@@ -195,9 +195,9 @@ plt.show()
 # %%
 # NBVAL_CHECK_OUTPUT
 orders = exact.observed_orders(changes)
-print(orders.round(1).to_string())
 glue("potential_order_min", float(orders.min()), display=False)
 glue("potential_order_max", float(orders.max()), display=False)
+orders.round(1).to_frame("order of convergence")
 
 # %% [markdown]
 # The orders observed in {numref}`fig-potential-convergence` lie between
@@ -211,7 +211,7 @@ glue("potential_order_max", float(orders.max()), display=False)
 # %%
 # NBVAL_CHECK_OUTPUT
 kinetics = exact.kinetics_table(regimes, settings.grid_step)
-print(kinetics.map("{:.4g}".format).to_string())
+kinetics.map("{:.4g}".format)
 
 # %% mystnb={"figure": {"name": "fig-potential-timescales", "caption": "The four slowest relaxation times of both regimes, exact. Dashed: the time between frames and the length of a trajectory."}, "image": {"alt": "Two panels with relaxation times on a logarithmic axis. Left, one time stands far above the others, near the length of a trajectory; right, all lie close together.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
@@ -257,29 +257,27 @@ glue("potential_plateau_share", float(100 * share), display=False)
 # No network that does not see the future can have less.
 
 # %% mystnb={"figure": {"name": "fig-potential-floor", "caption": "Mean squared error of forecasts in equilibrium against how far they look ahead. Black: the exact floor, reached by the conditional mean. Grey: predicting that the particle stays, and predicting the mean of the equilibrium density."}, "image": {"alt": "Two panels. The exact floor rises from the noise of one frame to the variance, below both baselines everywhere.", "classes": "dark-light"}} tags=["hide-input"]
+coarse_step = 0.04  # half as fine as above; these curves move by less than their lines are wide
+coarse = {name: GridSolver(c.beta, c.diffusion, coarse_step) for name, c in regimes.items()}
 n_ahead = 12 if settings.name == "poster" else 5
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5))
 for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     ahead = np.unique(np.geomspace(1, config.n_frames - 1, n_ahead).astype(int))
-    errors = exact.forecast_errors(solvers[name], ahead, config.frame_time)
+    errors = exact.forecast_errors(coarse[name], ahead, config.frame_time)
     landscape.plot_forecast_error(errors, ax=ax)
     ax.set_title(name)
 plt.show()
 
 # %%
 # NBVAL_CHECK_OUTPUT
-coarse = 0.04  # grid step; half of it changes nothing that is shown, and costs four times as much
-floors = {
-    name: exact.floor_table(GridSolver(config.beta, config.diffusion, coarse), config)
-    for name, config in regimes.items()
-}
-print(pd.concat(floors).map("{:.5f}".format).to_string())
+floors = {name: exact.floor_table(config, coarse_step) for name, config in regimes.items()}
 metastable_floors = floors["metastable"]["sum"]
 glue("potential_floor", float(metastable_floors["equilibrium"]), display=False)
 glue("potential_floor_data", float(metastable_floors["data, as simulated"]), display=False)
 one = exact.forecast_errors(solver, [1], regimes["metastable"].frame_time).loc[1]
 glue("potential_noise_share", float(100 * one["exact floor"] / one["last frame"]), display=False)
 glue("potential_moved", float(one["last frame"]), display=False)
+pd.concat(floors).map("{:.5f}".format)
 
 # %% [markdown]
 # One frame ahead the floor is {glue:text}`potential_floor:.4f` in equilibrium (summed over both
@@ -320,7 +318,7 @@ for ax, (name, config) in zip(axes, regimes.items(), strict=True):
     frames = exact.spread_frames(config.n_frames, n_early, late)
     starts = sample_starts(5 * settings.n_train_trajectories, seed)
     trajectories = simulate(config, starts, seed)[:, frames]
-    best, simulated = exact.label_curves(solvers[name], config, frames, trajectories)
+    best, simulated = exact.label_curves(coarse[name], config, frames, trajectories)
     landscape.plot_label_knowledge(frames, best, simulated, ax=ax)
     ax.set_title(name)
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -112,7 +112,7 @@ fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.5))
 for ax, name in zip(axes, names[:2], strict=True):
     figures.plot_starts(sets[name].trajectories[:, 0], sets[name].labels, ridge, START_BOX, ax=ax)
     ax.set_title(name)
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, markerscale=3)
 plt.show()
 
 # %% tags=["hide-input"]
@@ -232,21 +232,21 @@ glue("data_bins_within", float(within), display=False)
 passages = sampling.passage_table(
     metastable, (15.0, 20.0), settings.n_passages, seed + 1, settings.grid_step
 )
-print(passages.round(3).to_string(index=False))
 for row in passages.itertuples():
     key = f"data_mfpt_{row.passage.replace(' to ', '').lower()}_{row.kT:.0f}"
     glue(key, float(row.simulated), display=False)
     glue(key + "_error", float(row.error), display=False)
     glue(key + "_exact", float(row.exact), display=False)
+passages.set_index(["kT", "passage"]).round(3)
 
 # %% tags=["hide-input"]
 looks = replace(metastable, stride=10)
 rates = sampling.rate_table(
     looks, 256, 200 if settings.name == "poster" else 20, seed + 9, settings.grid_step
 )
-print(rates.round(4).to_string(index=False))
 worst = max(passages["deviation"].abs().max(), rates["deviation"].abs().max())
 glue("data_worst_deviation", float(worst), display=False)
+rates.set_index("passage").round(4)
 
 # %% mystnb={"figure": {"name": "fig-data-passages", "caption": "Simulated mean first passage times (MFPT; 2560 passages each) and transition rates (256 trajectories) over the exact values, with two standard errors over them."}, "image": {"alt": "Six points with error bars scattered around the line at one.", "classes": "dark-light"}} tags=["hide-input"]
 names = [f"MFPT {row.passage}, kT = {row.kT:.0f}" for row in passages.itertuples()]

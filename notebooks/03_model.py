@@ -100,8 +100,8 @@ plt.show()
 # %% tags=["hide-input"]
 # NBVAL_CHECK_OUTPUT
 table = study.parameter_table()
-print(table.to_string())
 print("all equal:", bool(table["equal"].all() and (table["printed"] == table["poster"]).all()))
+table.rename_axis(["size", "part"])
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-model-parameters", "caption": "Share of the parameters by part, from the exact counts. In the small model two fifths are position embeddings, in the large one nearly all belong to the encoder."}, "image": {"alt": "Stacked bars of the share of parameters by part for the three sizes.", "classes": "dark-light"}}
 plots.plot_parameters(table["ours"].unstack(sort=False).drop(columns="total"))

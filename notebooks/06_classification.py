@@ -280,7 +280,7 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 at_late = {r: d.causes(length).set_index("start").loc[late[r]] for r, d in declines.items()}
 parts = {"short": "missed from frame 0", "view": "change at a later start", "moved": "moved on"}
-print(pd.DataFrame(at_late).rename(index=parts).round(2).to_string())
+pd.DataFrame(at_late).rename(index=parts).round(2)
 
 # %% [markdown]
 # The first part is how often the model misses the state of the first frame of a slice from frame 0:

@@ -142,6 +142,7 @@ def test_a_figure_belongs_to_few_chapters_of_the_book():
     }
 
 
+@pytest.mark.slow
 def test_profiles_do_not_overwrite_each_other(project):
     chapters.run("smoke", only=["01_first"], root=project)
     chapters.run("poster", only=["01_first"], root=project)
@@ -157,6 +158,7 @@ def test_the_longest_chapters_begin_first_and_are_chapters_of_the_book():
     assert begun[len(chapters.LONGEST) :] == sorted(set(names) - set(chapters.LONGEST))
 
 
+@pytest.mark.slow
 def test_equal_runs_give_equal_files(project):
     chapters.run("smoke", only=["01_first"], root=project)
     first = chapters.notebook_path("01_first", "smoke", project).read_bytes()
@@ -174,6 +176,7 @@ def test_a_failing_chapter_is_named_with_its_cell_and_error(project):
     assert not chapters.is_current("01_first", "any", "smoke", project)
 
 
+@pytest.mark.slow
 def test_a_kernel_that_does_not_start_is_started_again_but_not_for_ever(project, monkeypatch):
     run, tried = chapters.papermill.execute_notebook, []
 

@@ -6,6 +6,7 @@ from scipy.stats import binom
 
 from mb_support.statistics import (
     answers_in_words,
+    jackknife,
     scientific,
     verdict,
     verdicts_in_words,
@@ -27,6 +28,15 @@ def test_wilson_interval_covers_as_often_as_it_says():
 def test_wilson_interval_refuses_what_is_no_proportion(arguments):
     with pytest.raises(ValueError, match="n_right"):
         wilson_interval(*arguments)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(0).normal(size=(12, 2))
+    mean, error = jackknife(lambda units: values[units].mean(axis=0), 12)
+    np.testing.assert_allclose(mean, values.mean(axis=0))
+    np.testing.assert_allclose(error, values.std(axis=0, ddof=1) / np.sqrt(12))
+    with pytest.raises(ValueError, match="n_units must be at least 2"):
+        jackknife(np.mean, 1)
 
 
 def test_a_verdict_compares_intervals():

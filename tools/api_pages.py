@@ -71,13 +71,13 @@ def names_page(package):
     text = ""
     for folder, examples in EXAMPLES.items():
         text += f"### From `{package.name}.{folder}`\n\n"
-        text += "| name | what it is | example |\n|---|---|---|\n"
+        text += ":::{div} names\n\n| name | what it is | example |\n|---|---|---|\n"
         for name, example in examples.items():
             target, line = entry_of(package, folder, name)
             link = f"{{py:obj}}`{name} <{target}>`" + ("\\*" if name in top else "")
             line = re.sub(r"([|*])", r"\\\1", line)
             text += f"| {link} | {line} | `{example}` |\n"
-        text += "\n"
+        text += "\n:::\n\n"
     return text
 
 
@@ -114,7 +114,8 @@ def command_line_page(package):
     with patch.dict(os.environ, {"COLUMNS": str(WIDTH + 2), "NO_COLOR": "1"}):
         for module in commands(package):
             parser = parser_of(module)
-            text += f"\n## `{parser.prog}`\n\n```text\n{parser.format_help().rstrip()}\n```\n"
+            title = parser.prog.removeprefix(f"python -m {package.name}.")
+            text += f"\n## `{title}`\n\n```text\n{parser.format_help().rstrip()}\n```\n"
     return text
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 from pathlib import Path
 
 from chapters import ROOT, chapter_names, record_path
@@ -42,6 +43,8 @@ def made_where(content):
         record = record | record["machine"]
         record["commit"] = record["commit"][:10]
         record["machine"] = f"{record['processor']}, {record['cores']} cores"
+    if "machine" in record:
+        record = record | {"machine": re.sub(r"\(R\)| Processor", "", record["machine"])}
     return record
 
 
@@ -96,7 +99,7 @@ def write_provenance(profile, site):
             f"{{doc}}`../notebooks/{record['chapter']}`",
             ", ".join(f"{key} = {value}" for key, value in record["parameters"].items()),
             f"{record['seconds']:.1f}",
-            record["finished"].replace("+00:00", "Z"),
+            record["finished"][:16].replace("T", "\N{NO-BREAK SPACE}"),
             f"`{record['commit'][:12]}`{record['commit'][40:]}",
         )
         for record in records
@@ -104,7 +107,7 @@ def write_provenance(profile, site):
     total = sum(record["seconds"] for record in records)
     text = (
         f"Profile: `{profile}`. All chapters together took {total:.0f} s.\n\n"
-        + table(("chapter", "parameters", "seconds", "finished", "commit"), rows)
+        + table(("chapter", "parameters", "seconds", "finished (UTC)", "commit"), rows)
         + "\nWhat takes longer was measured before, and is kept (hours of a processor; of "
         "trainings and benchmarks, of the clock):\n\n"
         + table(("kept", "parts", "hours", "machines", "commits"), kept_results())

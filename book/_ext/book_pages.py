@@ -91,7 +91,8 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     if "body" in context:
         body = context["body"].replace('role="list" class="citation-list"', "")
         body = body.replace('class="dataframe"', 'class="dataframe" tabindex="0"')  # they scroll
-        context["body"] = unbroken_intervals(minus_signs(plain_marks(body)))
+        body = both_inks(one_line_of_names(plain_marks(body)))
+        context["body"] = unbroken_intervals(minus_signs(body))
     contents = context["generate_toctree_html"]
 
     def named(kind, **options):
@@ -104,13 +105,55 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     context["generate_toctree_html"] = named
 
 
+def in_prose(change, body):
+    """Change each piece of text between tags, outside code."""
+    parts = re.split(rf"({VERBATIM}|<[^>]*>)", body, flags=re.DOTALL)
+    parts[::2] = map(change, parts[::2])
+    return "".join(parts)
+
+
 def minus_signs(body):
     """Write numbers below zero with a minus, not a hyphen, outside code; and zeros without sign."""
-    minus, parts = "\N{MINUS SIGN}", re.split(rf"({VERBATIM}|<[^>]*>)", body, flags=re.DOTALL)
-    for k in range(0, len(parts), 2):  # text, between tags
-        text = re.sub(r"(?<![^\s\[({])-(?=[\d.]*\d)", minus, parts[k])
-        parts[k] = re.sub(rf"{minus}(?=0(?:\.0+)?(?![\d.]*\d))", "", text)
-    return "".join(parts)
+    minus = "\N{MINUS SIGN}"
+
+    def change(text):
+        text = re.sub(r"(?<![^\s\[({])-(?=[\d.]*\d)", minus, text)
+        return re.sub(rf"{minus}(?=0(?:\.0+)?(?![\d.]*\d))", "", text)
+
+    return in_prose(change, body)
+
+
+def both_inks(body):
+    """Call black ink white on dark pages, where it is; the style sheet shows one of the words."""
+    ink = r'<span class="on-light">\1lack</span><span class="on-dark">{}hite</span>'
+
+    def change(text):
+        text = re.sub(r"\b(b)lack\b", ink.format("w"), text)
+        return re.sub(r"\b(B)lack\b", ink.format("W"), text)
+
+    return in_prose(change, body)
+
+
+def one_line_of_names(body):
+    """Put the names of a table's rows beside those of its columns: pandas gives them a line."""
+
+    def merged(head):
+        *above, columns, names = [re.findall(r"<th.*?</th>", row, re.S) for row in rows(head[0])]
+        n = sum(not cell.endswith("></th>") for cell in names)
+        if n == 0 or any(not cell.endswith("></th>") for cell in names[n:]):
+            return head[0]
+        lines = [*above, names[:n] + columns[n:]]
+        return "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
+
+    def rows(text):
+        return re.findall(r"<tr.*?</tr>", text, re.S)
+
+    return re.sub(
+        r"(?<=<thead>).*?(?=</thead>)",
+        lambda head: merged(head) if len(rows(head[0])) > 1 else head[0],
+        body,
+        flags=re.S,
+    )
 
 
 def unbroken_intervals(body):

@@ -1,10 +1,12 @@
-"""Show in the dark theme the second picture that chapters keep of each figure."""
+"""Show figures as wide as they were drawn, and in the dark theme their second picture."""
 
 import base64
 import hashlib
 import json
 import re
 from pathlib import Path
+
+from mb_support.plotting.pictures import FULL_WIDTH, RESOLUTION
 
 #: As in `mb_support.plotting.pictures`.
 MIME = "application/vnd.mb-support.dark+png"
@@ -24,10 +26,12 @@ def find_dark_figures(app):
 
 def add_dark_figures(app, pagename, templatename, context, doctree):
     """Put the dark picture beside the light one; the style sheet shows one of them."""
-    twins = {}
+    twins, share = {}, {}
     for source, name in getattr(app.builder, "images", {}).items():
         content = Path(app.srcdir, source).read_bytes()
         if dark := app.dark_figures.get(hashlib.sha256(content).digest()):
+            pixels = int.from_bytes(content[16:20], "big")  # the header of a PNG begins with it
+            share[name] = min(1.0, pixels / (FULL_WIDTH * RESOLUTION))
             twins[name] = Path(name).with_suffix("").name + "-dark.png"
             target = Path(app.outdir, "_images", twins[name])
             target.parent.mkdir(exist_ok=True)
@@ -37,8 +41,10 @@ def add_dark_figures(app, pagename, templatename, context, doctree):
         name = mark[0].rpartition("_images/")[2].partition('"')[0]
         if name not in twins:
             return mark[0]
-        light = mark[0].replace("dark-light", "dark-light on-light")
-        dark = mark[0].replace("dark-light", "dark-light on-dark")
+        wide = mark[0].replace("<img ", f'<img style="--share: {share[name]:.3f}" ', 1)
+        wide = wide.replace('"dark-light', '"dark-light narrow') if share[name] < 0.5 else wide
+        light = wide.replace("dark-light", "dark-light on-light")
+        dark = wide.replace("dark-light", "dark-light on-dark")
         return light + dark.replace(f"_images/{name}", f"_images/{twins[name]}")
 
     if "body" in context:

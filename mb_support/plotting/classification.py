@@ -17,7 +17,7 @@ from .style import (
 
 #: Colour and name of the parts of `slices.causes_of_decline`: no colour means anything else.
 CAUSES = {
-    "short": ("#BDBDBD", "missed from frame 0"),
+    "short": ("#999999", "missed from frame 0"),
     "view": (PALETTE["yellow"], "change at a later start"),
     "moved": (PALETTE["orange"], "particle moved on"),
 }

@@ -1,7 +1,9 @@
 """Figures of trajectories, of where they start, and of what their statistics say."""
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap
 from matplotlib.ticker import MaxNLocator
 
 from .style import (
@@ -17,6 +19,8 @@ from .style import (
     map_axes,
 )
 
+#: Without its dark end, which is lost on a dark page.
+_TIME_CMAP = ListedColormap(mpl.colormaps[DENSITY_CMAP](np.linspace(0.25, 0.95, 256)))
 _INTEGRATOR_LOOKS = {
     "overdamped": ("Euler–Maruyama", PALETTE["orange"], "o"),
     "leimkuhler_matthews": ("Leimkuhler–Matthews", PALETTE["brown"], "s"),
@@ -59,7 +63,7 @@ def plot_path(trajectory, times, x, y, energy, highest=100.0, ax=None):
     levels = np.linspace(np.floor(np.min(energy) / 10) * 10, highest, 18)
     ax.contour(x, y, np.transpose(energy), levels=levels, colors=BASELINE_COLOR, linewidths=0.4)
     segments = np.stack([trajectory[:-1], trajectory[1:]], axis=1)
-    lines = LineCollection(segments, cmap=DENSITY_CMAP, linewidths=0.7, alpha=0.9)
+    lines = LineCollection(segments, cmap=_TIME_CMAP, linewidths=0.7, alpha=0.9)
     lines.set_array(times[1:])
     ax.add_collection(lines)
     ax.plot(*trajectory[0], "o", ms=8, mfc="white", mec="black", label="first frame")

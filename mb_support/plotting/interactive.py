@@ -7,12 +7,18 @@ plotly's server. Each interactive figure stands beside a static one, which is wh
 import html
 import json
 
+import matplotlib as mpl
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .style import ENERGY_CMAP, PALETTE, STATE_COLORS, STATE_NAMES
+from .style import ATTENTION_CMAP, ENERGY_CMAP, PALETTE, STATE_COLORS, STATE_NAMES, WEIGHT_LABEL
 
+#: More attention is darker; without the dark end, which is lost on a dark page.
+_WEIGHTS = [
+    mpl.colors.to_hex(mpl.colormaps[ATTENTION_CMAP](place))
+    for place in (0.95, 0.8, 0.65, 0.5, 0.35)
+]
 #: Used in live notebooks only; pages of the book bring their own copy.
 _PLOTLY_SERVER = "https://cdn.plot.ly/plotly-4.1.1.min.js"
 _LAYOUT = {
@@ -224,12 +230,12 @@ def explore_attention(trajectory, attention, queries, choices, state=None, strid
     highest = float(np.quantile(relative, 0.995))
     figure = _two_panels()
     bar = {  # above the points, or nothing would be left for them on a phone
-        "title": {"text": "attention / even share", "side": "top"},
+        "title": {"text": WEIGHT_LABEL, "side": "top"},
         **{"orientation": "h", "y": 1.01, "yanchor": "bottom", "thickness": 12, "len": 1},
     }
     points = {"size": 6, "color": [], "coloraxis": "coloraxis"}
     points["line"] = {"width": 0.6, "color": PALETTE["grey"]}
-    scale = {"cmin": 0, "cmax": highest, "colorscale": "Magma", "reversescale": True}
+    scale = {"cmin": 0, "cmax": highest, "colorscale": _WEIGHTS}
     positions = {"x": _rounded(trajectory[:, 0]), "y": _rounded(trajectory[:, 1])}
     cross = {"size": 14, "symbol": "x-thin", "line": {"width": 3, "color": PALETTE["sky"]}}
     figure.add_trace(go.Scatter(**positions, mode="markers", marker=points), row=1, col=1)

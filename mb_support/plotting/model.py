@@ -15,9 +15,9 @@ from .style import (
 
 PART_COLORS = {
     "inputs_to_hidden_dim": PALETTE["black"],
-    "embeddings": "#BDBDBD",
+    "embeddings": "#999999",
     "encoder": PALETTE["orange"],
-    "feature_predictor": PALETTE["grey"],
+    "feature_predictor": PALETTE["brown"],
     "state_classifier": PALETTE["yellow"],
 }
 

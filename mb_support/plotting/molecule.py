@@ -42,7 +42,7 @@ def plot_surface(values, label, minima=(), highest=None, ax=None):
         edges, edges, shown, cmap=ENERGY_CMAP, vmin=0, vmax=highest, rasterized=True
     )
     for k, place in enumerate(np.degrees(np.asarray(minima).reshape(-1, 2))):
-        style = dict(color=STATE_COLORS[k], marker=STATE_MARKERS[k], mec="white", ls="")
+        style = dict(color=STATE_COLORS[k], marker=STATE_MARKERS[k], mec="white", ls="", ms=8)
         ax.plot(*place, **style, label=STATE_NAMES[k])
     ax.figure.colorbar(mesh, ax=ax, label=label, shrink=0.7)
     return ax

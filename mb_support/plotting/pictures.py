@@ -1,4 +1,7 @@
-"""Figures as pictures: all as wide as the column, so that letters have one size; light and dark.
+"""Figures as pictures, light and dark, cut to what is drawn.
+
+`FULL_WIDTH` fills the text column; pages show narrower pictures as much narrower, so that letters
+have one size.
 
 Chapters keep a second picture of each figure, with light ink and no background, beside the first;
 `book/_ext/dark_figures.py` shows it on dark pages. Colours that mean something stay what they are;
@@ -17,10 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
-#: Width in inches of the text column.
-FULL_WIDTH = 7.2
+#: Width in inches of the text column, and pixels per inch.
+FULL_WIDTH, RESOLUTION = 7.2, 180
 #: A coloured line below it would be lost on a dark page.
 _LEAST_LUMINANCE = 0.14
 _BLANK = "blank"
@@ -60,10 +62,8 @@ def dark_png(figure):
 
 
 def _png(figure, **options):
-    box = figure.get_tightbbox().padded(0.05)
-    margin = max(0.0, FULL_WIDTH - box.width) / 2
-    box = Bbox([[box.x0 - margin, box.y0], [box.x1 + margin, box.y1]])
-    picture = io.BytesIO()
+    figure.draw_without_rendering()  # a layout settles when it is drawn
+    box, picture = figure.get_tightbbox().padded(0.05), io.BytesIO()
     figure.savefig(picture, bbox_inches=box, dpi=figure.dpi, **options)
     return picture.getvalue()
 

@@ -13,7 +13,7 @@ from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import NullLocator
 
-from .pictures import FULL_WIDTH, keep_both
+from .pictures import FULL_WIDTH, RESOLUTION, keep_both
 
 #: Okabe and Ito's palette by name.
 PALETTE = {
@@ -72,8 +72,8 @@ _SETTINGS = {
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
     "figure.figsize": (FULL_WIDTH, 4.0),
-    "figure.dpi": 180,
-    "savefig.dpi": 180,
+    "figure.dpi": RESOLUTION,
+    "savefig.dpi": RESOLUTION,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",  # shipped with matplotlib: the same on every machine
     "font.size": FONT_SIZE,

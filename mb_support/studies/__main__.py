@@ -40,7 +40,10 @@ def command_parser():
         description=__doc__.replace("``", ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("chapter", nargs="?", choices=list(CHAPTERS), help="all of them if none")
+    of_which = f"{', '.join(CHAPTERS)}; all of them if none"
+    parser.add_argument(
+        "chapter", nargs="?", choices=list(CHAPTERS), metavar="chapter", help=of_which
+    )
     parser.add_argument("parts", nargs="*", help="all parts of the chapter if none")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
     return parser

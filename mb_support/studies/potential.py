@@ -1,6 +1,6 @@
 """Tables of exact results for the chapters, kept on disk between runs."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -143,25 +143,28 @@ def forecast_errors(solver, frames, frame_time):
     )
 
 
-def floor_table(solver, config):
+def floor_table(config, grid_step):
     """Noise floor of one frame, length^2, where it starts in "equilibrium", or as frames of the
     "data" but the last do; and the latter "as simulated", with the error of the time step."""
     if config.stride % 2:
         raise ValueError(f"stride must be even; got {config.stride}")
-    data = mean_frame_density(solver, config.n_frames - 1, config.frame_time)
-    simulated, doubled = (
-        simulated_moments(solver, replace(config, dt=config.dt * k, stride=config.stride // k))[1]
-        for k in (1, 2)
-    )
-    # The simulated chain is of first order in its time step; its two steps extrapolate to
-    # continuous time with less error than the grid's own propagator has at this grid step.
-    exact = (2 * simulated - doubled)[[0, 1], [0, 1]]
-    rows = {
-        "equilibrium": solver.average(exact),
-        "data": solver.average(exact, data),
-        "data, as simulated": solver.average(simulated[[0, 1], [0, 1]], data),
-    }
-    table = pd.DataFrame(rows, index=["x", "y"]).T
+
+    def compute():
+        solver = GridSolver(config.beta, config.diffusion, grid_step)
+        data = mean_frame_density(solver, config.n_frames - 1, config.frame_time)
+        chains = (replace(config, dt=config.dt * k, stride=config.stride // k) for k in (1, 2))
+        simulated, doubled = (simulated_moments(solver, chain)[1] for chain in chains)
+        # The simulated chain is of first order in its time step; its two steps extrapolate to
+        # continuous time with less error than the grid's own propagator has at this grid step.
+        exact = (2 * simulated - doubled)[[0, 1], [0, 1]]
+        return {
+            "equilibrium": solver.average(exact),
+            "data": solver.average(exact, data),
+            "data, as simulated": solver.average(simulated[[0, 1], [0, 1]], data),
+        }
+
+    key = asdict(config) | {"grid_step": grid_step}
+    table = pd.DataFrame(cached("floors", key, compute), index=["x", "y"]).T
     return table.assign(sum=table.sum(axis=1))
 
 

@@ -174,6 +174,7 @@ def test_items_do_not_notice_in_which_block_they_are_simulated(monkeypatch):
         assert blocks[i]["trajectories"].shape == (3 if i < 20 else 8, 2)
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same_items():
     program = """
         from mb_support.datasets.sets import FreshTrajectories

@@ -268,6 +268,7 @@ def test_windows_of_ones_own_are_gone_through_in_ever_new_orders():
     assert float(items[9]["trajectories"][0, 0]) == seen[1, 2], "an item depends on its number only"
 
 
+@pytest.mark.slow
 def test_a_walk_on_a_circle_is_learned_from_windows_of_ones_own(tmp_path):
     random = np.random.default_rng(0)
     walk = np.cumsum(random.normal([0.3, 0], [0.1, 0.4], (600, 5, 2)), axis=1)

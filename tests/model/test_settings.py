@@ -222,6 +222,7 @@ def test_activations_recomputed_in_the_backward_pass_give_the_same_gradient():
 
 
 @pytest.mark.parametrize("implementation", ["sdpa", "cpu_fused"])
+@pytest.mark.slow
 def test_a_compiled_model_answers_as_before(implementation):
     model, x = make_model(), walks()
     model.set_attn_implementation(implementation)

@@ -38,6 +38,7 @@ def shares(observer, trajectories):
     return observer.observe(trajectories)
 
 
+@pytest.mark.slow
 def test_it_agrees_with_the_ideal_observer_who_knows_no_coordinates(trajectories, shares):
     few = trajectories[:24]
     seen = IdealObserver(CONFIG).observe(few).first

@@ -73,12 +73,13 @@ def pixels(png):
 
 
 @pytest.mark.parametrize("width", [0.4, 1.0])
-def test_pictures_are_as_wide_as_the_column_so_that_letters_have_one_size(width):
+def test_pictures_are_as_wide_as_they_were_drawn_and_letters_have_one_size(width):
     style.use_style()
     ax = style.axes_or_new(width=width)
     ax.plot([0, 1])
     for png in (pictures.light_png(ax.figure), pictures.dark_png(ax.figure)):
-        assert pixels(png).shape[1] == pytest.approx(style.FULL_WIDTH * 180, rel=0.02)
+        inches = pixels(png).shape[1] / pictures.RESOLUTION
+        assert inches == pytest.approx(width * style.FULL_WIDTH, abs=0.1)
 
 
 def test_on_dark_pages_greys_change_places_and_colours_stay():

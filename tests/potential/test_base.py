@@ -139,6 +139,7 @@ def test_a_double_well_has_the_passage_time_of_one_dimension():
     assert abs(times.mean() - found) < 3 * error and error < 0.03 * found
 
 
+@pytest.mark.slow
 def test_two_angles_are_simulated_and_solved_on_the_torus():
     p = torus()
     solver = GridSolver(1.0, 1.0, 0.1, potential=p)
@@ -189,6 +190,7 @@ def test_four_wells_are_four_states():
     assert len(sample_starts(5, 1, potential=p)) == 5
 
 
+@pytest.mark.slow
 def test_mueller_brown_by_the_general_way_gives_the_same_passages(reader):
     kwargs = dict(max_time=200.0)
     config = SimulationConfig(0.1, 10.0, 5e-5, 5, 2)

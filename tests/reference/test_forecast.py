@@ -118,6 +118,7 @@ def test_mean_frame_density_is_the_average_over_frames(coarse):
     np.testing.assert_allclose(found, total / 11, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_next_frame_has_the_simulated_mean_and_spread(solver):
     points = np.array([(-0.558, 1.44), (0.62, 0.03), (-0.8, 0.6)])
     n = 100_000

@@ -246,6 +246,7 @@ def test_results_do_not_depend_on_the_grid_step():
     np.testing.assert_allclose(rates[:2], rates[2], rtol=0.005)
 
 
+@pytest.mark.slow
 def test_simulated_passages_take_as_long_as_the_solver_says():
     config = SimulationConfig(beta=1 / 8, diffusion=1.0, dt=1e-4, stride=10, n_frames=2)
     n = 256
@@ -309,6 +310,7 @@ def test_a_barrier_of_a_torus_that_slips_between_nodes_is_refused():
 
 
 @pytest.mark.parametrize("kT", [8.0, 2.0, 1.0])
+@pytest.mark.slow
 def test_propagation_has_no_noise_on_walls_and_plateaus(kT, monkeypatch):
     cold = solver_at(kT, 0.06)
     field, density = cold.positions[..., 0], forecast.start_density(cold).sum(axis=0)

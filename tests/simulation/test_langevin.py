@@ -121,6 +121,7 @@ def _workspace():
     return make()
 
 
+@pytest.mark.slow
 def test_normal_deviates_have_the_moments_of_the_normal_distribution(normals):
     n = len(normals)
     assert n >= 10_000_000
@@ -295,6 +296,7 @@ def test_harmonic_well_has_the_exact_variance_of_the_scheme(integrator, exact):
 
 
 @pytest.mark.parametrize("integrator", INTEGRATORS[:2])
+@pytest.mark.slow
 def test_harmonic_well_relaxes_as_it_should(integrator):
     # mean of x_n from x_0 = 2 decays by 1 - h a step in both overdamped schemes
     config = SimulationConfig(1.0, 1.0, 1e-6, 1, 21, integrator=integrator)
@@ -361,10 +363,11 @@ def bias_of_quartic_well(integrator, dt, n_chunks, length=4000.0, n=2048):
     "integrator, dts, order",
     [
         ("overdamped", (0.04, 0.02), 1),
-        pytest.param("leimkuhler_matthews", (0.14, 0.07), 2, marks=pytest.mark.slow),
-        pytest.param("underdamped", (0.32, 0.16), 2, marks=pytest.mark.slow),
+        ("leimkuhler_matthews", (0.14, 0.07), 2),
+        ("underdamped", (0.32, 0.16), 2),
     ],
 )
+@pytest.mark.slow
 def test_averages_converge_at_the_order_of_the_integrator(integrator, dts, order):
     # halving dt divides the bias by 2^order, up to statistical error and the next order of dt
     (coarse, error_coarse), (fine, error_fine) = (

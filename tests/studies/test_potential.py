@@ -65,8 +65,9 @@ def test_no_forecast_is_better_than_the_conditional_mean(solver):
     np.testing.assert_allclose(errors["exact floor"], by_moments, rtol=1e-8)
 
 
-def test_floor_table_rises_with_the_time_step(solver):
-    table = exact.floor_table(solver, REGIMES["metastable"])
+@pytest.mark.slow
+def test_floor_table_rises_with_the_time_step():
+    table = exact.floor_table(REGIMES["metastable"], grid_step=0.05)
     assert table.loc["data, as simulated", "sum"] > table.loc["data", "sum"]
     # the grid's propagator converges to the same values from below
     steps = np.array([0.05, 0.025])
@@ -78,9 +79,9 @@ def test_floor_table_rises_with_the_time_step(solver):
     np.testing.assert_allclose(table["sum"], table["x"] + table["y"])
 
 
-def test_the_floor_of_an_odd_stride_is_refused(solver):
+def test_the_floor_of_an_odd_stride_is_refused():
     with pytest.raises(ValueError, match="stride must be even; got 201"):
-        exact.floor_table(solver, replace(CONFIG, stride=201))
+        exact.floor_table(replace(CONFIG, stride=201), grid_step=0.05)
 
 
 def test_label_curves_agree_with_simulation(solver):

@@ -119,6 +119,7 @@ def test_two_processes_with_the_same_global_batch_optimise_the_same(uninterrupte
 @pytest.mark.parametrize(
     "sent, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
+@pytest.mark.slow
 def test_a_signal_saves_the_last_step_and_leaves_the_finished_model_alone(tmp_path, sent, status):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "model.safetensors").write_text("a finished model")

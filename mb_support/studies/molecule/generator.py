@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from ...model.causal import sample
 from ...statistics import bootstrap, jensen_shannon_divergence
 from ...training.causal import CausalTrainingConfig, train
 from ...training.run import save_checkpoint
+from ..kinetics.markov import markov_model
 from . import kinetics
 from .learning import TRAININGS
 from .runs import SPLIT, STRIDE, boxes
@@ -18,14 +20,16 @@ N_SEEDS = 3
 #: Boxes along each angle in which densities are compared, and lag (ps) of Markov state models.
 N_BOXES, LAG_TIME = 36, 4.0
 N_WALKERS, N_FRAMES = 400, 1000
+#: Lags, in kept frames, of the Markov state models beside them: a frame of theirs, and `LAG_TIME`.
+MARKOV_STRIDES = (STRIDE, 20)
 #: Unit of displacements (radians), about their standard deviation over a frame.
 SCALE = 0.5
 
 
-def in_frames(runs, dihedrals):
-    """`Runs` of other trajectories, (n, n_frames, 2) radians, in frames as far apart as generators'
-    are."""
-    settings = replace(runs.settings, frame_steps=STRIDE * runs.settings.frame_steps)
+def in_frames(runs, dihedrals, stride=STRIDE):
+    """`Runs` of other trajectories, (n, n_frames, 2) radians, in frames `stride` kept frames apart:
+    by default as far as those of generators."""
+    settings = replace(runs.settings, frame_steps=stride * runs.settings.frame_steps)
     return replace(runs, dihedrals=dihedrals, settings=settings)
 
 
@@ -98,10 +102,54 @@ def judged(kind, seed, runs, minima):
     return describe(ensemble, minima, tested) | {"training": training}
 
 
+def markov_walkers(runs, lag, n_walkers, n_frames, seed=0):
+    """`Runs` made by a reversible Markov state model of `runs`, in frames `lag` kept ones apart.
+
+    Its boxes are those of `kinetics`. In a box, a walker has the angles of one of the frames there,
+    drawn at random.
+    """
+    counts = kinetics.transition_counts(runs, lag).sum(axis=0)
+    model = markov_model([csr_matrix(counts.astype(float))])
+    draws = np.random.default_rng(seed)
+    starts = draws.choice(model.n_states, n_walkers, p=model.stationary_distribution)
+    chains = [model.simulate(n_frames, start=s, seed=seed + k) for k, s in enumerate(starts)]
+    visited = np.asarray(model.count_model.state_symbols)[np.stack(chains)]
+    frames = runs.dihedrals.reshape(-1, 2)
+    _, box = np.unique(boxes(frames, kinetics.N_CELLS), return_inverse=True)
+    by_box = np.argsort(box, kind="stable")
+    n_there = np.bincount(box)
+    first = np.cumsum(n_there) - n_there
+    drawn = first[visited] + (draws.random(visited.shape) * n_there[visited]).astype(int)
+    return in_frames(runs, frames[by_box[drawn]], lag)
+
+
+def only(runs, part):
+    """`Runs` of a part of `SPLIT`."""
+    return replace(runs, dihedrals=runs.dihedrals[list(SPLIT[part])])
+
+
 def counted(runs, minima):
     """`describe` of the runs themselves; the divergence is that of the training runs."""
     tested = runs.dihedrals[list(SPLIT["test"])]
     ensemble = in_frames(runs, runs.dihedrals[:, ::STRIDE])
-    trained_on = replace(ensemble, dihedrals=ensemble.dihedrals[list(SPLIT["train"])])
-    divergence = describe(trained_on, minima, tested)["divergence"]
+    divergence = describe(only(ensemble, "train"), minima, tested)["divergence"]
     return describe(ensemble, minima, tested) | {"divergence": divergence}
+
+
+def rivals(runs, minima):
+    """{name: `describe`} of what generators are compared with beside all runs: the test runs alone,
+    and as many walkers as theirs, for as long, of Markov state models of the training runs.
+
+    A Markov state model is looked at once in its lag, and so are the runs beside it.
+    """
+    tested, long = runs.dihedrals[list(SPLIT["test"])], MARKOV_STRIDES[-1]
+    sets = {
+        "test runs": only(in_frames(runs, runs.dihedrals[:, ::STRIDE]), "test"),
+        f"every {long}": in_frames(runs, runs.dihedrals[:, ::long], long),
+    } | {
+        f"Markov {lag}": markov_walkers(
+            only(runs, "train"), lag, N_WALKERS, N_FRAMES * STRIDE // lag
+        )
+        for lag in MARKOV_STRIDES
+    }
+    return {name: describe(ensemble, minima, tested) for name, ensemble in sets.items()}

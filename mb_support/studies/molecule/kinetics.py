@@ -1,17 +1,21 @@
 """Passages, a Markov state model, and the diffusion model on the torus, each with its errors."""
 
+from dataclasses import replace
+
 import numpy as np
-from deeptime.markov import TransitionCountModel
-from deeptime.markov.msm import MaximumLikelihoodMSM
+from scipy.sparse import csr_matrix
 
 from ...reference.solver import GridSolver
-from ...statistics import bootstrap, resamples
+from ...statistics import bootstrap, jackknife, resamples
+from ..kinetics.markov import markov_model
 from .runs import RADIUS, boxes, count_passages
-from .surface import FULL_TURN, minima_of, potential_of
+from .surface import FULL_TURN, fit_fourier, minima_of, potential_of
 
 #: Lag times (ps) of Markov state models and of the diffusion constant.
 MARKOV_LAGS = (0.4, 1.0, 2.0, 4.0, 8.0, 16.0)
 DIFFUSION_LAGS = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
+#: Lag (ps) of the diffusion constant where one is used, and of the Markov model beside it.
+DIFFUSION_LAG, MARKOV_LAG = 3.2, 16.0
 #: Boxes of a Markov state model along each angle; nodes of the solver too (one per 3 degrees).
 N_CELLS, N_NODES = 18, 120
 
@@ -41,9 +45,7 @@ def transition_counts(runs, lag):
 def timescales(by_run, lag_time, weights, k=2):
     """Slowest implied timescales of a reversible Markov state model of weighted runs, (k,)."""
     total = np.tensordot(weights, by_run.astype(float), 1)
-    connected = TransitionCountModel(total).submodel_largest()
-    model = MaximumLikelihoodMSM(reversible=True).fit(connected).fetch_model()
-    return model.timescales(k=k) * lag_time
+    return markov_model([csr_matrix(total)]).timescales(k=k) * lag_time
 
 
 def implied_timescales(runs, lag_times=MARKOV_LAGS, n_samples=40):
@@ -116,3 +118,24 @@ def model_times(solver, coefficients):
         "slowest_timescale": float(solver.implied_timescales(1)[0]),
         "population_b": float(solver.average(solver.committor(a, b))),
     }
+
+
+def times_too_long(runs):
+    """How much longer the model's times are than those counted, as a share of these: {name: (value,
+    standard error)}. Each run is left out of the surface, of D and of the counts alike."""
+
+    def shares(chosen):
+        kept = replace(runs, dihedrals=runs.dihedrals[chosen])
+        coefficients = fit_fourier(kept.dihedrals)
+        solver = solver_of(coefficients)
+        diffusion = diffusion_by_lag(kept, solver, (DIFFUSION_LAG,))["values"][0]
+        found = passages(kept, minima_of(coefficients))
+        counted = {name: found[name].value for name in ("passage_time_ab", "passage_time_ba")}
+        counts = transition_counts(kept, round(MARKOV_LAG / runs.settings.frame_time))
+        counted["slowest_timescale"] = timescales(counts, MARKOV_LAG, np.ones(len(counts)), 1)[0]
+        times = model_times(solver, coefficients)
+        return np.array([times[name] / diffusion / counted[name] - 1 for name in counted])
+
+    names = "passage_time_ab", "passage_time_ba", "slowest_timescale"
+    both = zip(*jackknife(shares, len(runs.dihedrals)), strict=True)
+    return dict(zip(names, map(list, both), strict=True))

@@ -71,6 +71,20 @@ def make_counted(results):
     return {name: _plain(value) for name, value in found.items()}
 
 
+def make_rivals(results):
+    """What else generators are compared with."""
+    found = generator.rivals(load_runs(results), surface.minima_of(_coefficients(results)))
+    return {
+        name: {quantity: _plain(value) for quantity, value in said.items()}
+        for name, said in found.items()
+    }
+
+
+def make_times_too_long(results):
+    """How much longer the model's times are than those counted, each run left out of both."""
+    return kinetics.times_too_long(load_runs(results))
+
+
 def make_generator(kind, seed, results):
     """Train a stochastic generator, and count in what it makes."""
     minima = surface.minima_of(_coefficients(results))
@@ -160,6 +174,8 @@ MAKE = {
     "shooting": make_shooting,
     "baselines": make_baselines,
     "counted": make_counted,
+    "rivals": make_rivals,
+    "times_too_long": make_times_too_long,
 } | {
     f"{size}-{seed}": partial(make_training, size, seed)
     for size, n in learning.SEEDS.items()

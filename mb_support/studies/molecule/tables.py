@@ -11,6 +11,7 @@ from . import generator, learning
 from .runs import SPLIT, STRIDE, is_left_handed, load_runs
 
 TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
+TIME_NAMES = dict(zip(TIMES, ("α-R to β", "β to α-R", "slowest timescale"), strict=True))
 #: What generators are judged on, and how tables call it.
 JUDGED = {
     "passage_time_ab": "α-R to β (ps)",
@@ -54,8 +55,19 @@ def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
             for name, time in kept["torus"]["times"].items()
             if name in TIMES
         }
-    rows = dict(zip(TIMES, ("α-R to β", "β to α-R", "slowest timescale"), strict=True))
-    return pd.DataFrame(columns, index=list(TIMES)).rename(index=rows)
+    return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES)
+
+
+def too_long(shares, border=2):
+    """How much longer the model's times are, in words by the name of their key, and which of them
+    are by more than so many standard errors."""
+    shares = {name: shares[name] for name in TIMES}
+    words = {
+        f"too_long_{name}": with_error(100 * value, 100 * error)
+        for name, (value, error) in shares.items()
+    }
+    longer = [TIME_NAMES[name] for name, (value, error) in shares.items() if value > border * error]
+    return words | {"longer": " and ".join(longer) or "none of the three"}
 
 
 def pooled_generators(kept):
@@ -75,23 +87,38 @@ def _scatter(values):
     return mean_with_error(values)[1] if len(values) > 1 else 0.0
 
 
+#: Rows of the table of generators; without a divergence where the test runs are part of the row.
+ROWS = {
+    "counted": "counted, all runs",
+    "test runs": "counted, test runs",
+    "memory": "generator, 4 frames seen",
+    "memoryless": "generator, 1 frame seen",
+    "Markov 2": "Markov state model, 0.4 ps",
+    "Markov 20": "Markov state model, 4 ps",
+    "every 20": "counted every 4 ps",
+}
+_OF_THEIR_OWN = ("test runs", "every 20")
+
+
 def generator_table(kept):
-    """What generators say, and what was counted, with standard errors; a row for each."""
-    rows = {"counted": kept["counted"]} | pooled_generators(kept)
-    unit = {"divergence": 1000}
-    table = {
-        kind: [with_error(*np.multiply(found[name], unit.get(name, 1))) for name in JUDGED]
-        for kind, found in rows.items()
-    }
-    names = {"memory": "4 frames seen", "memoryless": "1 frame seen"}
-    return pd.DataFrame(table, index=list(JUDGED.values())).T.rename(index=names)
+    """What generators and their rivals say, and what was counted, with standard errors."""
+    rows = {"counted": kept["counted"]} | pooled_generators(kept) | kept["rivals"]
+    unit, table = {"divergence": 1000}, {}
+    for kind, title in ROWS.items():
+        cells = {n: with_error(*np.multiply(rows[kind][n], unit.get(n, 1))) for n in JUDGED}
+        if kind in _OF_THEIR_OWN:
+            cells["divergence"] = ""
+        table[title] = cells
+    return pd.DataFrame(table, index=list(JUDGED)).rename(index=JUDGED).transpose()
 
 
-def disagreements(kept, kind, border=2):
-    """Where a generator is off what was counted by more than so many standard errors, in words."""
-    found, words = pooled_generators(kept)[kind], []
+def disagreements(kept, kind, by="counted", border=2):
+    """Where a row of `generator_table` is off another, by default what was counted, by more than so
+    many standard errors, in words."""
+    rows = {"counted": kept["counted"]} | pooled_generators(kept) | kept["rivals"]
+    words = []
     for name in (*TIMES, "population_b"):
-        (value, error), (counted, of_counted) = found[name], kept["counted"][name]
+        (value, error), (counted, of_counted) = rows[kind][name], rows[by][name]
         apart = (value - counted) / np.hypot(error, of_counted)
         if abs(apart) > border:
             words.append(f"{JUDGED[name].partition(' (')[0]} ({apart:+.1f} standard errors)")
@@ -156,7 +183,7 @@ def numbers(kept):
         "n_trainings": learning.SEEDS["small"],
         "tried": tried_accuracy(),
         "passes": ", ".join(f"{size} {n}" for size, n in learning.N_PASSES.items()),
-    }
+    } | too_long(kept["times_too_long"])
     if shots:
         found |= {f"shots_{name}": value for name, value in shots["agreement"].items()}
         found["shots_too_high"] = with_error(
@@ -167,6 +194,8 @@ def numbers(kept):
         )
     if kept["generators"]:
         found |= {f"off_{kind}": disagreements(kept, kind) for kind in generator.CONTEXTS}
+        found["off_markov"] = disagreements(kept, "Markov 2")
+        found["off_markov_far"] = disagreements(kept, "Markov 20", by="every 20")
         gain, ratio = gain_of_memory(kept)
         found |= {"memory_gain": with_error(*gain), "slower_without_memory": with_error(*ratio)}
         found["n_generators"] = generator.N_SEEDS

@@ -30,6 +30,7 @@ def test_what_is_observed_fits_the_trajectories(regime):
     assert ceiling.OBSERVED[regime][0][:2] == (0, n_frames)
 
 
+@pytest.mark.slow
 def test_observations_go_on_from_where_they_stopped(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ceiling, "_PORTION", 2)
     path = tmp_path / "ceiling_metastable.json"

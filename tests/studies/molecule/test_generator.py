@@ -1,5 +1,7 @@
 """How the stochastic generator is trained on the molecule's angles, and judged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from molecules import MINIMA, fake_runs
@@ -42,6 +44,22 @@ def test_rates_of_jumps_between_the_minima_are_found():
         tolerance = 4 * found[name].standard_error + 0.01 * value
         assert found[name].value == pytest.approx(value, abs=tolerance), name
     assert found["divergence"].value < 0.01
+
+
+@pytest.mark.parametrize("lag", [2, 10])
+def test_a_markov_state_model_of_jumps_makes_jumps_as_often(lag):
+    rate_a, rate_b = 0.004, 0.002  # in a kept frame
+    runs = replace(fake_runs(), dihedrals=jumps(rate_a, rate_b))
+    walkers = generator.markov_walkers(runs, lag, n_walkers=200, n_frames=1000)
+    assert walkers.dihedrals.shape == (200, 1000, 2)
+    assert walkers.settings.frame_time == pytest.approx(lag * runs.settings.frame_time)
+    found = generator.describe(walkers, MINIMA, runs.dihedrals[:20])
+    # jumps forth and back within a lag are not seen
+    seen = 1 - (1 - rate_a - rate_b) ** lag
+    exact = walkers.settings.frame_time / (seen * rate_a / (rate_a + rate_b))
+    tolerance = 4 * found["passage_time_ab"].standard_error + 0.05 * exact
+    assert found["passage_time_ab"].value == pytest.approx(exact, abs=tolerance)
+    assert found["population_b"].value == pytest.approx(2 / 3, abs=0.05)
 
 
 def test_what_is_kept_says_that_memory_helps():
