@@ -142,7 +142,7 @@ plt.show()
 # already committed to B (with probability {glue:text}`potential_committor_c:.2f`), which is why it
 # is counted as B.
 
-# %% mystnb={"figure": {"name": "fig-potential-committor", "caption": "Committor: probability to reach the disk around B before the one around A. Black lines: isolines. The colours of A and B are those of the whole book."}, "image": {"alt": "Two maps of the committor from blue around A to red around B, with isolines. The change is sharp on the left and gradual on the right.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-potential-committor", "caption": "Committor: probability to reach the disk around B before the one around A. Lines: isolines. The colours of A and B are those of the whole book."}, "image": {"alt": "Two maps of the committor from blue around A to red around B, with isolines. The change is sharp on the left and gradual on the right.", "classes": "dark-light"}} tags=["hide-input"]
 disks = DISK_A, DISK_B
 committors = {name: solver.committor(*disks) for name, solver in solvers.items()}
 maps = {n: dict(x=s.x, y=s.y, committor=committors[n], disks=disks) for n, s in solvers.items()}

@@ -332,7 +332,7 @@ tables.extreme_heads(kept, stand_out, "untrained")
 # both states beside one that stays, and shows the heads that seek and that avoid their own state
 # most.
 
-# %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B), one row for each size. From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads (layer.head) were chosen on other trajectories. Attention that follows states shows as a chequerboard: single heads have it, the mean hardly."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B), one row for each size. From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads (L: layer, H: head) were chosen on other trajectories. Attention that follows states shows as a chequerboard: single heads have it, the mean hardly."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
 maps, of_frames, names = curves.state_maps(kept, models, x[moving], x[settled])
 figsize = figure_size(1.0, 0.06 + 0.25 * len(models))
 axes = plt.subplots(len(models), 4, figsize=figsize, squeeze=False)[1]

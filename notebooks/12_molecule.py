@@ -115,8 +115,10 @@ tables.time_table(kept)
 # {glue:text}`molecule_too_long_passage_time_ba:s` per cent back; its slowest timescale differs by
 # {glue:text}`molecule_too_long_slowest_timescale:s` per cent. Longer by more than two standard errors:
 # {glue:text}`molecule_longer:s`. The timescale agrees because $D$ was read from the same memory. Passages
-# were not used to fit anything, and they are where the model fails: the molecule has momentum, and
-# $D$ may differ from place to place. Which of these makes the difference was not tested.
+# were not used to fit anything, and they are where the model fails. Frames miss short visits to a disk,
+# which makes the counted times longer, so that the model is further off than these numbers say. The
+# molecule has momentum, and $D$ may differ from place to place; which of these makes the difference was
+# not tested.
 #
 # **Shooting.** The committor asks for more than a rate. From {glue:text}`molecule_shots_n_points:d`
 # configurations, spread evenly over the model's committor, {glue:text}`molecule_shots_n_shots:d` short
@@ -219,7 +221,7 @@ tables.generator_table(kept)
 # ± standard error over windows and trainings), against {glue:text}`molecule_majority:s` by always naming the more frequent one. The forecast of
 # the next frame ({glue:text}`molecule_skill:s`) comes close to what the present frame alone gives
 # ({glue:text}`molecule_box_skill:s`), and the generator without noise comes to rest. The stochastic
-# generator has the rates of the molecule within their errors.
+# generator has the rates of the molecule within their errors; so has a Markov state model with a long lag.
 #
 # *Does not.* Memory: on Müller–Brown generators with and without it do equally, here they do not. Difficulty: sine and
 # cosine tell the position that standardising was to hide: boosted trees

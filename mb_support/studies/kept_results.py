@@ -37,6 +37,11 @@ def trained_names():
     return list(available())
 
 
+def title(name):
+    """ "small, seed 0" for the training "small-0"."""
+    return name.replace("-", ", seed ")
+
+
 def by_size(key, texts):
     """{key_size: text} for every size, "–" for those that a profile leaves out: pages cite all."""
     return {f"{key}_{size}": texts.get(size, "–") for size in SIZES}

@@ -85,6 +85,6 @@ def state_maps(results, models, moving, settled):
             head = extreme[f"{verb} its own state"]
             of_layer = attention_maps(model, moving[None], [head["layer"] - 1])[0, 0]
             maps.append(of_layer[head["head"] - 1])
-            titles.append(f"head {head['layer']}.{head['head']} {verb}")
+            titles.append(f"L{head['layer']} H{head['head']} {verb}")
         states += [assign_states(x) for x in (moving, settled, moving, moving)]
     return [weights * len(weights) for weights in maps], states, titles

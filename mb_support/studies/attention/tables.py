@@ -12,7 +12,7 @@ from ...statistics import (
     verdicts_in_words,
     with_interval,
 )
-from ..kept_results import by_size
+from ..kept_results import by_size, title
 from .importance import LATER
 from .measures import KEY_FRACTION, MEASURES, mean_distance
 from .verdicts import (
@@ -82,7 +82,7 @@ def section_table(trainings, section):
             + within(found, EQUAL_SIDES)
             for k, found in enumerate(np.transpose(bootstrap_mean(values)))
         }
-    return pd.DataFrame(columns).rename_axis("frames")
+    return pd.DataFrame(columns).rename(columns=title).rename_axis("frames")
 
 
 def extreme_heads(results, names, which="trained"):
@@ -99,7 +99,7 @@ def extreme_heads(results, names, which="trained"):
         }
         for name, heads in kept.items()
     }
-    return pd.DataFrame.from_dict(cells, orient="index")
+    return pd.DataFrame.from_dict(cells, orient="index").rename(index=title)
 
 
 def state_heads(results):

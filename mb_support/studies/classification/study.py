@@ -182,7 +182,7 @@ class Study:
             name: {s: with_interval(*row, 4) for s, row in scores(self.labels, p).iterrows()}
             for name, p in single.items()
         }
-        return pd.DataFrame(rows).T
+        return pd.DataFrame(rows).T.rename(columns={"f1": "F1"})
 
     def ceiling_table(self):
         """The ceiling, found in two ways and on two sets."""

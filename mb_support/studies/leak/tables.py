@@ -19,7 +19,7 @@ from ...statistics import (
 )
 from ..attention.verdicts import label, together
 from ..generation.tables import in_words
-from ..kept_results import by_size
+from ..kept_results import by_size, title
 from ..training import learning_curve
 from .errors import N_RELAX
 from .heads import NEXT
@@ -207,7 +207,7 @@ def main_path(trainings):
 
 
 def _by_training(trainings, row):
-    rows = {f"{s}-{n}": row(c) for s, seeds in trainings.items() for n, c in seeds.items()}
+    rows = {title(f"{s}-{n}"): row(c) for s, seeds in trainings.items() for n, c in seeds.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
 
 
@@ -223,7 +223,7 @@ def head_table(trainings):
             for e in attention
         }
         return {
-            "head": f"layer {layer + 1}, head {head + 1}",
+            "head": f"L{layer + 1} H{head + 1}",
             **weights,
             "of the next head": f"{np.sort(attention[0]['next'], axis=None)[-2]:.2f}",
             f"error / floor (n = {content['ablation']['n']})": spread_text([whole["finders"]]),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...files import paths
 from ...statistics import binomial_error, mean_with_error, with_error
+from ..kept_results import title
 from . import generator, learning
 from .runs import SPLIT, STRIDE, is_left_handed, load_runs
 
@@ -27,7 +28,7 @@ def score_table(kept):
     rows = {name: {"accuracy": pair} for name, pair in kept["baselines"]["accuracy"].items()}
     rows |= {name: {"skill": pair} for name, pair in kept["baselines"]["skill"].items()}
     for name, content in kept["trainings"].items():
-        rows[name] = {score: content["judged"][score] for score in ("accuracy", "skill")}
+        rows[title(name)] = {score: content["judged"][score] for score in ("accuracy", "skill")}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "skill"])
     return table.map(lambda pair: with_error(*pair) if isinstance(pair, list) else "")
 
@@ -104,11 +105,11 @@ def generator_table(kept):
     """What generators and their rivals say, and what was counted, with standard errors."""
     rows = {"counted": kept["counted"]} | pooled_generators(kept) | kept["rivals"]
     unit, table = {"divergence": 1000}, {}
-    for kind, title in ROWS.items():
+    for kind, row in ROWS.items():
         cells = {n: with_error(*np.multiply(rows[kind][n], unit.get(n, 1))) for n in JUDGED}
         if kind in _OF_THEIR_OWN:
             cells["divergence"] = ""
-        table[title] = cells
+        table[row] = cells
     return pd.DataFrame(table, index=list(JUDGED)).rename(index=JUDGED).transpose()
 
 

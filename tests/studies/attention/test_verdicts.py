@@ -122,15 +122,15 @@ def results():
 
 
 def test_tables_have_a_row_for_each_measure_training_or_section(results):
-    trainings = [f"small-{seed}" for seed in range(5)]
+    titles = [f"small, seed {seed}" for seed in range(5)]
     table = tables.measure_table(results, ["share", "first"])
     labels = [am.MEASURES[name] for name in ("share", "first")]
     assert list(table.index) == [(label, "small (5 seeds)") for label in labels]
     assert list(table.columns) == ["trained", "untrained"]
-    assert list(tables.extreme_heads(results, ["next frame"]).index) == trainings
+    assert list(tables.extreme_heads(results, ["next frame"]).index) == titles
     assert tables.state_heads(results).shape == (5, 4)
     sections = tables.section_table(results["small"], 100)
-    assert list(sections.columns) == trainings and sections.index[1] == "100 to 199"
+    assert list(sections.columns) == titles and sections.index[1] == "100 to 199"
     assert tables.layer_table(results).shape == (4, 2)
     correlations = tables.head_correlations(results["small"])
     assert np.shape(list(correlations.values())) == (3, 5)
@@ -158,7 +158,7 @@ def test_trainings_with_a_head_that_stands_out_are_counted():
 
 def test_moments_are_in_frames():
     kept = {"small-0": kept_of({"moments": [-0.3, 0.0]})}
-    first, second = tables.section_table(kept, 100)["small-0"]
+    first, second = tables.section_table(kept, 100)["small, seed 0"]
     assert float(first.split()[0]) == pytest.approx(-0.3 * 33.3, abs=0.2)
     assert first.endswith("refuted") and second.endswith("confirmed")
 
@@ -231,7 +231,7 @@ def test_every_map_of_the_chapter_can_be_drawn(results, no_window):
     maps, states, titles = curves.state_maps(results, models, moving, settled)
     committed = results["small"][checkpoint_training("small")]["trained"]["extreme"]
     head = committed["avoids its own state"]
-    assert titles[3] == f"head {head['layer']}.{head['head']} avoids"
+    assert titles[3] == f"L{head['layer']} H{head['head']} avoids"
     agree(np.mean(maps, axis=(1, 2)), 1)
     axes = plt.subplots(1, 4)[1]
     plots.plot_maps(maps, axes, titles, states=states)

@@ -141,10 +141,8 @@ def test_more_came_through_the_frame_than_otherwise():
 def test_one_head_does_it_if_the_error_comes_back_without_it_alone(settings, verdict):
     found = {"large": {0: training(**settings), 1: training(**settings)}}
     assert tables.head_verdicts(found) == {"large": verdict}
-    row = tables.head_table(found).loc["large-1"]
-    assert row["head"] == "layer 1, head 2" and row["weight, 201 frames (n = 5)"].startswith(
-        "0.90 ["
-    )
+    row = tables.head_table(found).loc["large, seed 1"]
+    assert row["head"] == "L1 H2" and row["weight, 201 frames (n = 5)"].startswith("0.90 [")
     assert row["of the next head"] == "0.10"
 
 
@@ -157,7 +155,7 @@ def test_errors_grow_where_attention_misses_the_next_frame():
     assert weight[is_above].mean() < 0.2 < 0.8 < weight[~is_above].mean()
     trainings = {"medium": {0: training(misses=0.8)}, "small": {0: training(1.0)}}
     assert tables.misses_explain(trainings) == {"medium": "confirmed"}
-    assert list(tables.position_table(trainings).index) == ["medium-0"]
+    assert list(tables.position_table(trainings).index) == ["medium, seed 0"]
 
 
 def test_nothing_to_judge_is_said():
