@@ -142,6 +142,7 @@ def test_the_reference_has_every_module():
     assert [name for name in modules if name not in text] == []
 
 
+@pytest.mark.slow
 def test_the_command_of_the_readme_changes_figures_and_leaves_the_book_alone():
     command = re.search(r"make try CHAPTER=(\w+) SET=\"(.+)\"", (ROOT / "README.md").read_text())
     name, assignment = command.groups()

@@ -23,7 +23,7 @@ STEPS = {
         *(sys.executable, "tools/build_book.py", "--profile", "smoke")
     ],
     "tests of the built book; exact chapters once more (nbval)": [
-        *(*PYTEST, "tests/test_book.py"),
+        *(*PYTEST, "-m", "not slow", "tests/test_book.py"),
         *("-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"),
         *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300"),
         *("--nbval-sanitize-with", "tests/nbval_sanitize.cfg", COMPARISON),
