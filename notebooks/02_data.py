@@ -327,9 +327,9 @@ glue("data_rounds", record["rounds"], display=False)
 # ## Takeaway
 #
 # The simulated density, passage times and rates agree with the exact answers, at the data's own time
-# step. Labels are sides of one curve; in the metastable regime the valley in which a trajectory ends
-# agrees with its label for all but {glue:text}`data_changed:.0f` per cent, in the wild one for all
-# but {glue:text}`data_changed_wild:.0f`. How hard labels are depends on the starts.
+# step. Labels are sides of one curve; in the metastable regime a trajectory ends in the other
+# state in {glue:text}`data_changed:.0f` per cent of cases, in the wild one in
+# {glue:text}`data_changed_wild:.0f`, as by chance. How hard labels are depends on the starts.
 #
 # Not shown: what other spacings of frames would do to learning; and rates of the underdamped regime,
 # for which this book has no exact reference.

@@ -213,8 +213,8 @@ for key, value in study.live_words(model, held_out).items():
 # The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics
 # card. Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy
 # at the end is {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches
-# {glue:text}`training_same_number:s` from a thousand trajectories too. So the recipe matters here, and
-# not only the number of trajectories; which part of it, we did not test.
+# {glue:text}`training_same_number:s` from a thousand trajectories too (validation, one training). This suggests that
+# the recipe matters, and not only the number of trajectories; which part of it, we did not test.
 #
 # Not shown: what longer trainings give the medium and the large model; the author's recipe to its last
 # epoch.

@@ -85,7 +85,7 @@ print("accuracy grows -", verdicts_in_words(growth["larger"]))
 # likelier explanation than better training.
 #
 # *Fixed set, short ones first* is the same thousand trajectories with this book's recipe (one training,
-# interval over trajectories). Trees fitted to a thousand are right for
+# taken to scatter like the others of fixed sets, hence the wide interval). Trees fitted to a thousand are right for
 # {glue:text}`classification_few_trees:.3f`. How much more often models are that learned from a thousand (mean
 # over trainings; intervals are over trajectories alone, and trainings with dropout scatter by more):
 

@@ -116,7 +116,7 @@ for which in ("trained", "untrained"):
 # {numref}`fig-attention-heads` is of the small model; {numref}`fig-attention-heads-sizes` shows the
 # same trajectory in every size.
 
-# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "All heads of the last layer of every size, on the trajectory of the first figure, coloured as there; one training of each size, n = 1 trajectory. In all sizes many heads split the map where the particle changes its state; others are nearly uniform (white)."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-heads-sizes", "caption": "All heads of the last layer of every size, on the trajectory of the first figure, coloured as there; one training of each size, n = 1 trajectory. In all sizes many heads split the map where the particle changes its state; others are nearly uniform (white). A split from top to bottom is a head in which all frames look at one valley; only a chequerboard prefers the own state."}, "image": {"alt": "Grid of small square attention maps, one for each head of the last layer of each model size.", "classes": "dark-light"}} tags=["hide-input"]
 maps = [head for size in models for head in last[size]]
 names = [str(h + 1) for size in models for h in range(len(last[size]))]
 rows = [size for size in models for _ in range(len(last[size]) // 8)]
@@ -209,7 +209,7 @@ tables.section_table(kept[largest], measured.section)
 # | future and past alike | $(F - P)/(F + P)$ is within a tenth of zero; $F$ and $P$ are the attention to later and earlier frames |
 # | alike in each sub-section | $\overline{\Delta}$ of every sub-section is within a tenth of zero (the table shows the sub-section that leans most) |
 # | no local blocks | the weight on the own sub-section is within a tenth of what the average row gives it |
-# | attention does not follow states | averaged over heads, the weight on frames of the own state is within a tenth of what it would be if states played no part |
+# | attention does not follow states | averaged over heads, a frame gives those of its own state the weight that the average frame gives them, within a tenth |
 # | some heads follow states | for more heads than before training that weight is further than a tenth from what it would be |
 #
 # A claim is confirmed or refuted for a training if its 95% interval over trajectories says so, and
@@ -330,7 +330,8 @@ tables.extreme_heads(kept, stand_out, "untrained")
 # Blocks of *time* are one thing, blocks of *state* another: a head could attend to the frames of
 # its own state wherever they lie. {numref}`fig-attention-states` puts a trajectory that visits
 # both states beside one that stays, and shows the heads that seek and that avoid their own state
-# most.
+# most. A head in which all frames look at one valley, as many of {numref}`fig-attention-heads-sizes`,
+# does not count as following: whoever asks, the weights are the same.
 
 # %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B), one row for each size. From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads (L: layer, H: head) were chosen on other trajectories. Attention that follows states shows as a chequerboard: single heads have it, the mean hardly."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
 maps, of_frames, names = curves.state_maps(kept, models, x[moving], x[settled])
@@ -417,6 +418,12 @@ tables.experiment_costs(kept)
 # - {glue:text}`attention_n_removed_few:d` frames removed. The most attended:
 #   {glue:text}`attention_removed_most_attended_few:s`; those away from the start:
 #   {glue:text}`attention_removed_later_few:s`; the first: {glue:text}`attention_removed_first_few:s`.
+# - {glue:text}`attention_n_removed_many:d` frames, four tenths of all, not read. The most attended:
+#   {glue:text}`attention_unread_most_attended_many:s`; those away from the start:
+#   {glue:text}`attention_unread_later_many:s`; the first: {glue:text}`attention_unread_first_many:s`.
+# - {glue:text}`attention_n_removed_many:d` frames removed. The most attended:
+#   {glue:text}`attention_removed_most_attended_many:s`; those away from the start:
+#   {glue:text}`attention_removed_later_many:s`; the first: {glue:text}`attention_removed_first_many:s`.
 #
 # ## Heads and layers silenced
 #
@@ -449,7 +456,8 @@ tables.layer_table(kept)
 #   {glue:text}`attention_answers_there_are_key_timesteps:s`. The beginning is among them, whose state is the
 #   answer, and that is what the answer was seen to depend on. Does it suffer more than from random frames if
 #   the {glue:text}`attention_n_removed:d` most attended frames away from the start are not read?
-#   {glue:text}`attention_unread_later:s`.
+#   {glue:text}`attention_unread_later:s`. If {glue:text}`attention_n_removed_many:d` are not?
+#   {glue:text}`attention_unread_later_many:s`.
 # - *Do all others attend to them?* {glue:text}`attention_answers_all_others_attend_to_them:s`. But so it
 #   is in random networks, where the shares of frames that do are
 #   {glue:text}`attention_readers_untrained:s`.

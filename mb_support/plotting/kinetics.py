@@ -42,27 +42,30 @@ QUANTITIES = {
 CRITERIA = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 #: Names of all that tables show.
 NAMES = {"divergence": "divergence (nats)", **QUANTITIES}
-_LOWEST, _HIGHEST = 0.5, 2.1  # of the ratios that are drawn
+#: Those nearest to the exact values, which a second figure shows on an axis of their own.
+NEAREST = ("simulation", "stochastic", "full_memoryless", "markov")
 
 
-def plot_verdicts(parts, exact, tolerance, axes=None):
+def plot_verdicts(parts, exact, tolerance, axes=None, limits=(0.5, 2.1)):
     """Estimated over exact values, with intervals of 95 %: a row for each generator, a panel for
-    each of `QUANTITIES`; what lies beyond the axis is written at its end. `tolerance` is shaded for
-    those that are criteria."""
+    each of `QUANTITIES`; what lies beyond `limits` is written at the end of the axis. `tolerance`
+    is shaded for those that are criteria."""
     rows = [name for name in GENERATORS if name in parts]
     if axes is None:
-        _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=figure_size(1, 0.5))
+        size = figure_size(1, 0.12 + 0.03 * len(rows))
+        _, axes = plt.subplots(1, len(QUANTITIES), sharey=True, figsize=size)
     for ax, (quantity, title) in zip(axes, QUANTITIES.items(), strict=True):
         if quantity in CRITERIA:
             ax.axvspan(1 - tolerance, 1 + tolerance, color=REFERENCE_COLOR, alpha=0.1, lw=0)
         ax.axvline(1, color=REFERENCE_COLOR, lw=1)
         for row, name in enumerate(rows):
             _, color, marker = GENERATORS[name]
-            _plot_ratio(ax, row, parts[name][quantity], exact[quantity], color, marker)
-        ax.set(xscale="log", xlim=(_LOWEST, _HIGHEST))
+            _plot_ratio(ax, row, parts[name][quantity], exact[quantity], color, marker, limits)
+        ax.set(xscale="log", xlim=limits)
         first, _, rest = title.replace("mean passage time", "passage").partition(" ")
         ax.set_title(f"{first}\n{rest}", fontsize="small")
-        ax.set_xticks([0.5, 1, 2], ["½", "1", "2"])
+        ticks = {0.5: "½", 1: "1", 2: "2"} if limits[1] >= 2 else {0.9: "0.9", 1: "1", 1.1: "1.1"}
+        ax.set_xticks(list(ticks), ticks.values())
         ax.minorticks_off()
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(rows)), [GENERATORS[name][0] for name in rows])
@@ -71,15 +74,15 @@ def plot_verdicts(parts, exact, tolerance, axes=None):
     return axes
 
 
-def _plot_ratio(ax, row, estimate, exact, color, marker):
+def _plot_ratio(ax, row, estimate, exact, color, marker, limits):
     ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact
     style = dict(va="center", fontsize="small", color=color)
     if not np.isfinite(low + ratio):
-        ax.text(_HIGHEST * 0.97, row, "none →", ha="right", **style)
-    elif ratio > _HIGHEST:
-        ax.text(_HIGHEST * 0.97, row, f"{ratio:.1f} →", ha="right", **style)
-    elif ratio < _LOWEST:
-        ax.text(_LOWEST * 1.03, row, f"← {ratio:.2f}", ha="left", **style)
+        ax.text(limits[1] * 0.97, row, "none →", ha="right", **style)
+    elif ratio > limits[1]:
+        ax.text(limits[1] * 0.97, row, f"{ratio:.1f} →", ha="right", **style)
+    elif ratio < limits[0]:
+        ax.text(limits[0] * 1.03, row, f"← {ratio:.2f}", ha="left", **style)
     else:
         ax.errorbar(ratio, row, xerr=[[ratio - low], [high - ratio]], color=color, marker=marker)
 

@@ -190,6 +190,7 @@ def words(results):
         "n_frames": settings["n_frames"],
         "n_removed": N_REMOVED,
         "n_removed_few": settings["n_removed"][0],
+        "n_removed_many": settings["n_removed"][-1],
         "n_start": settings["n_start"],
         "enrichment_limit": 1 / KEY_FRACTION,
         "mean_distance": mean_distance(settings["section"]),
@@ -222,7 +223,8 @@ def words(results):
         key = pair.replace(" – ", "_").replace("-", "_")
         found[f"rho_{key}_words"] = in_words(results, "agreement", pair)
     orders = {"most_attended": "most attended", "later": LATER, "first": "first"}
-    numbers = {"": N_REMOVED, "_few": settings["n_removed"][0]}
+    few, _, many = settings["n_removed"]
+    numbers = {"": N_REMOVED, "_few": few, "_many": many}
     for part, (key, order), (ending, n) in product(EXPERIMENTS, orders.items(), numbers.items()):
         judged = {
             name.partition(" (")[0]: v for name, v in suffers(results, part, order, n).items()

@@ -64,10 +64,7 @@ class Study:
         self.fixed = {name: states for name, states in found.items() if len(states)}
         self.kept = {size: Predictions(size) for size in self.sizes}
         self.means = scores_over_seeds(self.labels, self.sizes)
-        alone = {SHORT_FIRST: self.fixed[SHORT_FIRST]}  # another recipe: its scatter is not known
-        recipes = {name: found for name, found in self.fixed.items() if name not in alone}
-        for compared in (recipes, alone):
-            self.means |= scores_over_seeds(self.labels, compared)
+        self.means |= scores_over_seeds(self.labels, self.fixed)
         self.baselines = {
             f"{_SHORT[name]}, {n:,}": predicted
             for n in (1000, 100_000)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ...model.causal import sample
-from ...statistics import bootstrap, jensen_shannon_divergence
+from ...statistics import bootstrap, jackknife, jensen_shannon_divergence
 from ...training.causal import CausalTrainingConfig, train
 from ...training.run import save_checkpoint
 from ..kinetics.markov import markov_model
@@ -121,6 +121,24 @@ def markov_walkers(runs, lag, n_walkers, n_frames, seed=0):
     first = np.cumsum(n_there) - n_there
     drawn = first[visited] + (draws.random(visited.shape) * n_there[visited]).astype(int)
     return in_frames(runs, frames[by_box[drawn]], lag)
+
+
+def markov_too_long(lag, runs, minima):
+    """How much longer the times of `markov_walkers` are than those of all runs in frames as far
+    apart, as a share of these, and the errors: (value, standard error) of each of `TIMES`. Each run
+    is left out of the model and of the counts alike."""
+
+    def shares(chosen):
+        learned_from = replace(
+            runs, dihedrals=runs.dihedrals[np.intersect1d(chosen, SPLIT["train"])]
+        )
+        walkers = markov_walkers(learned_from, lag, N_WALKERS, N_FRAMES * STRIDE // lag)
+        counted = in_frames(runs, runs.dihedrals[chosen, ::lag], lag)
+        made, seen = (kinetics.counted_times(e, minima, LAG_TIME) for e in (walkers, counted))
+        return made / seen - 1
+
+    pairs = zip(*jackknife(shares, len(runs.dihedrals)), strict=True)
+    return dict(zip(kinetics.TIMES, map(list, pairs), strict=True))
 
 
 def only(runs, part):

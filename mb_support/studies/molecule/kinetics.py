@@ -14,8 +14,9 @@ from .surface import FULL_TURN, fit_fourier, minima_of, potential_of
 #: Lag times (ps) of Markov state models and of the diffusion constant.
 MARKOV_LAGS = (0.4, 1.0, 2.0, 4.0, 8.0, 16.0)
 DIFFUSION_LAGS = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
-#: Lag (ps) of the diffusion constant where one is used, and of the Markov model beside it.
-DIFFUSION_LAG, MARKOV_LAG = 3.2, 16.0
+#: Lags (ps) of the diffusion constants whose times are judged, and of the Markov model beside them.
+JUDGED_LAGS, MARKOV_LAG = (0.4, 3.2, 25.6), 16.0
+TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 #: Boxes of a Markov state model along each angle; nodes of the solver too (one per 3 degrees).
 N_CELLS, N_NODES = 18, 120
 
@@ -120,22 +121,30 @@ def model_times(solver, coefficients):
     }
 
 
+def counted_times(runs, minima, lag_time=MARKOV_LAG):
+    """Mean passage times and slowest timescale (ps) of all `runs`, in the order of `TIMES`."""
+    time_after, count = count_passages(runs.dihedrals, minima, runs.settings.frame_time)
+    counts = transition_counts(runs, round(lag_time / runs.settings.frame_time))
+    slowest = timescales(counts, lag_time, np.ones(len(counts)), 1)[0]
+    return np.array([*time_after.sum(axis=0) / count.sum(axis=0), slowest])
+
+
 def times_too_long(runs):
-    """How much longer the model's times are than those counted, as a share of these: {name: (value,
-    standard error)}. Each run is left out of the surface, of D and of the counts alike."""
+    """How much longer the model's times are than those counted, as a share of these, with D from
+    each of `JUDGED_LAGS`: {name: {"values": ..., "errors": ...}}. Each run is left out of the
+    surface, of D and of the counts alike."""
 
     def shares(chosen):
         kept = replace(runs, dihedrals=runs.dihedrals[chosen])
         coefficients = fit_fourier(kept.dihedrals)
         solver = solver_of(coefficients)
-        diffusion = diffusion_by_lag(kept, solver, (DIFFUSION_LAG,))["values"][0]
-        found = passages(kept, minima_of(coefficients))
-        counted = {name: found[name].value for name in ("passage_time_ab", "passage_time_ba")}
-        counts = transition_counts(kept, round(MARKOV_LAG / runs.settings.frame_time))
-        counted["slowest_timescale"] = timescales(counts, MARKOV_LAG, np.ones(len(counts)), 1)[0]
-        times = model_times(solver, coefficients)
-        return np.array([times[name] / diffusion / counted[name] - 1 for name in counted])
+        diffusion = np.array(diffusion_by_lag(kept, solver, JUDGED_LAGS)["values"])
+        times, counted = (
+            model_times(solver, coefficients),
+            counted_times(kept, minima_of(coefficients)),
+        )
+        return np.array([times[name] / diffusion for name in TIMES]) / counted[:, None] - 1
 
-    names = "passage_time_ab", "passage_time_ba", "slowest_timescale"
-    both = zip(*jackknife(shares, len(runs.dihedrals)), strict=True)
-    return dict(zip(names, map(list, both), strict=True))
+    values, errors = jackknife(shares, len(runs.dihedrals))
+    rows = zip(TIMES, values, errors, strict=True)
+    return {name: {"values": of_lags, "errors": wrong} for name, of_lags, wrong in rows}

@@ -82,7 +82,12 @@ def make_rivals(results):
 
 def make_times_too_long(results):
     """How much longer the model's times are than those counted, each run left out of both."""
-    return kinetics.times_too_long(load_runs(results))
+    runs, minima = load_runs(results), surface.minima_of(_coefficients(results))
+    of_markov = {
+        f"Markov {lag}": generator.markov_too_long(lag, runs, minima)
+        for lag in generator.MARKOV_STRIDES
+    }
+    return kinetics.times_too_long(runs) | of_markov
 
 
 def make_generator(kind, seed, results):

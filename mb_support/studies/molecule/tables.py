@@ -9,9 +9,9 @@ from ...files import paths
 from ...statistics import binomial_error, mean_with_error, with_error
 from ..kept_results import title
 from . import generator, learning
+from .kinetics import JUDGED_LAGS, TIMES
 from .runs import SPLIT, STRIDE, is_left_handed, load_runs
 
-TIMES = ("passage_time_ab", "passage_time_ba", "slowest_timescale")
 TIME_NAMES = dict(zip(TIMES, ("α-R to β", "β to α-R", "slowest timescale"), strict=True))
 #: What generators are judged on, and how tables call it.
 JUDGED = {
@@ -40,7 +40,7 @@ def over_trainings(kept, score, size="small"):
     return float(np.mean(values)), float(np.hypot(np.mean(errors), _scatter(values)))
 
 
-def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
+def time_table(kept, lag_times=JUDGED_LAGS):
     """Times (ps) as counted, and of the diffusion model with D from the memory at some lags."""
     counted, scales = kept["kinetics"], kept["kinetics"]["timescales"]
     columns = {"counted": {name: with_error(*counted[name]) for name in TIMES[:2]}}
@@ -59,16 +59,36 @@ def time_table(kept, lag_times=(0.4, 3.2, 25.6)):
     return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES)
 
 
-def too_long(shares, border=2):
-    """How much longer the model's times are, in words by the name of their key, and which of them
-    are by more than so many standard errors."""
-    shares = {name: shares[name] for name in TIMES}
-    words = {
-        f"too_long_{name}": with_error(100 * value, 100 * error)
-        for name, (value, error) in shares.items()
+def too_long_table(kept):
+    """How much longer (per cent) the model's times are than those counted, by the lag of D."""
+    columns = {
+        f"D at {lag:g} ps": {
+            name: with_error(*(100 * kept["times_too_long"][name][key][k] for key in _PAIR))
+            for name in TIMES
+        }
+        for k, lag in enumerate(JUDGED_LAGS)
     }
-    longer = [TIME_NAMES[name] for name, (value, error) in shares.items() if value > border * error]
-    return words | {"longer": " and ".join(longer) or "none of the three"}
+    return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES)
+
+
+_PAIR = ("values", "errors")
+
+
+def too_long(found, border=2):
+    """In words by key: from how many to how many per cent the model's passages are longer, in how
+    many cases by more than so many standard errors, and those of the Markov state models."""
+    values, errors = (np.array([found[name][key] for name in TIMES[:2]]) for key in _PAIR)
+    markov = {
+        key: " and ".join(
+            with_error(*(100 * number for number in found[f"Markov {lag}"][name]))
+            for name in TIMES[:2]
+        )
+        for key, lag in zip(("markov_near", "markov_far"), generator.MARKOV_STRIDES, strict=True)
+    }
+    return markov | {
+        "too_long": f"{100 * values.min():.0f} to {100 * values.max():.0f}",
+        "n_longer": f"{(values > border * errors).sum()} of {values.size}",
+    }
 
 
 def pooled_generators(kept):
@@ -113,13 +133,11 @@ def generator_table(kept):
     return pd.DataFrame(table, index=list(JUDGED)).rename(index=JUDGED).transpose()
 
 
-def disagreements(kept, kind, by="counted", border=2):
-    """Where a row of `generator_table` is off another, by default what was counted, by more than so
-    many standard errors, in words."""
-    rows = {"counted": kept["counted"]} | pooled_generators(kept) | kept["rivals"]
-    words = []
+def disagreements(kept, kind, border=2):
+    """Where a generator is off what was counted by more than so many standard errors, in words."""
+    found, words = pooled_generators(kept)[kind], []
     for name in (*TIMES, "population_b"):
-        (value, error), (counted, of_counted) = rows[kind][name], rows[by][name]
+        (value, error), (counted, of_counted) = found[name], kept["counted"][name]
         apart = (value - counted) / np.hypot(error, of_counted)
         if abs(apart) > border:
             words.append(f"{JUDGED[name].partition(' (')[0]} ({apart:+.1f} standard errors)")
@@ -195,8 +213,6 @@ def numbers(kept):
         )
     if kept["generators"]:
         found |= {f"off_{kind}": disagreements(kept, kind) for kind in generator.CONTEXTS}
-        found["off_markov"] = disagreements(kept, "Markov 2")
-        found["off_markov_far"] = disagreements(kept, "Markov 20", by="every 20")
         gain, ratio = gain_of_memory(kept)
         found |= {"memory_gain": with_error(*gain), "slower_without_memory": with_error(*ratio)}
         found["n_generators"] = generator.N_SEEDS
