@@ -99,7 +99,9 @@ def write_provenance(profile, site):
             f"{{doc}}`../notebooks/{record['chapter']}`",
             ", ".join(f"{key} = {value}" for key, value in record["parameters"].items()),
             f"{record['seconds']:.1f}",
-            record["finished"][:16].replace("T", "\N{NO-BREAK SPACE}"),
+            record["finished"][:16]
+            .replace("T", "\N{NO-BREAK SPACE}")
+            .replace("-", "\N{NON-BREAKING HYPHEN}"),
             f"`{record['commit'][:12]}`{record['commit'][40:]}",
         )
         for record in records

@@ -91,7 +91,8 @@ def readable_aloud(app, pagename, templatename, context, doctree):
     if "body" in context:
         body = context["body"].replace('role="list" class="citation-list"', "")
         body = body.replace('class="dataframe"', 'class="dataframe" tabindex="0"')  # they scroll
-        body = both_inks(one_line_of_names(plain_marks(body)))
+        body = both_inks(one_line_of_names(plain_marks(body))).replace("<td></td>", "<td>–</td>")
+        body = re.sub(r'(?<=<span class="pre">)[\w.-]+/[^<\s]+', breakable, body)
         context["body"] = unbroken_intervals(minus_signs(body))
     contents = context["generate_toctree_html"]
 
@@ -103,6 +104,11 @@ def readable_aloud(app, pagename, templatename, context, doctree):
         return tree
 
     context["generate_toctree_html"] = named
+
+
+def breakable(path):
+    """A path in code that may be broken after each of its folders."""
+    return path[0].replace("/", "/<wbr>")
 
 
 def in_prose(change, body):
@@ -163,7 +169,9 @@ def unbroken_intervals(body):
         rf"\[{number}, {number}\]",
         rf"\({number} to {number}\)",
         rf"{number} ± {number}",
-        r"\d (?=%|per cent)",
+        r"\d(?:</span>)* (?=%|per cent|±)",
+        r"± (?=<span[^>]*>\d)",
+        r"\(\d (?=seeds?\))",
         r"\bn = \d",
         r"Fig\. \d",
     ):

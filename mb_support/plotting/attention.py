@@ -7,7 +7,6 @@ attend and columns that are attended to.
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from .style import (
     BASELINE_COLOR,
@@ -22,15 +21,9 @@ from .style import (
     WEIGHT_LABEL,
     axes_or_new,
     bar_of_weights,
+    log_ticks,
     map_axes,
 )
-
-
-def _log_ticks(axis, *subs):
-    # plain numbers at these digits of each power of ten
-    axis.set_major_locator(LogLocator(10, subs=subs))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
 
 
 def plot_maps(maps, axes, titles, rows=(), states=None, limit=8.0):
@@ -99,7 +92,7 @@ def _difference_axes(profiles, ax):
     ax.axhline(1, color=REFERENCE_COLOR, lw=1)
     ax.axvline(0, color=BASELINE_COLOR, lw=0.6)
     ax.set(yscale="log", xticks=[-reach - 1, 0, reach + 1])
-    _log_ticks(ax.yaxis, 1, 2, 5)
+    log_ticks(ax.yaxis, 1, 2, 5)
     return np.arange(-reach, reach + 1)
 
 
@@ -159,7 +152,7 @@ def plot_head_counts(counts, ax=None):
     n_layers = max(len(values) for values in counts.values())
     ax.set(xlabel="layer", ylabel="frames a query attends to", yscale="log")
     ax.set_xticks(range(1, n_layers + 1))
-    _log_ticks(ax.yaxis, 1, 2, 5)
+    log_ticks(ax.yaxis, 1, 2, 5)
     ax.grid(axis="y")
     _legend_below(ax)
     return ax
@@ -176,7 +169,7 @@ def plot_received(trajectory, received, norm_received, states, axes, limit=8.0):
         along.plot(frames[chosen], received[chosen], ".", ms=3, color=color)
         along.plot([], [], "o", color=color, label=f"attention, frame in {STATE_NAMES[state]}")
     along.set(xlabel="frame", ylabel="received (1 = uniform)", yscale="log")
-    _log_ticks(along.yaxis, 1, 2, 5)
+    log_ticks(along.yaxis, 1, 2, 5)
     _legend_below(along, ncols=3)
     order = np.argsort(received)  # the most attended on top
     points = plane.scatter(

@@ -76,7 +76,7 @@ def plot_verdicts(parts, exact, tolerance, axes=None, limits=(0.5, 2.1)):
 
 def _plot_ratio(ax, row, estimate, exact, color, marker, limits):
     ratio, low, high = np.array([estimate.value, estimate.low, estimate.high]) / exact
-    style = dict(va="center", fontsize="small", color=color)
+    style = dict(va="center", fontsize="small", color=REFERENCE_COLOR)
     if not np.isfinite(low + ratio):
         ax.text(limits[1] * 0.97, row, "none →", ha="right", **style)
     elif ratio > limits[1]:

@@ -11,6 +11,7 @@ from .style import (
     SIZE_LINES,
     SIZE_MARKERS,
     axes_or_new,
+    log_ticks,
 )
 
 
@@ -56,6 +57,7 @@ def plot_growth(amounts, seconds, exponent, label, ax=None):
     ax.plot(amounts, law, color=REFERENCE_COLOR, lw=1, label="proportional")
     _tick(ax, amounts)
     ax.set(yscale="log", xlabel=label, ylabel="seconds", title=f"measured power {exponent:.2f}")
+    log_ticks(ax.yaxis, 1, 2, 5)
     ax.legend(loc="upper left")
     return ax
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from .pictures import FULL_WIDTH, RESOLUTION, keep_both
 
@@ -135,6 +135,13 @@ def map_axes(ax):
     ax.set(xlabel="x (reduced length)", ylabel="y (reduced length)")
     ax.set_aspect("equal")
     return ax
+
+
+def log_ticks(axis, *subs):
+    """Plain numbers along a logarithmic axis, at these digits of each power of ten."""
+    axis.set_major_locator(LogLocator(10, subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def bar_of_weights(image, axes, limit, **place):
