@@ -134,7 +134,7 @@ fixed = study.curves(records, "fixed") or study.curves(records, "fixed-both")
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.45))
 figures.plot_fixed(fixed, 1000, "accuracy", axes[0])
 figures.plot_fixed(fixed, 1000, "cross_entropy", axes[1])
-fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [markdown]

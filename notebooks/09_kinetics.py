@@ -135,7 +135,7 @@ plt.show()
 # %% tags=["hide-input"]
 names = {key: name for key, (name, *_) in plots.GENERATORS.items() if key in kept}
 table = tables.table_of_estimates({key: kept[key] for key in names}, exact)
-table.rename(index=names, columns=plots.NAMES)
+table.rename(index=names, columns=plots.NAMES).rename_axis("generator")
 
 # %% [markdown]
 # The poster's generator ({glue:text}`kinetics_deterministic_walkers:d` prompts of

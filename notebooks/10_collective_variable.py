@@ -50,7 +50,7 @@ print(f"profile {settings.name}; {tables.numbers(results)}")
 
 # %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from 400 standardised test trajectories, the same for every method. Coloured: linear probes of plain models, a marker for each training (small 5, medium 3, large 1); open markers are controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible. Dashed: the best constant. Right: over all frames, telling the valleys apart removes most of the error. Left: in the transition region that does not help, and the probes stay near the constant."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 errors = {region: tables.errors(results, region) for region in ("transition", "boltzmann")}
-fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.62), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.74), sharey=True)
 for ax, (region, found) in zip(axes, errors.items(), strict=True):
     plots.plot_errors(found, results.methods(), tables.IDEAL, constants[region], ax)
     ax.set_title(tables.REGION_NAMES[region])

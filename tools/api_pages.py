@@ -107,10 +107,11 @@ def make_targets(makefile):
 
 def command_line_page(package):
     """The targets of `make`, and the help of every command of the package."""
-    text = "## `make`\n\n| command | what it does |\n|---|---|\n"
+    text = "## `make`\n\n:::{div} names\n\n| command | what it does |\n|---|---|\n"
     for target, what in make_targets(package.parent / "Makefile").items():
         typed = re.sub(r"([A-Z]+=\S+)", r"`\1`", what)  # quotes stay as they have to be typed
         text += f"| `make {target}` | {typed} |\n"
+    text += "\n:::\n"
     with patch.dict(os.environ, {"COLUMNS": str(WIDTH + 2), "NO_COLOR": "1"}):
         for module in commands(package):
             parser = parser_of(module)

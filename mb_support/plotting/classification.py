@@ -47,7 +47,7 @@ def plot_scores(measured, seeds, poster, ceiling, ax=None):
     are small marks beneath; the poster's figures are open diamonds.
     """
     ax = axes_or_new(ax, width=1.0, aspect=0.09 * len(measured))
-    diamond = dict(marker="d", mfc="none", mec=PALETTE["black"], ms=8, ls="")
+    diamond = dict(marker="d", mfc="white", mec=PALETTE["black"], ms=7, ls="", zorder=5)
     for row, (name, (value, low, high)) in enumerate(measured.items()):
         style = _style_of(name)
         color = style.pop("color")
@@ -58,7 +58,7 @@ def plot_scores(measured, seeds, poster, ceiling, ax=None):
             rows = np.full(len(seeds[name]), row + 0.3)
             ax.plot(seeds[name], rows, marker="|", color=color, ls="", ms=7, mew=1.4)
         if name in poster:
-            ax.plot(poster[name], row - 0.28, **diamond)
+            ax.plot(poster[name], row - 0.24, **diamond)
     ax.plot([], [], label="the poster's figure", **diamond)
     ax.axvspan(*ceiling[1:], color=REFERENCE_COLOR, alpha=0.12, lw=0)
     ax.axvline(ceiling[0], color=REFERENCE_COLOR, lw=1.4, label="ideal observer")

@@ -109,7 +109,7 @@ def plot_isolines(learned, exact, extent, ax):
     ax.contour(x, y, learned, levels, colors=MODEL_COLOR, linewidths=1.2, linestyles="--")
     ax.plot([], [], color=REFERENCE_COLOR, lw=2.2, label="exact")
     ax.plot([], [], color=MODEL_COLOR, lw=1.2, ls="--", label="network")
-    ax.legend(loc="upper left")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
     return map_axes(ax)
 
 

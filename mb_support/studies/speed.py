@@ -146,7 +146,9 @@ def law_table(points):
             a, b = fit_length_law(*measured)
             values = zip((a, b, a / b), length_law_errors(*measured), (1e6, 1e9, 1), strict=True)
             rows[kind, size] = [with_error(v * unit, e * unit) for v, e, unit in values]
-    return pd.DataFrame(rows, index=["a (µs)", "b (ns)", "N* (frames)"]).T
+    return pd.DataFrame(rows, index=["a (µs)", "b (ns)", "N* (frames)"]).T.rename_axis(
+        ["kind", "size"]
+    )
 
 
 def simulation_growth(result, field):

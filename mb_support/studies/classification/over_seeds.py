@@ -37,7 +37,7 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
         by_seeds = scatter / np.sqrt(len(found))
         half = np.hypot(_Z * by_trajectories, np.nan_to_num(quantile * by_seeds))
         mean = values[name].mean(axis=0)
-        columns = {"mean": mean, "low": mean - half, "high": mean + half}
+        columns = {"mean": mean, "low": mean - half, "high": np.minimum(mean + half, 1.0)}
         columns |= {"trajectories": by_trajectories, "seeds": by_seeds}
         tables[name] = pd.DataFrame(columns, index=list(SCORES))
     return tables

@@ -30,7 +30,8 @@ def score_table(kept):
     for name, content in kept["trainings"].items():
         rows[title(name)] = {score: content["judged"][score] for score in ("accuracy", "skill")}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "skill"])
-    return table.map(lambda pair: with_error(*pair) if isinstance(pair, list) else "")
+    table = table.map(lambda pair: with_error(*pair) if isinstance(pair, list) else "")
+    return table.rename_axis("training or rule")
 
 
 def over_trainings(kept, score, size="small"):
@@ -56,7 +57,7 @@ def time_table(kept, lag_times=JUDGED_LAGS):
             for name, time in kept["torus"]["times"].items()
             if name in TIMES
         }
-    return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES)
+    return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES).rename_axis("time")
 
 
 def too_long_table(kept):
@@ -68,7 +69,7 @@ def too_long_table(kept):
         }
         for k, lag in enumerate(JUDGED_LAGS)
     }
-    return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES)
+    return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES).rename_axis("time")
 
 
 _PAIR = ("values", "errors")
@@ -130,7 +131,12 @@ def generator_table(kept):
         if kind in _OF_THEIR_OWN:
             cells["divergence"] = ""
         table[row] = cells
-    return pd.DataFrame(table, index=list(JUDGED)).rename(index=JUDGED).transpose()
+    return (
+        pd.DataFrame(table, index=list(JUDGED))
+        .rename(index=JUDGED)
+        .transpose()
+        .rename_axis("made by")
+    )
 
 
 def disagreements(kept, kind, border=2):
