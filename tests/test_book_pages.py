@@ -1,18 +1,13 @@
 """What the book's own Sphinx extension changes on a page."""
 
-import importlib.util
-
 import pandas as pd
 import pytest
-from project import ROOT
+from project import book_extension
 
 
 @pytest.fixture(scope="module")
 def pages():
-    spec = importlib.util.spec_from_file_location("pages", ROOT / "book/_ext/book_pages.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return book_extension("book_pages")
 
 
 def rows_of_head(table, pages):

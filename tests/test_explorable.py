@@ -2,14 +2,13 @@
 
 import base64
 import gzip
-import importlib.util
 import json
 
 import explorable_files as files
 import numpy as np
 import pytest
 import vendor_onnxruntime as vendor
-from project import ROOT
+from project import book_extension
 from safetensors.numpy import load_file
 
 from mb_support.model import load_checkpoint
@@ -26,10 +25,7 @@ RENEW = "checkpoints/small changed: run `make explorable`"
 
 @pytest.fixture(scope="module")
 def extension():
-    spec = importlib.util.spec_from_file_location("page", ROOT / "book/_ext/explorable.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return book_extension("explorable")
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,9 @@ def time_table(kept, lag_times=JUDGED_LAGS):
     return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES).rename_axis("time")
 
 
+_PAIR = ("values", "errors")
+
+
 def too_long_table(kept):
     """How much longer (per cent) the model's times are than those counted, by the lag of D."""
     columns = {
@@ -70,9 +73,6 @@ def too_long_table(kept):
         for k, lag in enumerate(JUDGED_LAGS)
     }
     return pd.DataFrame(columns, index=list(TIMES)).rename(index=TIME_NAMES).rename_axis("time")
-
-
-_PAIR = ("values", "errors")
 
 
 def too_long(found, border=2):

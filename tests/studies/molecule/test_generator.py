@@ -68,3 +68,18 @@ def test_what_is_kept_says_that_memory_helps():
     assert loss > 2 * error and ratio - 1 > 2 * of_ratio
     assert tables.disagreements(kept, "memory") == "none"
     assert "standard errors" in tables.disagreements(kept, "memoryless")
+
+
+def test_what_is_kept_says_that_a_markov_state_model_needs_a_long_lag():
+    kept = study.load_results()
+    near, far = (kept["times_too_long"][f"Markov {lag}"] for lag in generator.MARKOV_STRIDES)
+    assert near["passage_time_ba"][0] > 2 * near["passage_time_ba"][1]
+    assert all(abs(value) < 2 * error for value, error in far.values())
+    # the differences are those of the rows of the table
+    for model, looked_at, row in (
+        (near, kept["counted"], "Markov 2"),
+        (far, kept["rivals"]["every 20"], "Markov 20"),
+    ):
+        for name in ("passage_time_ab", "passage_time_ba"):
+            ratio = kept["rivals"][row][name][0] / looked_at[name][0]
+            assert model[name][0] == pytest.approx(ratio - 1, abs=1e-3)

@@ -39,3 +39,11 @@ def test_what_is_kept_of_trainings_is_of_their_recipes():
         recipe = json.loads(json.dumps(study.recipe_of(part)))
         assert study.load(part).get("recipe") == recipe.get("recipe")
     assert study.recipe_of("large-0") != study.recipe_of("small-0")
+
+
+def test_what_is_kept_says_that_no_forecast_reaches_the_mean_of_its_box():
+    kept = study.load_results()
+    box, _ = kept["baselines"]["skill"]["mean of its box"]
+    assert all(content["judged"]["skill"][0] < box for content in kept["trainings"].values())
+    trees, _ = kept["baselines"]["accuracy"]["boosted trees"]
+    assert kept["trainings"]["large-0"]["judged"]["accuracy"][0] < trees
