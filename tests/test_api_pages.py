@@ -33,6 +33,7 @@ def test_every_name_of_the_table_exists_and_is_used_by_its_example(folder):
         assert re.search(rf"\b{name}\b", example) or name == "SimulationState"
 
 
+@pytest.mark.slow
 def test_quickstart_and_examples_run(tmp_path, monkeypatch):
     (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
     monkeypatch.chdir(tmp_path)

@@ -288,6 +288,7 @@ def harmonic_variance(integrator, dt, n=4096, relax=6.0, length=60.0, stiffness=
         ("underdamped", lambda h: 1.0),
     ],
 )
+@pytest.mark.slow
 def test_harmonic_well_has_the_exact_variance_of_the_scheme(integrator, exact):
     for dt in (0.5, 0.25):
         variance, error = harmonic_variance(integrator, dt)
