@@ -180,7 +180,8 @@ print(f"the same probabilities: {difference < 1e-5}")
 # read-out of the committor from encodings ({doc}`10_collective_variable`). Both need a trajectory, so
 # they serve to analyse one that exists.
 #
-# To bias a simulation takes more. PLUMED passes to a collective variable the values of the present
+# To bias a simulation, to push it along a collective variable, takes more. PLUMED, the usual program for
+# that, passes to a collective variable the values of the present
 # step only, so it has to be a function of one frame. The committor of the energy above is one: a small
 # network learns it from the formula, without a single trajectory ({doc}`10_collective_variable`).
 

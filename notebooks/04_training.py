@@ -117,7 +117,7 @@ study.cost_table(records)
 
 # %% [markdown]
 # (section-training-fixed)=
-# ## A fixed set, as on the poster
+# ## A fixed set, much as on the poster
 #
 # Now the same thousand whole trajectories again and again, in small batches, with dropout against
 # overfitting ({numref}`fig-training-fixed`). Dropout is 0.1 on hidden states, as in the author's
@@ -143,8 +143,9 @@ plt.show()
 # The recipe of the small model again, on training sets of a given size ({numref}`fig-training-data`).
 # Each training shows equally many; what differs is how often each of them comes back. Short
 # trajectories are here the beginnings of the whole ones. There is one training for each point, so that
-# differences as small as the scatter over seeds mean nothing. A thousand trajectories come close to
-# fresh ones. With so many shown in all, more distinct ones bring nothing that could be seen. All of these
+# differences as small as the scatter over seeds mean nothing. With a thousand distinct
+# trajectories the error is close to that of fresh ones. More distinct ones, with equally many shown in
+# all, make no visible difference. All of these
 # errors lie a little above that of the recipe; why, we did not test.
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
@@ -210,11 +211,11 @@ for key, value in study.live_words(model, held_out).items():
 #
 # ## Takeaway
 #
-# The poster's models learn from random weights and the poster's loss alone, in minutes of a graphics
-# card. Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy
+# Models of the poster's architecture learn from random weights and the poster's loss alone, in minutes of
+# a graphics card. Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy
 # at the end is {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches
 # {glue:text}`training_same_number:s` from a thousand trajectories too (validation, one training). This suggests that
 # the recipe matters, and not only the number of trajectories; which part of it, we did not test.
 #
-# Not shown: what longer trainings give the medium and the large model; the author's recipe to its last
-# epoch.
+# Not shown: what longer trainings give the medium and the large model; the author's own
+# recipe.

@@ -109,11 +109,11 @@ plt.show()
 # %% [markdown]
 # ## One step, looked at closely
 #
-# Everything rests on the first step. {numref}`fig-generation-first-step` compares it with copying the
-# last frame: the *error saved* is one minus the ratio of mean squared errors on the same
+# Everything rests on the first step. {numref}`fig-generation-first-step` compares it with *persistence*,
+# repeating the last frame: the *error saved* is one minus the ratio of mean squared errors on the same
 # trajectories. Windows of several lengths end in the same frame.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against copying the last frame, by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; it knows raw positions, which a model has to infer from its window, so that short windows may leave less. Bars and band mean different things and are not to be compared. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against persistence (the last frame, repeated), by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; it knows raw positions, which a model has to infer from its window, so that short windows may leave less. Bars and band mean different things and are not to be compared. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
 plots.plot_saved(measured.windows, tables.saved(trainings, exact), tables.exact_saved(exact))
 plt.show()
 
@@ -131,9 +131,9 @@ tables.saved_table(trainings, exact)
 #
 # A negative number is a forecast worse than the frame it was given. One reason may be the loss. It
 # averages over all outputs, and only the last one forecasts: forecasting has the weight of one frame in
-# a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do; they
-# have learned to copy a frame that is missing at the last position. Models that do not copy must fall
-# short for other reasons, of which none was tested. One may be the unit. The loss counts errors in
+# a window, while all other outputs can look at their answer. {doc}`08_leak` shows which models do: they
+# have learned to copy the next frame from the input, and at the last position it is missing. Models that do
+# not copy must fall short for other reasons, of which none was tested. One may be the unit. The loss counts errors in
 # standard deviations of the window; in a window that has seen both valleys these are large, and an
 # error inside one valley counts little. Long windows more often hold both valleys.
 #
@@ -154,10 +154,10 @@ print("error saved by the exact mean:", round(tables.exact_saved(exact)[0], 2))
 #
 # {numref}`fig-generation-error-growth` follows the continuations. The error of the exact mean itself
 # grows until the valley is forgotten. Errors are therefore given in units of it, on the same
-# trajectories. How many frames ahead is a model better than a forecast that needs none? After
-# 511 frames, better than repeating the last frame: {glue:text}`generation_ahead_long:s`. After 100
-# frames, better than repeating the prompt's mean: {glue:text}`generation_ahead_short:s`. (Mean over
-# trainings, up to the horizon at which it is first worse; {glue:text}`generation_furthest:d` is the last.)
+# trajectories. Up to how many frames ahead does a model beat a forecast without a model? After 511 frames,
+# it beats the last frame, repeated: {glue:text}`generation_ahead_long:s`. After 100 frames, it beats the
+# prompt's mean: {glue:text}`generation_ahead_short:s`. (Mean over trainings, up to the horizon at which it
+# is first worse; {glue:text}`generation_furthest:d` is the last.)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; means over trainings, with bands from the lowest to the highest (a size trained once has none). Grey: the last frame of the prompt, and the mean of the prompt, repeated for ever. Appending ten frames per step costs most in the first frames, which are echoes of the prompt. n = 64, 32 and 24 trajectories for small, medium and large, so that single values scatter; intervals are in the table. What runs away leaves its panel."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead, for two prompts and for ten frames per step; models lie above the exact mean.", "classes": "dark-light"}}
 kinds = {"511 frames": (511, 1), "100 frames": (100, 1), "511 frames, 10 per step": (511, 10)}

@@ -84,10 +84,11 @@ print("accuracy grows -", verdicts_in_words(growth["larger"]))
 # a model that reached it here would be almost an ideal observer. Other data or another label are the
 # likelier explanation than better training.
 #
-# *Fixed set, short ones first* is the same thousand trajectories with this book's recipe (one training,
-# taken to scatter like the others of fixed sets, hence the wide interval). Trees fitted to a thousand are right for
-# {glue:text}`classification_few_trees:.3f`. How much more often models are that learned from a thousand (mean
-# over trainings; intervals are over trajectories alone, and trainings with dropout scatter by more):
+# *Fixed set, short ones first* is the same thousand trajectories with this book's recipe (one training; its
+# scatter is taken to be that of the others of fixed sets, hence the wide interval). Trees fitted to a
+# thousand are right for {glue:text}`classification_few_trees:.3f`. The accuracy of models that learned from
+# a thousand, minus that of these trees (mean over trainings; intervals are over trajectories alone, and
+# trainings with dropout scatter by more):
 
 # %% tags=["hide-input"]
 study.fixed_over_trees()
@@ -298,8 +299,10 @@ pd.DataFrame(at_late).rename(index=parts).round(2)
 # is; the author's repository states the temperature of `wild` for its data file, which we do not have. Each reading has its own limit
 # ({numref}`fig-classification-readings`). In `wild` a particle crosses within few frames. `easy_starts`
 # is `metastable` started only below the upper saddle, where a particle could be found: nothing starts
-# near the ridge, where nearly all errors are. For the state of the last frame the ceiling is the same
-# observer's. In the last reading the first four frames are cut off.
+# near the ridge, where nearly all errors are. In these three the label is the state of the first frame. In
+# the fourth reading it is that of the last frame, in `metastable`. In the fifth it is that of the first
+# frame, but the first four frames are cut off; this limit is for raw frames, the others are for
+# standardised ones.
 
 # %% tags=["hide-input"]
 seen_from = 4
@@ -324,16 +327,17 @@ for key, value in readings.words(possible, ours).items():
 # {glue:text}`classification_wild_over_trees:s` (one training, the same trajectories). In `easy_starts` they reach
 # {glue:text}`classification_easy_ceiling:.3f` and {glue:text}`classification_easy_small:.3f`. So an
 # accuracy by itself says little of a classifier: the starts, the temperature and the frame that is
-# named decide more than the number of its parameters does. If the poster's data are like `wild`, with
-# starts all over our box and the first frame's label, its largest figure is out of reach; then its
-# label or its starts were others.
+# named decide more than the number of its parameters does. In `wild`, with starts all over our box and the
+# first frame's label, the poster's largest figure is out of reach. So if its dynamics was that of `wild`,
+# its label or its starts differed from ours.
 #
 # ## Data that a model was not trained for
 #
 # The stored models were trained for `metastable` from the whole box. Here they are
 # asked for the last frame's state, and for the first one's in a thousand trajectories of the other data.
-# For the last they are shown the frames as they are, and in reverse order: in equilibrium a trajectory run backwards is as likely
-# as forwards, and the first frame of the reversed one would be told as well. But ours start out of
+# For the last frame's state they see the frames as they are, and in reverse order. Reversed, the last frame
+# comes first, and its state is what the models name. In equilibrium a reversed trajectory is as likely as
+# the original. But ours start out of
 # equilibrium, and a relaxation in reverse is a pattern that the model has never seen. (Intervals over
 # trajectories.)
 

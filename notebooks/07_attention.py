@@ -16,14 +16,14 @@
 # The poster reads four things off its attention maps: there is a set of key timesteps that all
 # others attend to; some heads have few targets only; future and past are attended to equally; there
 # is no local block structure. Do they hold for our models? Would they hold for a network that has
-# learned nothing? And does the answer rest on what is attended to?
+# learned nothing? And does the classification rest on what is attended to?
 #
 # Are there key timesteps, beyond what a random network has?
 # {glue:text}`attention_answers_there_are_key_timesteps:s`. They lie near the
-# start of the trajectory and at its extremes. Does the answer suffer when they are not read, more than
-# with random frames? {glue:text}`attention_unread_most_attended:s`. But the start, whose state is the
-# answer, is among them; with key timesteps away from the start: {glue:text}`attention_unread_later:s`. The
-# rest depends on how one looks: averages over heads hide heads that look at one frame, or at one state.
+# start of the trajectory and at its extremes. Does the classification suffer more if they are not read
+# than if random frames are not read? {glue:text}`attention_unread_most_attended:s`. But the first frame,
+# whose state is the label, is among them; with key timesteps away from the start:
+# {glue:text}`attention_unread_later:s`. The rest depends on how one looks: averages over heads hide heads that look at one frame, or at one state.
 # Every claim is judged, training by training, under [](section-attention-verdicts).
 
 # %% tags=["remove-stderr", "hide-input"]
@@ -192,7 +192,7 @@ plt.show()
 tables.section_table(kept[largest], measured.section)
 
 # %% [markdown]
-# The first sub-section holds the start of the trajectory, whose state is the answer. Heads that look
+# The first sub-section holds the first frame, whose state is the label. Heads that look
 # at it ({ref}`below <section-attention-heads>`) look back.
 #
 # (section-attention-verdicts)=
@@ -207,10 +207,10 @@ tables.section_table(kept[largest], measured.section)
 # | key timesteps are no sinks | per unit of attention they deliver at least half of the norm that other frames do |
 # | some heads attend to few frames | more heads than before training attend to less than a tenth of the frames |
 # | future and past alike | $(F - P)/(F + P)$ is within a tenth of zero; $F$ and $P$ are the attention to later and earlier frames |
-# | alike in each sub-section | $\overline{\Delta}$ of every sub-section is within a tenth of zero (the table shows the sub-section that leans most) |
+# | alike in each sub-section | $\overline{\Delta}$ of every sub-section is within a tenth of zero, in units of the mean distance between two of its frames (the table shows the sub-section that leans most) |
 # | no local blocks | the weight on the own sub-section is within a tenth of what the average row gives it |
 # | attention does not follow states | averaged over heads, a frame gives those of its own state the weight that the average frame gives them, within a tenth |
-# | some heads follow states | for more heads than before training that weight is further than a tenth from what it would be |
+# | some heads follow states | for more heads than before training that weight is more than a tenth off what the average frame gives them |
 #
 # A claim is confirmed or refuted for a training if its 95% interval over trajectories says so, and
 # for a size if all of its trainings agree.
@@ -240,7 +240,7 @@ verdicts(kept, weighted=True)
 # The ten most attended frames are attended to by nearly all other frames, but so are those of an
 # untrained network: the table of verdicts has both. That claim alone is no evidence of learning.
 
-# %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames, up to three tenths of them. The further above black, the fewer frames hold more. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames, up to three tenths of them. Black: uniform attention. The higher a curve, the more attention goes to few frames; compare trained lines with untrained ones. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_lorenz(curves.bands(kept, "lorenz"))
 plt.show()
 
@@ -272,8 +272,8 @@ plt.show()
 # ### Key timesteps or sinks?
 #
 # In language models much attention goes to the first token, whatever it is: a sink. Here the
-# label is the state of the *first frame*, so attention to it could be a sink or the answer
-# itself. Three controls tell them apart.
+# label is the state of the *first frame*, so attention to it could be a sink, or serve the
+# classification. Three controls tell them apart.
 #
 # - *Norm*: key timesteps that are sinks would deliver little.
 # - *Position*: a sink lies at the same place in every trajectory. Then the positions that are most
@@ -281,10 +281,10 @@ plt.show()
 # - *Reading*: if heads read nothing from a sink, nothing is lost
 #   ({ref}`below <section-attention-experiments>`).
 #
-# The table has the first two, over {glue:text}`attention_n:d` trajectories. A key timestep delivers more
-# than other frames do, per unit of attention (in random networks, as much). But of what key timesteps
-# get beyond the uniform weight, this share goes to positions that are the same in all trajectories, as
-# with a sink: {glue:text}`attention_same_places:s`.
+# The table has the first two, over {glue:text}`attention_n:d` trajectories. By norm they are no sinks: per
+# unit of attention they deliver more than other frames do (in random networks, as much). By position
+# they are sinks in part. Of the attention that key timesteps get beyond the uniform weight, this share
+# goes to positions that are the same in all trajectories: {glue:text}`attention_same_places:s`.
 
 # %% tags=["hide-input"]
 names = ("share", "norm_share", "key_norm", "by_position", "first", "norm_first")
@@ -310,7 +310,7 @@ plt.show()
 # most to one side: layer and head, then the share of the weight on that frame (in the last two columns
 # $(F - P)/(F + P)$). Heads were chosen on {glue:text}`attention_n_half:d` trajectories and measured on
 # {glue:text}`attention_n_half:d` others, with 95% intervals over those. Trainings in which a head gives
-# half of its weight or more to the first frame, whose state is the answer:
+# half of its weight or more to the first frame, whose state is the label:
 # {glue:text}`attention_first_frame_heads:s`; to the next frame, which the loss asks for:
 # {glue:text}`attention_next_frame_heads:s`.
 
@@ -333,7 +333,7 @@ tables.extreme_heads(kept, stand_out, "untrained")
 # most. A head in which all frames look at one valley, as many of {numref}`fig-attention-heads-sizes`,
 # does not count as following: whoever asks, the weights are the same.
 
-# %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B), one row for each size. From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads (L: layer, H: head) were chosen on other trajectories. Attention that follows states shows as a chequerboard: single heads have it, the mean hardly."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-states", "caption": "Attention maps with the state of each frame at the edges (blue A, vermillion B), one row for each size. From the left: mean over layers and heads on a trajectory that visits both states, and on one that stays in one; the head that seeks its own state most and the one that avoids it most, on the first trajectory. Heads (L: layer, H: head) were chosen on other trajectories. One trajectory of each kind, the stored model of each size. Attention that follows states shows as a chequerboard: single heads have it, the mean hardly."}, "image": {"alt": "Rows of four attention maps for each model size, with coloured strips for the states of the frames.", "classes": "dark-light"}} tags=["hide-input"]
 maps, of_frames, names = curves.state_maps(kept, models, x[moving], x[settled])
 figsize = figure_size(1.0, 0.06 + 0.25 * len(models))
 axes = plt.subplots(len(models), 4, figsize=figsize, squeeze=False)[1]
@@ -344,8 +344,9 @@ plt.show()
 # Seekers and avoiders cancel in the mean over heads, so the table also counts them. Some are there
 # before training, for queries and keys see coordinates even then. Frames close in time are mostly in
 # one state: heads that look at neighbours raise the weight on the own state, and the third row says by
-# how much. If attention followed states, the frame attended to would explain less of the weights where
-# a trajectory visits two (last rows). Over {glue:text}`attention_n_both:d` trajectories that visit both
+# how much. The last rows have the share of the variance of the weights that the frame attended to
+# explains, whichever frame attends, in trajectories that stay in one state and in those that visit
+# both. If attention followed states, it would be lower for both. Over {glue:text}`attention_n_both:d` trajectories that visit both
 # states:
 
 # %% tags=["hide-input"]
@@ -361,9 +362,9 @@ tables.state_heads(kept)
 
 # %% [markdown]
 # (section-attention-experiments)=
-# ## Does the answer depend on what is attended to?
+# ## Does the classification depend on what is attended to?
 #
-# Attention weights say where a layer looks, not what its answer rests on {cite}`jain2019`; whether
+# Attention weights say where a layer looks, not what the model's output rests on {cite}`jain2019`; whether
 # they explain anything depends on what is asked of an explanation {cite}`wiegreffe2019`. Five
 # measures of the importance of a piece of trajectory are compared:
 #
@@ -384,11 +385,11 @@ plt.show()
 
 # %% [markdown]
 # {numref}`fig-attention-agreement` compares them in pairs. Two more experiments work on single frames
-# instead of pieces ({numref}`fig-attention-deletion`): the most attended frames, the same without the
-# first {glue:text}`attention_n_start:d` frames of a trajectory (where its label can be seen), those with the most
-# norm-weighted attention, those with the largest gradient, the first ones, or random ones. Either
-# they are *removed*, as above. Or they are *not read*: all weights stay, and the values of these
-# frames are set to zero in every layer. A sink bears that, an answer does not.
+# instead of pieces ({numref}`fig-attention-deletion`). Frames are chosen in six ways: the most attended;
+# the same without the first {glue:text}`attention_n_start:d` frames of a trajectory (where its label can
+# be seen); those with the most norm-weighted attention; those with the largest gradient; the first ones;
+# random ones. They are *removed*, as above, or *not read*: all weights stay, and the values of these
+# frames are set to zero in every layer. If a sink is not read, the classification loses little.
 
 # %% mystnb={"figure": {"name": "fig-attention-deletion", "caption": "Probability that the model gives to the true state when frames are removed (top), or when no head reads from them (bottom). Mean over trainings, with 95% intervals over 64 trajectories. Thin line at one half: a guess. What frames cost beyond random ones is in the table below."}, "image": {"alt": "Probability of the true state against number of frames removed, and against number of frames not read, for several choices of frames.", "classes": "dark-light"}} tags=["hide-input"]
 figsize, rows = figure_size(1.0, 0.75), curves.experiment_curves(kept)
@@ -404,26 +405,16 @@ plt.show()
 tables.experiment_costs(kept)
 
 # %% [markdown]
-# Does the answer suffer more than from as many random frames?
+# Does the classification suffer more than from as many random frames, if these are not read?
 #
-# - {glue:text}`attention_n_removed:d` frames not read. The most attended:
+# - {glue:text}`attention_n_removed:d` frames. The most attended:
 #   {glue:text}`attention_unread_most_attended:s`; those away from the start:
 #   {glue:text}`attention_unread_later:s`; the first: {glue:text}`attention_unread_first:s`.
-# - {glue:text}`attention_n_removed:d` frames removed. The most attended:
-#   {glue:text}`attention_removed_most_attended:s`; those away from the start:
-#   {glue:text}`attention_removed_later:s`; the first: {glue:text}`attention_removed_first:s`.
-# - {glue:text}`attention_n_removed_few:d` frames not read. The most attended:
-#   {glue:text}`attention_unread_most_attended_few:s`; those away from the start:
-#   {glue:text}`attention_unread_later_few:s`; the first: {glue:text}`attention_unread_first_few:s`.
-# - {glue:text}`attention_n_removed_few:d` frames removed. The most attended:
-#   {glue:text}`attention_removed_most_attended_few:s`; those away from the start:
-#   {glue:text}`attention_removed_later_few:s`; the first: {glue:text}`attention_removed_first_few:s`.
-# - {glue:text}`attention_n_removed_many:d` frames, four tenths of all, not read. The most attended:
+# - {glue:text}`attention_n_removed_many:d` frames, four tenths of all. The most attended:
 #   {glue:text}`attention_unread_most_attended_many:s`; those away from the start:
 #   {glue:text}`attention_unread_later_many:s`; the first: {glue:text}`attention_unread_first_many:s`.
-# - {glue:text}`attention_n_removed_many:d` frames removed. The most attended:
-#   {glue:text}`attention_removed_most_attended_many:s`; those away from the start:
-#   {glue:text}`attention_removed_later_many:s`; the first: {glue:text}`attention_removed_first_many:s`.
+#
+# The table has the other numbers of frames, and what removing them costs.
 #
 # ## Heads and layers silenced
 #
@@ -431,17 +422,22 @@ tables.experiment_costs(kept)
 # ({numref}`fig-attention-ablation`). The derivative with respect to a factor on the head's output
 # {cite}`michel2019` predicts it to first order without any ablation.
 
-# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Stored small model: increase of the trajectory loss (top) and of the cross-entropy (bottom) when one head is silenced, mean over 64 trajectories. Bars are 95% intervals; hollow: not told from zero. Many heads serve the next frame. For the state, no single head's effect can be told from zero with so few trajectories."}, "image": {"alt": "Two panels of points with intervals, the loss increase for each head of each layer.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-ablation", "caption": "Stored small model: increase of the trajectory loss (top) and of the cross-entropy (bottom) when one head is silenced, mean over 64 trajectories. Bars are 95% intervals; hollow: zero is within the interval. Many heads serve the next frame. For the state, every head's interval holds zero, with so few trajectories."}, "image": {"alt": "Two panels of points with intervals, the loss increase for each head of each layer.", "classes": "dark-light"}} tags=["hide-input"]
 effects = kept[first_size][checkpoint_training(first_size)]["small_heads"]
 axes = plt.subplots(2, 1, figsize=figure_size(1.0, 0.6), sharex=True)[1]
 plots.plot_head_effects(*(np.array(effects[key]) for key in ("mean", "se")), axes)
 plt.show()
 
 # %% [markdown]
-# Over the heads of a small model, the size of the effect on the cross-entropy has a rank correlation of
-# {glue:text}`attention_rho_slope_ablation:s` with its first-order prediction (mean and range over
-# trainings), of {glue:text}`attention_rho_few_ablation:s` with how few targets the head has, and of
-# {glue:text}`attention_rho_norm_ablation:s` with the norm that it reads. The table silences the
+# Which heads matter for the state? Single effects on the cross-entropy are within their errors, so that
+# these are rough guides. Over the heads of a small model, the rank correlation of the size of the effect
+# (mean and range over trainings)
+#
+# - with its first-order prediction is {glue:text}`attention_rho_slope_ablation:s`;
+# - with how few targets the head has, {glue:text}`attention_rho_few_ablation:s`;
+# - with the norm that the head reads, {glue:text}`attention_rho_norm_ablation:s`.
+#
+# The table silences the
 # attention of whole layers, one at a time: increase of the trajectory loss ("frame") and of the
 # cross-entropy ("state"), n as in {numref}`fig-attention-deletion`. Where both are zero, the layer
 # could be left out.
@@ -453,9 +449,9 @@ tables.layer_table(kept)
 # ## Takeaway
 #
 # - *Are there key timesteps*, beyond what a random network has?
-#   {glue:text}`attention_answers_there_are_key_timesteps:s`. The beginning is among them, whose state is the
-#   answer, and that is what the answer was seen to depend on. Does it suffer more than from random frames if
-#   the {glue:text}`attention_n_removed:d` most attended frames away from the start are not read?
+#   {glue:text}`attention_answers_there_are_key_timesteps:s`. The first frame is among them, whose state is
+#   the label. Does the classification suffer more than with random frames if the
+#   {glue:text}`attention_n_removed:d` most attended frames away from the start are not read?
 #   {glue:text}`attention_unread_later:s`. If {glue:text}`attention_n_removed_many:d` are not?
 #   {glue:text}`attention_unread_later_many:s`.
 # - *Do all others attend to them?* {glue:text}`attention_answers_all_others_attend_to_them:s`. But so it
@@ -465,15 +461,15 @@ tables.layer_table(kept)
 #   {glue:text}`attention_answers_future_and_past_alike:s`. In each sub-section:
 #   {glue:text}`attention_answers_alike_in_each_sub-section:s`. Trainings in which a head looks at the first
 #   frame: {glue:text}`attention_first_frame_heads:s`; at the next: {glue:text}`attention_next_frame_heads:s`.
-# - *Are there no blocks in time?* {glue:text}`attention_answers_no_local_blocks:s`; by norm-weighted
+# - *Is it true that there are no local blocks?* {glue:text}`attention_answers_no_local_blocks:s`; by norm-weighted
 #   attention, {glue:text}`attention_answers_weighted_no_local_blocks:s`.
-# - *Are there none of states?* In the mean over heads:
+# - *Is it true that attention does not follow states?* In the mean over heads:
 #   {glue:text}`attention_answers_attention_does_not_follow_states:s`. Do more single heads follow states
 #   than before training? {glue:text}`attention_answers_some_heads_follow_states:s`.
-# - *As a guide to what the answer rests on*, attention is loose. Its rank correlation with occlusion:
+# - *As a guide to what the classification rests on*, attention is loose. Its rank correlation with occlusion:
 #   {glue:text}`attention_rho_attention_occlusion_words:s`.
 #
-# What was not shown: how the answer is computed. Silencing sets outputs to zero, a state
+# What was not shown: how the state is computed. Silencing sets outputs to zero, a state
 # the network never saw; removing frames shifts the mean over frames that the classifier reads.
 # The rules draw borders where nature has none: the numbers beside the verdicts say how
 # far from them a model is. One training of a size shows nothing of how trainings differ, and a

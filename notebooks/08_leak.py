@@ -144,10 +144,9 @@ tables.length_table(trainings)
 # much of its attention goes to the next frame (errors over blocks of sixteen positions). Then the head
 # is flattened ({numref}`fig-leak-heads`): its output is replaced by its mean over the frames, which
 # says nothing of single ones.
-# The control is the head of the same layer that looks at the next frame least. Is it
-# a single head that makes the difference, in windows of 128 frames, where a size is below the floor?
-# {glue:text}`leak_head_answers:s`: without it the error rises back to the floor, without another one it
-# stays below.
+# The control is the head of the same layer that looks at the next frame least. Does one head make the
+# difference, for sizes that are below the floor in windows of 128 frames? It does if the error returns to
+# the floor without this head, and stays below it without the control: {glue:text}`leak_head_answers:s`.
 
 # %% tags=["hide-input"]
 tables.head_table(trainings)
@@ -196,9 +195,9 @@ tables.variant_table(variants)
 
 # %% [markdown]
 # Below the floor at interior positions: {glue:text}`leak_below_floor:s`. At the last position:
-# {glue:text}`leak_below_floor_last:s`. With causal attention all that is seen ahead is seen in the
-# statistics. It is not most at the very end, where {eq}`eq-leak-sum` gives most away; why, we do not
-# know.
+# {glue:text}`leak_below_floor_last:s`. A causal model sees later frames only through the
+# statistics. By {eq}`eq-leak-sum` they give most away at the very end. But most is not seen there; why,
+# we do not know.
 #
 # ## Above the floor with the answer in view
 #

@@ -87,7 +87,8 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 # ## How ensembles are judged
 #
 # An ensemble has {glue:text}`kinetics_n_walkers:d` walkers of {glue:text}`kinetics_n_frames:d` frames.
-# They start half in A and half in B, far from equilibrium. Four things are compared with exact values:
+# They start half in A and half in B, far from equilibrium. Four numbers are compared with exact values, a
+# divergence, two passage times and a timescale:
 #
 # - The *density* in square boxes of width 0.1 over $[-1.7, 1.3] \times [-0.5, 2.2]$, with one more
 #   box for everywhere else, by the Jensen-Shannon divergence {cite}`lin1991` from the Boltzmann
@@ -95,8 +96,8 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 # - The *passage times* from A to B and back. A passage lasts from an arrival in the disk of radius
 #   0.1 around A to the next arrival in that around B, as seen at frames. The solver's value is for
 #   passages seen at frames too; they are {glue:text}`kinetics_blindness:.1f` % longer than those
-#   watched all the time. Estimated is the time spent since the last visit of A, on passages that are
-#   finished or not, over the number of arrivals in B.
+#   observed in continuous time. The estimate is the time during which A was the disk visited last,
+#   unfinished passages included, over the number of arrivals in B from A.
 # - The *slowest timescale*, that of a Markov state model {cite}`prinz2011` of the ensemble.
 #
 # Intervals come from resampling whole trajectories; errors are standard errors.
@@ -123,7 +124,7 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 # little; the table does not correct for that. The *exact Gaussian* draws each displacement
 # from the one Gaussian that has the exact mean and covariance.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Times and populations over their exact values, with intervals of 95 %, on a logarithmic scale; ten percent either way is shaded where it is a criterion (the share of B is none; the divergence, which is one, is in the table). Numbers with an arrow lie beyond the axis (none: no passage was made). Simulation and causal transformer: all ensembles of 4000 walkers pooled (10 and 3); rivals of less training: three trainings each, 2000 walkers; exact Gaussian: 4000 walkers, 2000 in frames four times as close; the rival without memory that was trained as much: one training, 4000 walkers; poster's: 48. Intervals of the Markov state model are over 48 groups of its windows."}, "image": {"alt": "Rows of generators, a panel for each quantity, marks with error bars around a vertical line at one.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Times and populations over their exact values, with intervals of 95 %, on a logarithmic scale; ten percent either way is shaded where it is a criterion (the share of B is none; the divergence, which is one, is in the table). Numbers with an arrow lie beyond the axis (none: no passage was made). Simulation and causal transformer: all ensembles of 4000 walkers pooled (10 and 3); rivals of less training: three trainings each, 2000 walkers; exact Gaussian: 4000 walkers, 2000 in frames four times as close; the rival without memory that was trained as much: one training, 4000 walkers; poster's generator: 48 walkers. Intervals of the Markov state model are over 48 groups of its windows."}, "image": {"alt": "Rows of generators, a panel for each quantity, marks with error bars around a vertical line at one.", "classes": "dark-light"}}
 plots.plot_verdicts(kept, exact, tables.TOLERANCE)
 plt.show()
 
@@ -197,7 +198,7 @@ table.rename(index=names).rename(index=plots.NAMES)
 # frames each, and judged by ensembles of {glue:text}`kinetics_n_rival_walkers:d` walkers. The last two columns
 # saw more. The loss is the mean negative log-likelihood of a
 # displacement, on validation windows. Errors are standard errors of the mean over trainings, sampling
-# included. Without memory, one training saw as much as the generator of this chapter.
+# included. One training without memory saw as much as the generator of this chapter.
 
 # %% tags=["hide-input"]
 table = tables.table_of_rivals(kept, exact, record)
@@ -209,8 +210,8 @@ table.rename(index=names, columns=plots.NAMES).transpose()
 # Trained on as much as the generator of this chapter, the one without memory
 # {glue:text}`kinetics_verdict_full_memoryless:s`.
 # The transformer and its rival without memory have nearly the same loss, as they must where
-# the last frame says it all. So what is learned here is the distribution of one step, and attention has
-# no part in it. Between trainings of one kind the passage time scatters at
+# the last frame says it all. So the distribution of one step is enough here, and no gain from attention
+# was seen. Between trainings of one kind the passage time scatters at
 # least {glue:text}`kinetics_rival_scatter:.0f` times as much as its error within one ensemble says, so
 # that one training says little.
 #

@@ -103,8 +103,8 @@ for name, value in numbers.items():
 #
 # Every method is fitted once, with half of the weight on the Boltzmann density and half on its part in
 # the transition region. The constant and the best possible are chosen for each region. So a method can
-# err more than the constant in a region; where it does, it is of no use there, and its number says no
-# more. Standardised, that is so for nearly all methods but probes and trees.
+# err more than the constant in a region. There it is of no use, and how much more it errs means nothing.
+# With standardised frames this is so for nearly all methods but probes and trees.
 #
 # **The best that anyone could do.** Models see standardised trajectories $\mathbf{z}$: shapes, not
 # places. The ideal observer of {doc}`chapter 6 <06_classification>` knows the dynamics exactly and
@@ -353,7 +353,7 @@ print({name: past_windows.memory_verdict(curve, 2) for name, curve in learned.it
 #   region, this share of it:
 #   {glue:text}`collective_variable_share_transition:s`. Over all frames they tell the valleys apart.
 # - Did training put it there? In {glue:text}`collective_variable_lower_than_untrained:s` the error is lower
-#   than with the weights before training. Not told from them:
+#   than with the weights before training. No difference is seen in
 #   {glue:text}`collective_variable_undecided_than_untrained:s`.
 # - Boosted trees with hand-made features, fitted to as many trajectories as the probes, err less than the
 #   probes of {glue:text}`collective_variable_higher_than_trees:s`. Part of that is the read-out: trees on the

@@ -127,7 +127,7 @@ speed.implementation_table(training)
 points, laws = speed.length_laws(training, SIZES)
 speed.law_table(points)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-speed-length", "caption": "Our frames per second against the length of the trajectories, training (left) and inference (right), on two threads: medians over rounds (symbols) and the fitted law (lines)."}, "image": {"alt": "Two panels, speed against trajectory length for each model size, falling as the fitted law does.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-speed-length", "caption": "Our frames per second against the length of the trajectories, training (left) and inference (right), on two threads: medians over rounds (symbols; their number is in the first table) and the fitted law (lines). Where symbols leave a line, the law fails."}, "image": {"alt": "Two panels, speed against trajectory length for each model size, falling as the fitted law does.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.42), sharey=True)
 for ax, kind in zip(axes, points, strict=True):
     figures.plot_length_law(points[kind], laws[kind], ax)
@@ -144,7 +144,7 @@ plt.show()
 # {glue:text}`speed_largest_name:s` one {glue:text}`speed_shorter_largest:.1f` times (measured). A simulation
 # should cost in proportion to its trajectories and frames; {numref}`fig-speed-growth` shows that.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-speed-growth", "caption": "Time of a simulation on two threads against the number of trajectories (left, of 1000 frames) and of frames (right, of 1024 trajectories): medians over rounds, and growth in proportion through the largest point."}, "image": {"alt": "Two panels on logarithmic axes, seconds against trajectories and against frames, with a straight line of proportional growth.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-speed-growth", "caption": "Time of a simulation on two threads against the number of trajectories (left, of 1000 frames) and of frames (right, of 1024 trajectories): medians over rounds (their number is in the first table), and growth in proportion through the largest point. On the line, twice as much takes twice as long."}, "image": {"alt": "Two panels on logarithmic axes, seconds against trajectories and against frames, with a straight line of proportional growth.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(0.9, 0.42))
 for ax, what in zip(axes, ("trajectories", "frames"), strict=True):
     figures.plot_growth(*speed.simulation_growth(training, f"n_{what}"), what, ax)

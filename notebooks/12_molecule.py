@@ -92,9 +92,9 @@ print("minima, phi and psi in degrees:", (minima * 57.29578).round(0).astype(int
 # On the fitted surface, overdamped diffusion of the two angles with one constant $D$ is a model that
 # the grid solver of this book solves on the torus. Its rates are proportional to $D$, so that $D$ can
 # be read from the memory of ψ at any lag: it is the value for which the model's autocorrelation is the
-# counted one. Were $D$ to depend on the lag, the model would fail. It does not
-# ({numref}`fig-molecule-memory`, right), as if there were one slow process; this does not show that two angles are
-# enough, nor that one $D$ holds for both.
+# counted one. If $D$ depended on the lag, the model would be wrong. Except at the shortest lag, it does not
+# ({numref}`fig-molecule-memory`, right). One slow process alone would give this. It does not show that two
+# angles are enough, nor that one $D$ holds for both.
 
 # %% mystnb={"figure": {"name": "fig-molecule-memory", "caption": "Left: the two slowest implied timescales of the Markov state model against its lag; in the grey part nothing can be resolved. Right: the diffusion constant for which the model remembers ψ as the molecule does, against the lag; dashed: the one for which its passages from α-R take as long as those counted. Bars: two standard errors over 12 runs; line and points come from the same runs and move together, so that the bars do not judge their difference (the second table below does)."}, "image": {"alt": "Left: a flat slow timescale and a second one below the lag. Right: a diffusion constant that does not depend on the lag from half a picosecond on.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.42))
@@ -130,8 +130,8 @@ tables.too_long_table(kept)
 # that mean included) remains: the model's committor explains a share of
 # {glue:text}`molecule_shots_explained:s` of the variance of the molecule's, for starts that are spread
 # evenly over it ({numref}`fig-molecule-committor`). The share is one minus the mean squared difference over
-# the variance of the shots' shares, both less the noise of counting. Errors are over configurations and
-# leave out that of the surface, which the committor shares with no other estimate here.
+# the variance of the shots' shares, both less the noise of counting. Errors are over configurations. They
+# leave out the error of the fitted surface.
 
 # %% mystnb={"figure": {"name": "fig-molecule-committor", "caption": "Left: committor of the diffusion model, with the 77 configurations from which shots were made; their filling is the share of 20 shots that reached β first. At φ > 0, where no run came, the surface and so the committor are those of the fit alone. Right: that share against the committor of the model, with 95% intervals (Wilson)."}, "image": {"alt": "Left: a map over phi and psi that changes from blue around the helical minimum to red around the extended one, with points of like colours. Right: points around the diagonal.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45), gridspec_kw={"wspace": 0.1})
@@ -142,11 +142,11 @@ plt.show()
 # %% [markdown]
 # ## The transformer
 #
-# The three models of the book, with four features instead of two (sine and cosine of φ and ψ), trained
-# from random weights and with the poster's loss on overlapping windows of
-# 128 frames, 0.4 ps apart, from seven runs. An eighth is for validation; trees and the yardstick below had
-# all eight ({glue:text}`molecule_n_train:d` windows). Windows never cross runs. Passes over them:
-# {glue:text}`molecule_passes:s`. The large model takes a third of
+# The three models of the book have four features here instead of two (sine and cosine of φ and ψ). They are
+# trained from random weights and with the poster's loss on overlapping windows of
+# 128 frames, 0.4 ps apart, from seven runs. The eighth run is for validation. Trees, and the mean of a box
+# with which forecasts are compared below, had all eight ({glue:text}`molecule_n_train:d` windows). Windows
+# never cross runs. Passes over them: {glue:text}`molecule_passes:s`. The large model takes a third of
 # the usual learning rate: in a trial at the usual one it gave the same answer for all windows of that
 # run, right for {glue:text}`molecule_tried:s` of them.
 #
@@ -162,8 +162,8 @@ tables.score_table(kept)
 # Standardising a window takes the absolute position away, which makes classification hard on
 # Müller–Brown. Sine and cosine give it back: they lie on a circle, and whoever fits the circle to the
 # window's points has the angle again. *The ring* does so for ψ, takes φ where it mostly is, and reads the
-# state from the surface: {glue:text}`molecule_ring:s`, without a window's label ever seen. The model that
-# was trained once with a third of the rate, large, is right less often than the trees.
+# state from the surface: {glue:text}`molecule_ring:s`, without a window's label ever seen. The large
+# model (one training, a third of the rate) is right less often than the trees.
 #
 # For forecasts, of the frame after the window, the yardstick is the mean next frame given the box in which
 # the last one lies, from the training runs ({glue:text}`molecule_box_skill:s`). No training reaches it.
@@ -205,14 +205,17 @@ plt.show()
 tables.generator_table(kept)
 
 # %% [markdown]
-# Means and standard errors: counted, over runs, and "all" holds the runs that the generators
-# learned from; generators and Markov state models, over walkers and trainings, which leaves out what
-# other training runs would have given. By these errors, more than two off what was counted: with four
-# frames, {glue:text}`molecule_off_memory:s`; with one, {glue:text}`molecule_off_memoryless:s`. For Markov
-# state models each run was left out of model and counts in turn. By how many per cent their passages from
-# α-R to β and back take longer than those counted as often: with a lag of one frame
-# {glue:text}`molecule_markov_near:s`, with ten {glue:text}`molecule_markov_far:s`. So the plain method has
-# the rates if its lag is long, and then it says nothing of what is faster. Seeing earlier frames lowers the loss by
+# Errors of what was counted are standard errors over runs; "all" holds the runs that the generators
+# learned from. Errors of generators and Markov state models are over walkers and trainings. They leave
+# out what other training runs would have given. More than two standard errors off what was counted are,
+# with four frames, {glue:text}`molecule_off_memory:s`; with one, {glue:text}`molecule_off_memoryless:s`.
+#
+# For Markov state models each run was left out of model and counts in turn. Their passages from α-R to β
+# and back are longer than those counted with the same spacing, in per cent, by
+# {glue:text}`molecule_markov_near:s` with a lag of one frame, and by {glue:text}`molecule_markov_far:s`
+# with ten. So the plain method has the rates if its lag is long. Then it says nothing of what is faster.
+#
+# *Memory.* Seeing earlier frames lowers the loss by
 # {glue:text}`molecule_memory_gain:s` nats (three pairs of trainings), and without them the three times are
 # {glue:text}`molecule_slower_without_memory:s` times as long (geometric mean). On Müller–Brown no gain was
 # seen: from A to B, generators without memory take {glue:text}`09_kinetics.ipynb::kinetics_memory_ratio:s`
@@ -222,7 +225,7 @@ tables.generator_table(kept)
 #
 # ## Takeaway
 #
-# **In one sentence:** a diffusion model of two angles has most of the committor of this molecule, and passages that take a little too long; memory, which Müller–Brown does not need, matters here, and naming a state is easier.
+# **In one sentence:** a diffusion model of two angles has most of the committor of this molecule, but its passages take {glue:text}`molecule_too_long:s` per cent too long; memory, which Müller–Brown does not need, matters here, and naming a state is easier.
 #
 # *Carries over.* One slow process; a diffusion model on a surface, solved on a grid, whose committor explains {glue:text}`molecule_shots_explained:s` of the variance
 # of the molecule's. Plain training works with other features and much less data: {glue:text}`molecule_accuracy:s`

@@ -189,7 +189,6 @@ def words(results):
         "n_both": settings["n_both"],
         "n_frames": settings["n_frames"],
         "n_removed": N_REMOVED,
-        "n_removed_few": settings["n_removed"][0],
         "n_removed_many": settings["n_removed"][-1],
         "n_start": settings["n_start"],
         "enrichment_limit": 1 / KEY_FRACTION,
@@ -223,13 +222,11 @@ def words(results):
         key = pair.replace(" – ", "_").replace("-", "_")
         found[f"rho_{key}_words"] = in_words(results, "agreement", pair)
     orders = {"most_attended": "most attended", "later": LATER, "first": "first"}
-    few, _, many = settings["n_removed"]
-    numbers = {"": N_REMOVED, "_few": few, "_many": many}
-    for part, (key, order), (ending, n) in product(EXPERIMENTS, orders.items(), numbers.items()):
-        judged = {
-            name.partition(" (")[0]: v for name, v in suffers(results, part, order, n).items()
-        }
-        found[f"{part}_{key}{ending}"] = answers_in_words(judged)
+    numbers = {"": N_REMOVED, "_many": found["n_removed_many"]}
+    for (key, order), (ending, n) in product(orders.items(), numbers.items()):
+        judged = suffers(results, "unread", order, n)
+        judged = {name.partition(" (")[0]: verdict for name, verdict in judged.items()}
+        found[f"unread_{key}{ending}"] = answers_in_words(judged)
     for key, values in head_correlations(small).items():
         found[f"rho_{key}_ablation"] = range_text(values)
     same = {size: share_at_same_places(trainings) for size, trainings in results.items()}
