@@ -70,7 +70,9 @@ class Candidate:
 
 def ours(kind, size, **changes):
     """The configuration of the recipes."""
-    settings = {"attention": fastest_attention(DEVICE), "label": "ours"}
+    on_gpu = torch.device(DEVICE).type == "cuda" and kind == "training"
+    settings = {"attention": "gpu_padded" if on_gpu else fastest_attention(DEVICE)}
+    settings |= {"label": "ours"}
     return Candidate(kind, size, **(settings | changes))
 
 

@@ -68,7 +68,8 @@ def checked_positions(positions, name="positions", finite=True):
     if finite and not np.isfinite(positions).all():
         bad = np.argwhere(~np.isfinite(positions).all(axis=-1))[0].tolist()
         raise ValueError(f"{name} must be finite; got {positions[tuple(bad)].tolist()} at {bad}")
-    return positions if np.issubdtype(positions.dtype, np.floating) else positions.astype(float)
+    is_precise = np.issubdtype(positions.dtype, np.floating) and positions.dtype.itemsize >= 4
+    return positions if is_precise else positions.astype(float)
 
 
 def checked_disk(name, disk):

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from .checks import checked_array
 from .model.inference import as_numbers, checked_model, evaluating, rows_per_batch
-from .model.inputs import checked_mask
-from .statistics import CONFIDENCE, wilson_interval
+from .model.inputs import check_values, checked_mask
+from .statistics import TAILS, wilson_interval
 
 #: Accuracy of each size in the poster's table (A. Leban, "Modern autoregressive architectures for
 #: the collective variable problem", University of Michigan).
@@ -54,7 +54,9 @@ def predict_states(model, trajectories, attention_mask=None, progress=True):
     --------
     >>> labels, probabilities = predict_states(model, trajectories)
     """
-    n_features = checked_model(model).config.n_features
+    n_features = getattr(checked_model(model).config, "n_features", None)
+    if n_features is None:
+        raise ValueError(f"model must be a TrajectoryTransformer; got {type(model).__name__}")
     frames = as_numbers("trajectories", trajectories)
     if frames.ndim != 3 or frames.shape[-1] != n_features:
         raise ValueError(
@@ -62,6 +64,8 @@ def predict_states(model, trajectories, attention_mask=None, progress=True):
             f"{n_features} features; got {tuple(frames.shape)}"
         )
     mask = checked_mask(attention_mask, frames)
+    if len(frames) and frames.shape[1] > 1:  # else the model says what is wrong
+        check_values(frames, mask)
     device, rows = next(model.parameters()).device, rows_per_batch(frames.shape[1])
     bar = tqdm(
         total=len(frames), desc="classifying", unit="trajectory", delay=3, disable=not progress
@@ -121,7 +125,7 @@ def scores(labels, predicted, n_states=2):
     # The scores depend on the confusion matrix alone, and so does the bootstrap.
     resampled = np.random.default_rng(0).multinomial(n, matrix.ravel() / n, 10_000)
     found = pd.DataFrame(scores_of_confusion(resampled.reshape(-1, n_states, n_states)))
-    low, high = found.quantile([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).to_numpy()
+    low, high = found.quantile(list(TAILS)).to_numpy()
     values = scores_of_confusion(matrix)
     table = pd.DataFrame({"value": pd.Series(values).astype(float), "low": low, "high": high})
     table.loc["accuracy", ["low", "high"]] = wilson_interval(int(np.trace(matrix)), n)

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import binomtest, rankdata, t
+from scipy.stats import binomtest, norm, rankdata, t
 
 #: Of all intervals.
 CONFIDENCE = 0.95
-_TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+#: Standard errors to each side of an estimate whose distribution is normal.
+Z = float(norm.ppf(TAILS[1]))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, its standard error, and percentiles 2.5 and 97.5, by bootstrap."""
+    """A number, its standard error, and the ends of its 95% interval."""
 
     value: float
     standard_error: float
@@ -30,7 +32,7 @@ def resamples(n_units, n_samples, seed=0):
 
 
 def bootstrap(statistic, n_units, n_samples=200, seed=0):
-    """`Estimate` of a statistic of independent units, with its uncertainty by resampling them.
+    """`Estimate` of a statistic of independent units; error and percentiles by resampling them.
 
     `statistic` takes (n_units,) weights, how often each trajectory or group of them counts; the
     value is that with all weights one. Samples in which it is not finite are left out; without a
@@ -44,7 +46,7 @@ def bootstrap(statistic, n_units, n_samples=200, seed=0):
     samples = samples[np.isfinite(samples)]
     if len(samples) < 2:
         return Estimate(value, np.nan, np.nan, np.nan)
-    low, high = np.quantile(samples, _TAILS)
+    low, high = np.quantile(samples, TAILS)
     return Estimate(value, float(samples.std(ddof=1)), float(low), float(high))
 
 
@@ -60,7 +62,7 @@ def bootstrap_mean(values, n_samples=1000, seed=0):
         resampled = np.tensordot(counts, filled, 1) / np.tensordot(counts, known.astype(float), 1)
     # a resample may hold none of the trajectories that say something; NaN only if there is none
     resampled = np.where(np.isnan(resampled), mean, resampled)
-    low, high = np.quantile(resampled, _TAILS, axis=0)
+    low, high = np.quantile(resampled, TAILS, axis=0)
     return mean, low, high
 
 
@@ -95,7 +97,17 @@ def pooled_scatter(values):
     squares = sum(((v - v.mean(axis=0)) ** 2).sum(axis=0) for v in values)
     if freedom < 1:
         return squares * np.nan, np.nan
-    return np.sqrt(squares / freedom), t.ppf(_TAILS[1], freedom)
+    return np.sqrt(squares / freedom), t.ppf(TAILS[1], freedom)
+
+
+def half_width(error, scatter, quantile, n_trainings):
+    """Half of a 95% interval of a mean over trainings, from both sources of chance.
+
+    sqrt((z e)^2 + (t s)^2 / k): e the standard error from trajectories, s the deviation over
+    trainings and t its quantile, both from `pooled_scatter`, k their number. Chance from
+    trajectories is part of s, too: rather too wide than too narrow.
+    """
+    return np.hypot(Z * error, quantile * scatter / np.sqrt(n_trainings))
 
 
 def wilson_interval(n_right, n):
@@ -188,7 +200,8 @@ def scientific(value, digits=1):
 
 
 def with_error(value, error):
-    """An estimate in words: to the second digit of its standard error, such as "175 ± 12"."""
+    """An estimate in words: to the second digit of its standard error, such as "175 ± 12"; "no
+    passage" if there is no error, as for times of passages that never came."""
     if not np.isfinite(error):
         return "no passage"
     if 0 < error < 1e-3 and abs(value) < 0.01:

@@ -29,7 +29,7 @@ from myst_nb import glue
 from mb_support import get_profile
 from mb_support.checks import checked_count
 from mb_support.plotting import leak as plots
-from mb_support.plotting.style import figure_size, use_style
+from mb_support.plotting.style import figure_size, legend_below, use_style
 from mb_support.studies import training as trained
 from mb_support.studies.leak import study, tables
 
@@ -124,7 +124,7 @@ tables.when_table(records, floors)
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.6))
 for ax, quantity in zip(axes, ("noise_seen", "ratio"), strict=True):
     plots.plot_by_length(trainings, quantity, ax)
-plots.legend_below(axes[0])
+legend_below(axes[0], 3)
 plt.show()
 
 # %% [markdown]
@@ -187,7 +187,7 @@ tables.path_table(trainings)
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.6))
 plots.plot_over_training(variants, axes[0])
 plots.plot_by_distance(variants, axes[1])
-plots.legend_below(axes[1])
+legend_below(axes[1], 3)
 plt.show()
 
 # %% tags=["hide-input"]

@@ -112,7 +112,8 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 #
 # The share of B is no criterion. Walkers start half in A and half in B, and a share of
 # {glue:text}`kinetics_start_left:.2f` of that imbalance is left where counting begins, so that even real
-# simulation has a little too much of B.
+# simulation has a little too much of B. Frames before the first visit of a disk count as A: few in real
+# simulation, most where a generator comes to rest elsewhere.
 #
 # ## Verdicts
 #

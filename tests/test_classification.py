@@ -8,7 +8,13 @@ from sklearn.metrics import precision_recall_fscore_support
 from mb_support import classification
 from mb_support.classification import predict_states
 from mb_support.datasets import make_dataset
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer, inference
+from mb_support.model import (
+    CausalConfig,
+    CausalGenerator,
+    TrajectoryConfig,
+    TrajectoryTransformer,
+    inference,
+)
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +204,15 @@ def test_checkpoints_are_found_and_loaded(model, tmp_path):
     assert inference.weights_digest(loaded) == inference.weights_digest(model)
     with pytest.raises(ValueError, match="no trained model of size 'large'"):
         inference.load_checkpoint("large", tmp_path)
+
+
+def test_a_bad_trajectory_is_named_by_its_number_in_the_whole(model):
+    x = np.random.default_rng(0).normal(size=(300, 120, 2)).cumsum(axis=1)
+    x[297, :, 1] = 3.0
+    with pytest.raises(ValueError, match="number 297"):
+        predict_states(model, x)
+
+
+def test_a_model_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="must be a TrajectoryTransformer; got CausalGenerator"):
+        predict_states(CausalGenerator(CausalConfig()), np.ones((1, 5, 2)))

@@ -84,7 +84,7 @@ def tree_digest(paths):
     for top in map(Path, paths):
         files = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
         for path in files:
-            if "__pycache__" in path.parts or path.suffix == ".tmp" or not path.exists():
+            if "__pycache__" in path.parts or path.name.startswith(".new-") or not path.exists():
                 continue
             digest.update(f"{top.name}/{path.relative_to(top)}\0{file_digest(path)}\n".encode())
     return digest.hexdigest()

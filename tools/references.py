@@ -13,12 +13,16 @@ from pathlib import Path
 import nbformat
 from chapters import ROOT, chapter_names, notebook_path, to_notebook
 
-REFERENCE = ROOT / "tests" / "stored_outputs"
 MARK = "# NBVAL_CHECK_OUTPUT"
 
 
 class ReferenceError(Exception):
     """A marked cell has no stored output; the message says which."""
+
+
+def reference_path(name, root=ROOT):
+    """Where the stored outputs of a chapter are."""
+    return root / "tests" / "stored_outputs" / f"{name}.ipynb"
 
 
 def is_marked(cell):
@@ -82,7 +86,7 @@ def prepare(folder, names=None, root=ROOT):
     folder.mkdir(parents=True)
     for name in names or chapter_names(root):
         source = root / "notebooks" / f"{name}.py"
-        notebook = comparison_notebook(source, root / "tests" / "stored_outputs" / f"{name}.ipynb")
+        notebook = comparison_notebook(source, reference_path(name, root))
         nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
@@ -107,9 +111,8 @@ def differences(name, profile="smoke", root=ROOT):
 
     Returns a list of texts, one for each such cell; an empty one if all agree.
     """
-    reference = comparison_notebook(
-        root / "notebooks" / f"{name}.py", root / "tests" / "stored_outputs" / f"{name}.ipynb"
-    )
+    source = root / "notebooks" / f"{name}.py"
+    reference = comparison_notebook(source, reference_path(name, root))
     executed = nbformat.read(notebook_path(name, profile, root), as_version=4)
     found = {plain(cell.source): cell.get("outputs", []) for cell in executed.cells}
     texts = []
@@ -136,7 +139,7 @@ def update(name, root=ROOT):
     if not kept:
         raise ReferenceError(f"{name}: no cell is marked {MARK}")
     notebook = nbformat.v4.new_notebook(cells=kept)
-    target = root / "tests" / "stored_outputs" / f"{name}.ipynb"
+    target = reference_path(name, root)
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return Path(target)

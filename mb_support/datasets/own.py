@@ -1,10 +1,12 @@
 """Trajectories of one's own: arrays, files, and the usual formats of molecular dynamics."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
-from ..checks import MOST_STATES
+from ..checks import MOST_STATES, checked_array
+from ..states import assign_states
 
 _MOLECULAR = (".xtc", ".trr", ".dcd", ".nc", ".netcdf", ".h5", ".pdb")
 
@@ -14,16 +16,18 @@ def checked_runs(trajectories, labels):
 
     `ValueError` says which of them is empty, not finite, of another width, or lacks labels.
     """
-    if isinstance(trajectories, np.ndarray) and trajectories.ndim == 2:
+    if not isinstance(trajectories, list | tuple):
+        trajectories = checked_array("trajectories", trajectories)
+        if trajectories.ndim < 2:
+            raise ValueError(
+                "trajectories must be an array (n, n_frames, n_features), or a list of arrays "
+                f"(n_frames, n_features); got shape {trajectories.shape}"
+            )
+    if len(trajectories) and len(np.shape(trajectories[0])) == 1:  # one run
         trajectories = [trajectories]
-        labels = None if labels is None else [labels]
-    try:
-        runs = [np.asarray(run, dtype=np.float32) for run in trajectories]
-    except (TypeError, ValueError):
-        raise ValueError(
-            "trajectories must be an array (n, n_frames, n_features), or a list of arrays "
-            f"(n_frames, n_features); got {type(trajectories).__name__}"
-        ) from None
+        if labels is not None and np.shape(labels) != (1,):
+            labels = [labels]
+    runs = [checked_array(f"trajectory {number}", run) for number, run in enumerate(trajectories)]
     if not runs:
         raise ValueError("there must be at least one trajectory; got none")
     for number, run in enumerate(runs):
@@ -35,7 +39,21 @@ def checked_runs(trajectories, labels):
         if not np.isfinite(run).all():
             frame = int(np.argwhere(~np.isfinite(run))[0, 0])
             raise ValueError(f"trajectory {number} holds NaN or infinity, first in frame {frame}")
-    return runs, _checked_labels(labels, runs)
+    singles = [_single_precision(number, run) for number, run in enumerate(runs)]
+    return singles, _checked_labels(labels, runs)
+
+
+def _single_precision(number, run):
+    # float32, which differences between frames have to survive
+    with np.errstate(over="ignore"):
+        single = run.astype(np.float32)
+    lost = np.abs(single.astype(float) - run).max(axis=0, initial=0.0)
+    if not (lost <= 1e-3 * np.ptp(run, axis=0)).all() and len(run):
+        raise ValueError(
+            f"trajectory {number} does not fit into single precision, in which models learn: "
+            "subtract an offset, or change the unit"
+        )
+    return single
 
 
 def _checked_labels(labels, runs):
@@ -86,10 +104,13 @@ def read_file(path, topology=None, **settings):
     path = Path(path)
     if not path.exists():
         raise ValueError(f"there is no file {path}")
-    if path.suffix == ".npz":
-        return _read_npz(path)
     if path.suffix in _MOLECULAR:
         return [dihedral_features(path, topology, **settings)], None
+    if topology is not None or settings:
+        unknown = sorted(settings) + ["topology"] * (topology is not None)
+        raise ValueError(f"{', '.join(unknown)}: only for files of molecular dynamics, or misspelt")
+    if path.suffix == ".npz":
+        return _read_npz(path)
     if (path / "zarr.json").exists() or path.suffix == ".zarr":
         return _read_zarr(path)
     raise ValueError(
@@ -103,9 +124,17 @@ def _read_npz(path):
         with np.load(path, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
     except Exception as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        raise ValueError(
+            f"{path} cannot be read: {error}. Trajectories of unequal length go as a list into "
+            "TrajectorySet.from_arrays"
+        ) from None
     if "trajectories" not in content:
         raise ValueError(f"{path} must hold `trajectories` (and `labels`); got {sorted(content)}")
+    if "mask" in content:
+        raise ValueError(f"{path} holds a `mask`, which is not read: from_arrays takes a list")
+    near = [] if "labels" in content else get_close_matches("labels", content, cutoff=0.7)
+    if near:
+        raise ValueError(f"{path} holds {near[0]!r}: labels must be named `labels`")
     return content["trajectories"], content.get("labels")
 
 
@@ -114,8 +143,13 @@ def _read_zarr(path):
 
     try:
         found = zarr.open(path, mode="r")
-        if isinstance(found, zarr.Array):
+        if isinstance(found, zarr.Array) and "config" not in found.attrs:
             return found[:], None
+        if isinstance(found, zarr.Array):  # of `write_store`
+            from .store import complete
+
+            trajectories = complete(path)[:]
+            return trajectories, assign_states(trajectories)
         return found["trajectories"][:], found["labels"][:] if "labels" in found else None
     except Exception as error:
         raise ValueError(

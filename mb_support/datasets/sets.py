@@ -30,8 +30,8 @@ class TrajectorySet:
     """Labelled trajectories: raw coordinates, (n, n_frames, n_features) float32, and labels, (n,).
 
     Made by `make_dataset`, or of one's own by `from_arrays` and `from_file`. `config` and `seed`
-    are those of a simulation. `mask`, (n, n_frames), is False for padding; `runs`, (n,), numbers
-    the run that a window was cut from.
+    are those of a simulation, and `potential` is what it and the labels are of. `mask`,
+    (n, n_frames), is False for padding; `runs`, (n,), numbers the run that a window was cut from.
     """
 
     trajectories: np.ndarray
@@ -40,6 +40,7 @@ class TrajectorySet:
     seed: int | None = None
     mask: np.ndarray | None = None
     runs: np.ndarray | None = None
+    potential: object = MUELLER_BROWN
 
     def __len__(self):
         return len(self.trajectories)
@@ -122,7 +123,7 @@ class TrajectorySet:
         """The trajectories with some numbers, as a set."""
         parts = (self.trajectories, self.labels, self.mask, self.runs)
         trajectories, labels, mask, runs = (None if p is None else p[rows] for p in parts)
-        return TrajectorySet(trajectories, labels, self.config, self.seed, mask, runs)
+        return replace(self, trajectories=trajectories, labels=labels, mask=mask, runs=runs)
 
     def split(self, share=0.1, seed=0):
         """Two sets, the second with about a share of the runs: no run is in both."""
@@ -197,7 +198,7 @@ def make_dataset(
         starts = sample_starts(n_trajectories, seed, potential=potential)
     trajectories = simulate(config, starts, seed, potential=potential)
     labels = assign_states(trajectories[:, 0], potential)
-    return TrajectorySet(trajectories, labels, config, seed)
+    return TrajectorySet(trajectories, labels, config, seed, potential=potential)
 
 
 def as_item(window, label, mask=None):
@@ -279,8 +280,9 @@ class FixedTrajectories(Windows):
     """A fixed set of trajectories gone through again and again, in a new order on each pass.
 
     A window shorter than the trajectories is cut out of one at random and has the state of its own
-    first frame as label; of a set of one's own, where nobody knows that, it is the beginning of a
-    trajectory. Orders and cuts of item i depend on the seed and i only.
+    first frame as label, if labels of the set are such states. Of any other set, where nobody knows
+    that, it is the beginning of a trajectory, with its label. Orders and cuts of item i depend on
+    the seed and i only.
     """
 
     def __init__(self, data, stages, seed):
@@ -292,6 +294,9 @@ class FixedTrajectories(Windows):
                 f"windows of {longest} frames do not fit into trajectories of {available}"
             )
         self._pass = (None, None)
+        self._may_cut = data.config is not None and np.array_equal(
+            data.labels, assign_states(data.trajectories[:, 0], data.potential)
+        )
 
     def _window(self, item):
         number, place = divmod(item, len(self.data))
@@ -300,10 +305,10 @@ class FixedTrajectories(Windows):
             self._pass = number, order
         row, n_frames = self._pass[1][place], self.n_frames(item)
         trajectory = self.data.trajectories[row]
-        if self.data.config is None:
+        if not self._may_cut:
             mask = None if self.data.mask is None else self.data.mask[row, :n_frames].copy()
             return trajectory[:n_frames].copy(), self.data.labels[row], mask
         n_places = len(trajectory) - n_frames + 1
         begin = np.random.default_rng((self.seed, item, 1)).integers(n_places)
         window = trajectory[begin : begin + n_frames].copy()
-        return window, assign_states(window[:1])[0]
+        return window, assign_states(window[:1], self.data.potential)[0]

@@ -81,6 +81,10 @@ def _create_or_check(path, config, n_trajectories, seed, chunks):
         return array
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ValueError(f"{path} is not empty and holds no trajectories: choose another folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error}") from None
     return zarr.create_array(
         path,
         shape=(n_trajectories, config.n_frames, 2),
@@ -161,7 +165,8 @@ def _write_row(path, row):
     return row
 
 
-def _complete(path):
+def complete(path):
+    """The array of a store; `ValueError` if a chunk is missing."""
     array = _open(path)
     n_missing, n_chunks = sum(1 for _ in _missing(array)), np.prod(array.cdata_shape)
     if n_missing:
@@ -183,7 +188,7 @@ class StoredTrajectories(Windows):
     def __init__(self, path, stages):
         super().__init__(stages)
         self.path, self._array = Path(path), None
-        self.n_trajectories, available, _ = _complete(path).shape
+        self.n_trajectories, available, _ = complete(path).shape
         if max(n_frames for n_frames, _ in self.stages) > available:
             raise ValueError(
                 f"stages must be pairs (n_frames, n_items) of at most {available} frames; got "

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from . import paths
+from .whole_files import replace_file
 
 
 def machine():
@@ -68,11 +69,8 @@ def rounded(values, digits=6):
 
 def write_json(path, content, indent=1):
     """Write beside `path`, then move into its place: there is never half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(content, indent=indent) + "\n")
-    partial.replace(path)
+    with replace_file(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=indent) + "\n")
 
 
 def keep(path, made_for, make, packages=("torch", "transformers"), report=print, indent=1):
@@ -90,6 +88,8 @@ def keep(path, made_for, make, packages=("torch", "transformers"), report=print,
             return False
     began, began_cpu = time.monotonic(), time.process_time()
     content = rounded(make())
+    if taken := content.keys() & made_for.keys():
+        raise ValueError(f"{path.stem}: result and settings both have {sorted(taken)}")
     record = {
         "wall_time_s": round(time.monotonic() - began, 1),
         "processor_time_s": round(time.process_time() - began_cpu, 1),

@@ -15,8 +15,8 @@ def place_of(folder):
 
 
 def beside(folder, ending):
-    """The folder's name with an ending."""
-    return folder.with_name(f"{folder.name}.{ending}")
+    """The folder's name, hidden and with an ending: a name that nobody else gives."""
+    return folder.with_name(f".{folder.name}.{ending}")
 
 
 @contextmanager

@@ -276,7 +276,7 @@ def sample(model, prompt, n_steps, seed, slide=None, progress=True):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If the prompt does not suit the model, or a number is none or out of range.
     """
     prompt = as_float32("prompt", prompt)

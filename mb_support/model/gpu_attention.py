@@ -1,9 +1,10 @@
-"""Attention of tiny heads on a GPU, registered with transformers as ``"gpu_padded"``.
+"""Training's attention of tiny heads on a GPU, registered with transformers as ``"gpu_padded"``.
 
 The fast kernels of `torch.nn.functional.scaled_dot_product_attention` take heads of 8 dimensions
 and more; smaller ones fall back on a kernel that stores all N x N weights. Heads filled up with
 zeros give the same answer: zeros add nothing to a score, and the columns that they add to the
-result are cut off again. Scores are computed in bfloat16, as these kernels want it.
+result are cut off again. Scores are computed in bfloat16, as these kernels want it: enough
+for training, while predictions are made with PyTorch's own attention in full precision.
 """
 
 import torch

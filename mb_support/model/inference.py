@@ -14,7 +14,7 @@ from ..checks import checked_array
 from ..files import paths
 from ..files.cache import cached
 from .checkpoints import has_weights
-from .inputs import check_trajectories
+from .inputs import check_shape, check_values
 from .settings import SIZES
 from .transformer import TrajectoryTransformer, fastest_attention
 
@@ -125,10 +125,12 @@ def as_float32(name, values):
 
 
 def as_trajectories(name, values, max_frames=None):
-    """A checked (n, n_frames, 2) tensor in single or double precision; errors begin with `name`."""
+    """A checked (n, n_frames, n_features) tensor, in single or double precision; errors begin with
+    `name`."""
     tensor = as_numbers(name, values)
     try:
-        check_trajectories(tensor, max_frames)
+        check_shape(tensor, max_frames)
+        check_values(tensor)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     return tensor

@@ -12,15 +12,9 @@ def resolution(dtype):
     return RESOLUTION * torch.finfo(dtype).eps
 
 
-def check_trajectories(trajectories, max_frames=None, n_features=None):
-    """`ValueError` unless (batch, n_frames, n_features) are floating point, finite, of two to
-    `max_frames` frames, and move in each coordinate by more than the rounding of its values."""
-    check_shape(trajectories, max_frames, n_features)
-    check_values(trajectories)
-
-
 def check_shape(trajectories, max_frames=None, n_features=None):
-    """As `check_trajectories`, without a look at values."""
+    """`ValueError` unless (batch, n_frames, n_features) are floating point, and of two to
+    `max_frames` frames."""
     if not isinstance(trajectories, torch.Tensor) or not trajectories.is_floating_point():
         raise ValueError(
             "trajectories must be a floating point Tensor; got "

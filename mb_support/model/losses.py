@@ -1,5 +1,6 @@
 """The poster's loss: next-frame prediction plus state classification."""
 
+import torch
 from torch.nn import functional
 
 from .inputs import checked_labels
@@ -23,6 +24,9 @@ def trajectory_loss(predicted, target, mask=None):
         Mean over trajectories and t of `|f_t - x_{t+1}|^2`. The norm *sums* over the
         coordinates: of two this is twice what `torch.nn.functional.mse_loss` returns.
     """
+    if not (isinstance(predicted, torch.Tensor) and isinstance(target, torch.Tensor)):
+        got = f"{type(predicted).__name__} and {type(target).__name__}"
+        raise ValueError(f"predicted and target must be tensors; got {got}")
     if predicted.shape != target.shape or predicted.ndim < 2:
         raise ValueError(
             "predicted and target must have the same shape (..., n_frames - 1, n_features); got "

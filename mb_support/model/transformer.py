@@ -13,7 +13,7 @@ from transformers.utils import ModelOutput
 from . import (
     checkpoints,
     cpu_attention,  # noqa: F401  (makes attn_implementation="cpu_fused" known)
-    gpu_attention,  # noqa: F401  (and "gpu_padded")
+    gpu_attention,  # noqa: F401  (and "gpu_padded", which is for training: its scores are bfloat16)
 )
 from .inputs import check_shape, check_values, checked_mask, standardised
 from .losses import total_loss
@@ -79,7 +79,7 @@ class TrajectoryEmbeddings(nn.Module):
 
 def fastest_attention(device="cpu"):
     """Name of the fastest exact attention implementation for a device ("cpu", "cuda", ...)."""
-    return {"cpu": "cpu_fused", "cuda": "gpu_padded"}.get(torch.device(device).type, "sdpa")
+    return "cpu_fused" if torch.device(device).type == "cpu" else "sdpa"
 
 
 def _head(hidden_size, n_outputs, eps):

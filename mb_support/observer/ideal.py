@@ -25,13 +25,13 @@ from scipy.optimize import minimize
 
 from ..checks import checked_count
 from ..compiled import compiled
-from ..model.mixture import Mixture
 from ..potential import potential
 from ..reference.forecast import label_posterior
 from ..reference.solver import GridSolver
 from ..simulation.langevin import START_BOX, sample_starts, simulate
 from ..states import assign_states
 from . import laplace
+from .mixture import Mixture
 from .transition_density import log_density_of_step, transition_density
 
 _SEED = 40_000  # of the candidates' simulation and of the samples

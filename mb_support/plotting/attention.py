@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 
+from ..statistics import Z
 from .style import (
     BASELINE_COLOR,
     PALETTE,
@@ -231,12 +232,12 @@ def plot_experiments(numbers, curves, axes):
 
 
 def plot_head_effects(effects, errors, axes):
-    """Increase of both losses when a head is silenced, (2, layers, heads), layer by layer; bars of
-    1.96 standard errors; heads whose bar reaches zero are hollow and grey."""
+    """Increase of both losses when a head is silenced, (2, layers, heads), layer by layer, with 95%
+    intervals; heads whose bar reaches zero are hollow and grey."""
     n_layers, n_heads = effects[0].shape
     places = np.arange(n_layers * n_heads)
     for ax, effect, error in zip(axes, effects, errors, strict=True):
-        effect, half = effect.ravel(), 1.96 * error.ravel()
+        effect, half = effect.ravel(), Z * error.ravel()
         clear = np.abs(effect) > half
         for chosen, color, fill in (
             (~clear, BASELINE_COLOR, "white"),

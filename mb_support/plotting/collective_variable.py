@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ..statistics import Z
 from .style import (
     BASELINE_COLOR,
     COMMITTOR_CMAP,
@@ -141,7 +142,7 @@ def plot_memory(curves, limits, quantity, ax, free_flight=None):
     for name, table in curves.items():
         rows, (line, color) = table[table.window_length > 0], DYNAMICS[name]
         ax.errorbar(
-            rows.window_length, rows[quantity], yerr=1.96 * rows[f"{quantity}_error"],
+            rows.window_length, rows[quantity], yerr=Z * rows[f"{quantity}_error"],
             fmt=line, color=color, capsize=2, label=name,
         )  # fmt: skip
         for style, (known, limit) in zip(("-", "--"), limits[name].items(), strict=False):
@@ -149,9 +150,7 @@ def plot_memory(curves, limits, quantity, ax, free_flight=None):
             if label in ax.get_legend_handles_labels()[1]:
                 label = None
             ax.axhline(value, color=REFERENCE_COLOR, ls=style, lw=1.0, label=label)
-            ax.axhspan(
-                value - 1.96 * error, value + 1.96 * error, color=REFERENCE_COLOR, alpha=0.1, lw=0
-            )
+            ax.axhspan(value - Z * error, value + Z * error, color=REFERENCE_COLOR, alpha=0.1, lw=0)
     if free_flight is not None:
         ax.plot(
             list(free_flight), list(free_flight.values()), color=REFERENCE_COLOR, ls=":", lw=1.3,

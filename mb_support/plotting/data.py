@@ -76,7 +76,7 @@ def plot_path(trajectory, times, x, y, energy, highest=100.0, ax=None):
 
 
 def plot_marginal(table, label, ax=None):
-    """Table of `sampling.marginal`: a simulated density with two errors over the exact."""
+    """Table of `studies.data.marginal`: a simulated density with two errors over the exact."""
     ax = axes_or_new(ax, width=0.6)
     simulated, band = table["simulated"], 2 * table["error"]
     ax.fill_between(
@@ -105,7 +105,7 @@ def plot_ratios(table, names, ax=None):
 
 
 def plot_step_error(table, ax=None):
-    """Table of `sampling.step_error_table`: error against time step, with two errors."""
+    """Table of `studies.data.step_error_table`: error against time step, with two errors."""
     ax = axes_or_new(ax, width=0.75, aspect=0.6)
     for integrator, part in table.groupby("integrator", sort=False):
         label, color, marker = _INTEGRATOR_LOOKS[integrator]
@@ -124,7 +124,7 @@ def plot_step_error(table, ax=None):
 
 
 def plot_speed(table, column="million steps a second", ax=None):
-    """Table of `sampling.speed_table`, a column of it, as bars on a logarithmic axis."""
+    """Table of `studies.data.speed_table`, a column of it, as bars on a logarithmic axis."""
     ax = axes_or_new(ax, width=0.9, aspect=0.42)
     shown = table.sort_values(column)
     is_ours = shown["program"].str.startswith("ours")

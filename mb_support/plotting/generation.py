@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from .pictures import leave_blank
 from .style import (
@@ -13,7 +12,9 @@ from .style import (
     SIZE_LINES,
     SIZE_MARKERS,
     axes_or_new,
+    legend_below,
     map_axes,
+    ticks_at,
 )
 
 #: Line styles of the baselines, which share one colour.
@@ -48,12 +49,8 @@ def plot_continuations(actual, runs, n_prompt, exact, axes):
         row[0].set_title(size, loc="left")
     for ax in axes[-1]:
         ax.set_xlabel("frames after the prompt")
-    _legend_below(axes[0, 0], 4)
+    legend_below(axes[0, 0])
     return axes
-
-
-def _legend_below(ax, ncols):
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
 
 
 def plot_saved(windows, saved, exact, ax=None):
@@ -84,7 +81,7 @@ def plot_saved(windows, saved, exact, ax=None):
     ax.minorticks_off()
     ax.set_xlabel("frames in the window")
     ax.set_ylabel("error saved")
-    _legend_below(ax, 5)
+    legend_below(ax, 5)
     return ax
 
 
@@ -106,9 +103,7 @@ def plot_error_growth(horizons, models, baselines, title="", ax=None):
     ax.set(xscale="log", yscale="log", xlabel="frames ahead", ylabel="error / exact error")
     ax.set_ylim(0.8, 12)  # whoever runs away leaves the panel
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50]))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter("{x:g}")
+        ticks_at(axis, [1, 2, 5, 10, 20, 50])
     ax.set_title(title, loc="left")
     ax.grid()
     return ax

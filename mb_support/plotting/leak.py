@@ -6,7 +6,6 @@ at the last one. Functions return the axes.
 """
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from .style import (
     BASELINE_COLOR,
@@ -16,6 +15,8 @@ from .style import (
     SIZE_LINES,
     SIZE_MARKERS,
     axes_or_new,
+    legend_below,
+    ticks_at,
 )
 
 #: Colours and markers: of the sizes, and of the three variants, the darker the less they see.
@@ -34,17 +35,6 @@ def _floor(ax, value=1):
     ax.axhline(value, color=REFERENCE_COLOR, lw=1.4, zorder=1)
     if value:
         ax.axhspan(0, value, color=BASELINE_COLOR, alpha=0.12, lw=0, zorder=0)
-
-
-def _log_ticks(axis, ticks):
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter("{x:g}")
-
-
-def legend_below(ax, ncols=3):
-    """The legend of `ax` below its figure."""
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
 
 
 def _over_trainings(ax, x, values, name, label="", is_open=False):
@@ -84,9 +74,9 @@ def plot_losses(curves, ax=None):
         for end in trainings[0]["stage_ends"][:-1] / 1000:
             ax.axvline(end, color=SIZE_COLORS[size], lw=1, ls=":")
     ax.set(yscale="log", xlim=(0, None), ylim=(0.03, 3), xlabel="trajectories shown (thousands)")
-    _log_ticks(ax.yaxis, [0.05, 0.1, 0.2, 0.5, 1, 2])
+    ticks_at(ax.yaxis, [0.05, 0.1, 0.2, 0.5, 1, 2])
     ax.set_ylabel(r"$L_\mathrm{traj}$ / honest value")
-    legend_below(ax)
+    legend_below(ax, 3)
     return ax
 
 
@@ -102,7 +92,7 @@ def plot_over_training(variants, ax=None):
             label = "" if place == "interior" else ", last position"
             _over_trainings(ax, steps[after], ratios[:, after], name, label, place == "last")
     ax.set(xscale="log", ylim=(0.9, 2), xlabel="training step", ylabel=OVER_FLOOR)
-    _log_ticks(ax.xaxis, [50, 100, 200, 500, 1000])
+    ticks_at(ax.xaxis, [50, 100, 200, 500, 1000])
     return ax
 
 
@@ -117,7 +107,7 @@ def plot_by_distance(variants, ax=None):
         _over_trainings(ax, distance, ratios, name)
     ax.set(xscale="log", ylim=(0.9, 1.15), xlabel="frames to the end (1: last position)")
     ax.set_ylabel(OVER_FLOOR)
-    _log_ticks(ax.xaxis, [1, 2, 4, 8, 16, 32])
+    ticks_at(ax.xaxis, [1, 2, 4, 8, 16, 32])
     return ax
 
 
@@ -133,7 +123,7 @@ def plot_by_length(trainings, quantity="noise_seen", ax=None):
             _over_trainings(ax, n_frames * shift, values, name, label, place == "last")
     ax.set(xscale="log", xlabel="frames in the window")
     ax.set_ylabel("share of the noise seen" if quantity == "noise_seen" else OVER_FLOOR)
-    _log_ticks(ax.xaxis, n_frames)
+    ticks_at(ax.xaxis, n_frames)
     return ax
 
 
@@ -180,5 +170,5 @@ def plot_ablation(trainings, ax=None):
             _over_trainings(ax, at, values, name, f": {label}", kind == "others")
     ax.set_xticks(range(len(numbers)), numbers)
     ax.set(xlabel="heads flattened", ylabel=OVER_FLOOR)
-    legend_below(ax)
+    legend_below(ax, 3)
     return ax

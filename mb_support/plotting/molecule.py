@@ -83,7 +83,7 @@ def plot_committor(torus, shots=None, ax=None):
     if shots:
         reached = np.array(shots["reached"])
         share = reached[:, 1] / np.maximum(reached.sum(axis=1), 1)
-        places = np.degrees(shots["dihedrals"])
+        places = np.degrees(shots["angles"])
         ax.scatter(*places.T, c=share, **style, s=14, edgecolors="black", linewidths=0.5)
     ax.figure.colorbar(mesh, ax=ax, label="probability of β first", shrink=0.7)
     return ax

@@ -131,7 +131,7 @@ def plot_timescales(timescales, frame_time, trajectory_time, ax=None):
 
 
 def plot_convergence(changes, ax=None):
-    """Table of `exact.refinement`: changes by grid step, with the slope of second order."""
+    """Table of `refinement`: changes by grid step, with the slope of second order."""
     ax = axes_or_new(ax, width=0.7, aspect=0.65)
     markers = ("o", "s", "^", "D")
     colors = [PALETTE[name] for name in ("orange", "brown", "grey")] + ["#C9B458"]
@@ -149,7 +149,7 @@ def plot_convergence(changes, ax=None):
 
 
 def plot_forecast_error(errors, ax=None):
-    """Table of `exact.forecast_errors`: squared error by how far forecasts look ahead."""
+    """Table of `forecast_errors`: squared error by how far forecasts look ahead."""
     ax = axes_or_new(ax, width=0.5, aspect=0.8)
     ax.plot(errors.index, errors.iloc[:, 0], color=REFERENCE_COLOR, label=errors.columns[0])
     for name, line in zip(errors.columns[1:], _LINES[1:], strict=False):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from .pictures import FULL_WIDTH, RESOLUTION, keep_both
 
@@ -67,7 +67,7 @@ COMMITTOR_CMAP = LinearSegmentedColormap.from_list(
 FONT_SIZE = 10.5
 
 _SETTINGS = {
-    # white, for paper and light pages; `dark` makes a second picture for dark ones
+    # white, for paper and light pages; `pictures.dark_png` makes a second picture for dark ones
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
@@ -152,3 +152,15 @@ def bar_of_weights(image, axes, limit, **place):
     bar.set_ticks([1 / limit, 1, limit], labels=[f"1/{limit:.0f}", "1", f"{limit:.0f}"])
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
+
+
+def legend_below(ax, ncols=4):
+    """The legend of `ax` below its figure, where it covers nothing."""
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=ncols)
+
+
+def ticks_at(axis, places):
+    """Plain numbers at some places of a logarithmic axis, and no other ticks."""
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")

@@ -40,7 +40,7 @@ class Potential:
     ------
     ValueError
         If numba cannot compile a function, the force is not that of the energy, the energy does not
-        repeat itself although it should, or there is no minimum in the box.
+        repeat itself although it should, a point given is no minimum, or there is none in the box.
 
     Examples
     --------
@@ -69,7 +69,10 @@ class Potential:
             self._force = faster
         if minima is None:
             minima = _stationary_points().found_minima(self)
-        self._name_states(checked_positions(np.atleast_2d(minima), "minima"), states)
+        else:
+            minima = checked_positions(np.atleast_2d(minima), "minima")
+            self._check_minima(minima)
+        self._name_states(minima, states)
 
     def _lay_out(self, box, periodic, bounds):
         self.box, self.periodic = _checked_box("box", box), bool(periodic)
@@ -164,6 +167,26 @@ class Potential:
                 f"{given[worst].tolist()}, but differences of the energy give "
                 f"{by_energy[worst].tolist()}"
             )
+
+    def _check_minima(self, minima):
+        # of a quadratic function through a minimum's surroundings: where it is least, and if it is
+        size, shifts = self.extent.min(), 1e-4 * self.extent.min() * np.eye(2)
+        for number, place in enumerate(minima):
+            where = f"minima[{number}] = {place.tolist()}"
+            if not ((place >= self.bounds[0]) & (place <= self.bounds[1])).all():
+                raise ValueError(f"{where} lies outside {self.bounds.tolist()}")
+            if any(np.linalg.norm(self.offset(place, m)) < 1e-3 * size for m in minima[:number]):
+                raise ValueError(f"{where} is there twice")
+            slopes = [self.force(place - s) - self.force(place + s) for s in shifts]
+            hessian = np.array(slopes) / (2 * shifts[0, 0])
+            curvatures = np.linalg.eigvalsh((hessian + hessian.T) / 2)
+            away = np.linalg.lstsq(hessian, self.force(place), rcond=1e-6)[0]
+            if curvatures[0] < -1e-3 * abs(curvatures[1]) or np.linalg.norm(away) > 0.02 * size:
+                raise ValueError(
+                    f"{where} is no minimum of the energy: its curvatures are "
+                    f"{curvatures.round(4).tolist()}, the force {self.force(place).tolist()}. "
+                    "Without minima= they are found"
+                )
 
 
 def _stationary_points():

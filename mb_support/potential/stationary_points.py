@@ -19,7 +19,7 @@ def found_minima(potential):
     size = potential.extent.min()
     found = []
     for start in starts[np.argsort(energy[is_lowest], kind="stable")]:
-        place = potential.wrapped(_refined(potential, start))
+        place = potential.wrapped(_refined(potential, start, max(1, 1 / np.ptp(energy))))
         is_inside = ((place >= potential.box[0]) & (place <= potential.box[1])).all()
         is_rest = np.linalg.norm(potential.force(place)) * size < 1e-4 * np.ptp(energy)
         offsets = [np.linalg.norm(potential.offset(place, other)) for other in found]
@@ -32,10 +32,12 @@ def found_minima(potential):
     return found[np.lexsort((found[:, 0].round(7), depth))]
 
 
-def _refined(potential, start):
+def _refined(potential, start, factor):
+    # the minimum below a start; by the factor small energies become such as the optimiser expects
     bounds = None if potential.periodic else potential.bounds.T
-    slope = lambda p: -potential.force(p)  # noqa: E731
-    best = minimize(potential, start, jac=slope, bounds=bounds, method="L-BFGS-B").x
+    energy = lambda p: factor * potential(p)  # noqa: E731
+    slope = lambda p: -factor * potential.force(p)  # noqa: E731
+    best = minimize(energy, start, jac=slope, bounds=bounds, method="L-BFGS-B").x
     step = 1e-4 * potential.extent.min() * np.eye(2)
     for _ in range(3):  # Newton's steps, to all digits
         hessian = np.array([potential.force(best - s) - potential.force(best + s) for s in step])

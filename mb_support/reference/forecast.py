@@ -56,7 +56,7 @@ def start_density(solver):
 class LabelPosterior:
     """What frame t alone, or everything from frame t on, says of the first frame's state.
 
-    `joint` is (n, 2, n_x, n_y), the density of x_t together with label 0 and label 1 at each of the
+    `joint` is (n, n_states, n_x, n_y), the density of x_t together with each label at each of the
     `frames`; `accuracy` (n,) the share of trajectories that the best guess from x_t gets right.
     """
 
@@ -126,11 +126,13 @@ def last_state_accuracy(solver, frames, n_frames, frame_time):
     n_frames = checked_count("n_frames", n_frames)
     if frames[-1] >= n_frames:
         raise ValueError(f"frames must lie below n_frames = {n_frames}; got {frames[-1]}")
-    in_b, accuracy = state_share(solver)[1], np.empty(len(frames))
+    shares, accuracy = state_share(solver), np.empty(len(frames))
     carried = _carried(solver, start_density(solver).sum(axis=0), frames, frame_time)
     for k, density in enumerate(carried):
-        ends_in_b = solver.propagate(in_b, (n_frames - 1 - frames[k]) * frame_time)
-        accuracy[k] = solver.average(np.maximum(ends_in_b, 1 - ends_in_b), density)
+        left = (n_frames - 1 - frames[k]) * frame_time
+        ends = np.array([solver.propagate(share, left) for share in shares[1:]])
+        best = np.maximum(ends.max(axis=0, initial=0), 1 - ends.sum(axis=0))
+        accuracy[k] = solver.average(best, density)
     if frames[-1] == n_frames - 1:
         accuracy[-1] = 1.0
     return accuracy

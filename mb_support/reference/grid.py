@@ -23,7 +23,7 @@ DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 _KEPT_ABOVE_MINIMUM = 30.0  # energy cut-off, in kT above the global minimum
 _KEPT_ABOVE_SADDLE = 15.0  # and at least this many kT above the higher saddle
-_MARGIN = 0.05  # kept around the box of starts, reduced length
+_MARGIN = 0.05  # kept around the box of starts, or this share of a smaller box
 _MAX_CELLS = 3_000_000
 _MISSED = (1.0, 3.0)  # kT, of the pass between the states: warned of, refused (rates 20 times off)
 _WIDEST_STEP = 2.5  # in widths of the narrowest well, at which rates err by one per cent
@@ -87,7 +87,7 @@ def build_grid(beta, diffusion, grid_step=None, energy_cutoff=None, potential=MU
     else:
         above_pass = potential.highest_pass + _KEPT_ABOVE_SADDLE / beta
         highest = max(lowest + _KEPT_ABOVE_MINIMUM / beta, above_pass)
-    margin = np.array([[-_MARGIN], [_MARGIN]])
+    margin = _MARGIN * min(1.0, potential.extent.min()) * np.array([[-1], [1]])
     limits = potential.region(highest) + margin
     first, last = np.floor(limits[0] / step) - 1, np.ceil(limits[1] / step) + 1
     n_x, n_y = (last - first + 1).astype(int)

@@ -145,15 +145,15 @@ def _blocks(first_trajectory, n, n_threads):
 def check_starts(config, starts, potential):
     """Positions, velocities or None, and frame of starts, which may be a `SimulationState`."""
     checked_potential(potential)
-    velocities, frame = None, 0
-    if isinstance(starts, SimulationState):
+    velocities, frame, bounds = None, 0, potential.bounds
+    if isinstance(starts, SimulationState):  # which may be wherever a trajectory may go
+        bounds = potential.finite_range * np.array([[-1], [1]])
         starts, velocities, frame = starts.positions, starts.velocities, starts.frame
     starts = checked_array("starts", starts)
     if starts.ndim != 2 or starts.shape[1] != 2 or len(starts) == 0:
         raise ValueError(f"starts must have shape (n, 2) with n at least 1; got {starts.shape}")
     if not np.issubdtype(starts.dtype, np.floating):
         starts = starts.astype(float)
-    bounds = potential.bounds
     is_inside = ((starts >= bounds[0]) & (starts <= bounds[1])).all(axis=1)
     if not is_inside.all():
         i = int(np.argmin(is_inside))

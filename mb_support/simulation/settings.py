@@ -3,6 +3,8 @@
 import math
 from dataclasses import asdict, dataclass, fields
 
+import numpy as np
+
 from ..checks import Named, checked_count, checked_positive
 from ..potential import MUELLER_BROWN
 
@@ -86,19 +88,33 @@ class SimulationConfig:
     def largest_dt(self, potential=MUELLER_BROWN):
         """Largest time step accepted in a potential, from its stiffest minimum.
 
-        With more the integrator is unstable there: beta D dt V'' or dt sqrt(V''/mass) exceeds 1.
+        It is half of the step at which the integrator is unstable there: beta D dt V'' or
+        dt sqrt(V''/mass) is 1, where steps begin to overshoot the minimum.
         """
         if self.integrator == "underdamped":
             return math.sqrt(self.mass / potential.curvature)
         return 1 / (self.beta * self.diffusion * potential.curvature)
 
     def check_dt(self, potential=MUELLER_BROWN):
-        """Raise `ValueError` if the time step is too large for a potential."""
+        """Raise `ValueError` if the time step is too large for a potential, or so small that steps
+        are lost in the rounding of positions."""
         largest = self.largest_dt(potential)
         if self.dt > largest:
             raise ValueError(
                 f"dt must be at most {largest:.3g} for {self.integrator!r} with these settings and"
-                f" this potential, else the integrator explodes; got {self.dt!r}"
+                f" this potential, half of where the integrator explodes; got {self.dt!r}"
+            )
+
+        moved = math.sqrt(2 * self.diffusion * self.dt) if self.diffusion else math.inf
+        if self.integrator == "underdamped":
+            moved = self.dt / math.sqrt(self.beta * self.mass)
+        farthest = float(np.abs(potential.bounds).max())
+        rounding = farthest * float(np.finfo(self.precision).eps)
+        if moved < 8 * rounding:
+            raise ValueError(
+                f"positions up to {farthest:.3g} are rounded by {rounding:.1g} in {self.precision},"
+                f" too much for steps of {moved:.1g}: move the potential to the origin, or take"
+                ' precision="float64" or a larger dt'
             )
 
     @property
@@ -138,7 +154,7 @@ class SimulationConfig:
 
 #: The regimes of the book. "underdamped" has the temperature of "metastable" and so little
 #: friction that the velocity outlives a frame: there positions alone are not Markov. "fine" is
-#: "metastable" with four times as many frames.
+#: "metastable" with frames four times as close.
 REGIMES = Named(
     metastable=SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=200, n_frames=512),
     fine=SimulationConfig(beta=1 / 15, diffusion=1.0, dt=1e-4, stride=50, n_frames=1000),

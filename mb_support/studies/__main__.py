@@ -53,6 +53,8 @@ def main(arguments=None):
     """Command line: see the module; returns the exit status."""
     parser = command_parser()
     options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error(f"--threads must be at least 1; got {options.threads}")
     torch.set_num_threads(options.threads)
     for chapter in [options.chapter] if options.chapter else CHAPTERS:
         known = parts_of(chapter)

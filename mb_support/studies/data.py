@@ -226,7 +226,7 @@ def speed_table(folder=None):
 
 
 def regime_table(regimes):
-    """Temperature, dynamics and frames of {name: LangevinConfig}, in reduced units."""
+    """Temperature, dynamics and frames of {name: SimulationConfig}, in reduced units."""
     rows = {
         name: {
             "kT": f"{1 / regime.beta:.4g}",

@@ -2,11 +2,14 @@
 
 import json
 
+import torch
+
 from ..files import paths
 from ..model.inference import checkpoint_sizes, load_checkpoint, weights_digest
 from ..model.settings import SIZES
 from ..model.transformer import TrajectoryTransformer
-from ..training.recipes import N_SEEDS
+from ..training.recipes import N_SEEDS, trainings
+from ..training.run import new_model
 
 
 def training_names(size):
@@ -51,6 +54,12 @@ def load_training(name):
     """The model of one of `trained_names`, in evaluation mode, and the digest of its weights."""
     model = TrajectoryTransformer.from_pretrained(available()[name]).eval()
     return model, weights_digest(model)
+
+
+def load_untrained(name):
+    """The model of a training before its first step, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        return new_model(trainings()[name]).eval()
 
 
 def load_measured(sizes, folder, chapter, checkpoints=paths.CHECKPOINTS):

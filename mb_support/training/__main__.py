@@ -21,11 +21,24 @@ from ..files import paths
 from ..model.checkpoints import CheckpointError
 from .all_runs import make_all
 from .recipes import RECIPES, TrainingConfig, trainings
-from .run import TrainingStopped, is_store, save_checkpoint, train
+from .run import TrainingStopped, check_place, is_store, save_checkpoint, train
 
 
 def chosen_config(options, parser):
     """The `TrainingConfig` that a command line asks for, and its name."""
+    checked = {"steps": options.steps, "passes": options.passes}
+    for option, value in checked.items():
+        if value is not None and value < 1:
+            parser.error(f"--{option} must be at least 1; got {value}")
+    others = ("seed", "steps", "regime", "data", "passes")
+    given = [f"--{option}" for option in others if getattr(options, option) is not None]
+    if options.name is not None and given:
+        parser.error(f"{given[0]} goes with --size: --name is a training of the book as it is")
+    if options.data is not None and options.regime is not None:
+        parser.error("--regime says what to simulate, and --data brings trajectories: choose one")
+    if options.data is None and options.passes is not None:
+        parser.error("--passes goes with --data")
+    seed, regime = options.seed or 0, options.regime or "metastable"
     named = trainings()
     if options.name is not None:
         if options.name not in named:
@@ -33,10 +46,8 @@ def chosen_config(options, parser):
         return options.name, named[options.name]
     if options.size not in RECIPES:
         parser.error(f"unknown size {options.size!r}: choose one of {', '.join(RECIPES)}")
-    config = replace(RECIPES[options.size], seed=options.seed, regime=options.regime)
-    name = f"{options.size}-{options.seed}"
-    if options.regime != "metastable":
-        name = f"{options.size}-{options.regime}-{options.seed}"
+    config = replace(RECIPES[options.size], seed=seed, regime=regime)
+    name = f"{options.size}-{seed}" if options.regime is None else f"{options.size}-{regime}-{seed}"
     if options.steps is not None:
         name = f"{name}-{options.steps}-steps"
         config = shortened(config, options.steps)
@@ -44,7 +55,7 @@ def chosen_config(options, parser):
         name = f"{name}-{options.data.stem}"
         if not is_store(options.data):
             data = TrajectorySet.from_file(options.data)
-            config = TrainingConfig.for_data(options.size, data, options.passes, seed=options.seed)
+            config = TrainingConfig.for_data(options.size, data, options.passes or 30, seed=seed)
             config = config if options.steps is None else shortened(config, options.steps)
     return name, config
 
@@ -102,21 +113,15 @@ def command_parser():
     what.add_argument("--size", help=f"one of {', '.join(RECIPES)}")
     what.add_argument("--name", help="a training of the book, such as small-fixed-0")
     what.add_argument("--all", action="store_true", help="every training of the book")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of weights and trajectories (default: 0)"
-    )
+    parser.add_argument("--seed", type=int, help="of weights and trajectories (default: 0)")
     parser.add_argument("--steps", type=int, help="shorten the recipe to so many steps")
-    parser.add_argument(
-        "--regime", default="metastable", help="what the trajectories are of (default: metastable)"
-    )
+    parser.add_argument("--regime", help="what the trajectories are of (default: metastable)")
     parser.add_argument(
         "--data",
         type=Path,
         help="train on this file: .npz with trajectories and labels, or a store",
     )
-    parser.add_argument(
-        "--passes", type=int, default=30, help="with --data: over the set (default: 30)"
-    )
+    parser.add_argument("--passes", type=int, help="with --data: over the set (default: 30)")
     parser.add_argument("--output", type=Path, help="folder of the trained model")
     parser.add_argument("--work", type=Path, help="folder of the run's own checkpoints")
     parser.add_argument(
@@ -150,6 +155,7 @@ def main(arguments=None):
     work = options.work or paths.TRAININGS / name / "run"
     output = options.output or paths.TRAININGS / name / "model"
     try:
+        check_place(output)
         model, record = train(config, work, options.data, not options.restart)
         if int(os.environ.get("RANK", "0")) == 0:
             save_checkpoint(model, record, output)

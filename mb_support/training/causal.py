@@ -5,6 +5,7 @@ from where an interrupted run stopped.
 """
 
 import argparse
+import hashlib
 import signal
 import sys
 import time
@@ -26,11 +27,17 @@ from ..model.causal import (
     LSTMGenerator,
     known_regime,
 )
-from ..model.checkpoints import CheckpointError, forget_run, newest_whole_checkpoint
+from ..model.checkpoints import CheckpointError
 from ..model.transformer import fastest_attention
 from ..simulation.langevin import sample_starts, simulate
-from .run import save_checkpoint
-from .trainer import TrainingStopped, TrajectoryTrainer, run_to_the_end, usual_arguments
+from .run import check_place, save_checkpoint
+from .trainer import (
+    TrainingStopped,
+    TrajectoryTrainer,
+    run_to_the_end,
+    starting_point,
+    usual_arguments,
+)
 
 KINDS = {"attention": CausalGenerator, "lstm": LSTMGenerator, "angles": AngleGenerator}
 
@@ -165,12 +172,11 @@ def train(config, output_dir, resume=True, data=None, **settings):
     `data` are windows of one's own in place of fresh ones, two (n, window_length + 1, 2) float32
     ndarrays: those to train on, again and again, and those to score while training; `settings`
     are more of those of `CausalConfig`. Returns the model and its record: configuration, versions,
-    machine, cost and the curves.
+    machine, cost and the curves. `ValueError` if `output_dir` holds a run with other settings.
     """
     output_dir = Path(output_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        forget_run(output_dir)
+    decides = asdict(config) | settings | {"data": None if data is None else _digest(data)}
+    last = starting_point(decides, output_dir, resume)
     model, began = new_generator(config, **settings), time.process_time()
     if config.kind != "lstm":
         model.set_attn_implementation(fastest_attention())
@@ -187,10 +193,9 @@ def train(config, output_dir, resume=True, data=None, **settings):
         train_dataset=shown,
         eval_dataset=scored,
     )
-    last = newest_whole_checkpoint(output_dir)
     run_to_the_end(trainer, last)
     wall_time = trainer.state.log_history[-1].get("elapsed_s")
-    n_made = config.n_steps - (0 if last is None else int(last.name.rpartition("-")[2]))
+    n_made = config.n_steps - (0 if last is None else int(last.rpartition("-")[2]))
     # of a run that went on, steps before are taken to have cost as much as those since
     processor_time = (time.process_time() - began) * config.n_steps / n_made if n_made else None
     record = {
@@ -204,6 +209,13 @@ def train(config, output_dir, resume=True, data=None, **settings):
         "curve": trainer.state.log_history,
     }
     return model.eval(), record
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _arguments(config, output_dir):
@@ -251,6 +263,7 @@ def main(arguments=None):
         parser.error(f"--threads must be at least 1; got {options.threads}")
     torch.set_num_threads(options.threads)
     try:
+        check_place(options.output)
         model, record = train(CausalTrainingConfig(), options.work, not options.restart)
         save_checkpoint(model, record, options.output)
     except TrainingStopped as stopped:

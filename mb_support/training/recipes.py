@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..checks import Named, checked_count, checked_name, checked_positive
-from ..datasets.sets import regime_settings
+from ..datasets.sets import TrajectorySet, regime_settings
 from ..model.settings import SIZES
 
 #: Settings that are whole numbers, and the smallest value of each.
@@ -78,16 +78,19 @@ class TrainingConfig:
             if getattr(self, name) is not None
         }
         plain["stages"] = self._checked_stages(plain["batch_size"])
+        checked_count("seed", self.seed, 0, 2**32 - 1)  # as far as NumPy's go
         plain["learning_rate"] = checked_positive("learning_rate", self.learning_rate)
+        plain["max_grad_norm"] = checked_positive("max_grad_norm", self.max_grad_norm)
+        plain["weight_decay"] = checked_positive("weight_decay", self.weight_decay, allow_zero=True)
+        for name in ("dropout", "attention_dropout", "adam_beta2"):
+            if getattr(self, name) is not None:
+                plain[name] = checked_positive(name, getattr(self, name), allow_zero=True)
+                if plain[name] >= 1:
+                    raise ValueError(f"{name} must be from 0 to below 1; got {plain[name]!r}")
         for name, value in plain.items():  # numbers of NumPy could not be written as JSON
             object.__setattr__(self, name, value)
         if self.decay_by not in ("frames", "steps"):
             raise ValueError(f'decay_by must be "frames" or "steps"; got {self.decay_by!r}')
-        for name in ("dropout", "attention_dropout"):
-            value = getattr(self, name)
-            is_number = value is None or isinstance(value, int | float)
-            if not is_number or (value is not None and not 0 <= value < 1):
-                raise ValueError(f"{name} must be from 0 to below 1; got {value!r}")
 
     def _checked_stages(self, batch_size):
         try:
@@ -107,8 +110,15 @@ class TrainingConfig:
 
         `data` is a `TrajectorySet`; `settings` are those of the class, such as ``seed=1``.
         """
-        n_items = n_passes * max(1, len(data) * 9 // 10)
+        if not isinstance(data, TrajectorySet):
+            raise ValueError(
+                "data must be a TrajectorySet, such as TrajectorySet.from_file(path); got "
+                f"{type(data).__name__}"
+            )
+        checked_name("size", size, SIZES)
+        n_items = checked_count("n_passes", n_passes) * max(1, len(data) * 9 // 10)
         batch_size = settings.pop("batch_size", int(np.clip(len(data) // 20, 1, 16)))
+        batch_size = checked_count("batch_size", batch_size)
         n_steps = max(1, n_items // batch_size)
         usual = dict(
             stages=((data.trajectories.shape[1], n_steps * batch_size),),

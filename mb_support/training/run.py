@@ -23,12 +23,15 @@ from ..datasets.sets import (
 from ..files import results as records
 from ..files.whole_folders import replace_folder
 from ..model.checkpoints import (
+    CONFIG,
+    MANIFEST,
+    RECORD,
+    WEIGHTS,
     CheckpointError,
-    forget_run,
-    newest_whole_checkpoint,
     read_json,
     write_manifest,
 )
+from ..model.inputs import check_values
 from ..model.settings import SIZES, TrajectoryConfig
 from ..model.transformer import TrajectoryTransformer, fastest_attention
 from .initial_weights import start_as_waves
@@ -38,11 +41,12 @@ from .trainer import (
     TrajectoryTrainer,
     run_to_the_end,
     scores,
+    starting_point,
     usual_arguments,
 )
 
-#: Settings that may change when a run is resumed: they decide no step of it.
-FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
+#: Largest seed of a run on simulated trajectories: there are so many streams of them.
+LAST_SEED = 4499
 
 
 def training_stream(config, data=None):
@@ -58,6 +62,10 @@ def training_stream(config, data=None):
     if config.n_distinct is not None:
         fixed = make_dataset(config.n_distinct, "train", config.seed, config.regime)
         return FixedTrajectories(fixed, stages, config.seed)
+    if config.seed > LAST_SEED:
+        raise ValueError(
+            f"seed must be at most {LAST_SEED} where trajectories are simulated; got {config.seed}"
+        )
     return FreshTrajectories(stages, family_seed("stream", 2 * config.seed), config.regime)
 
 
@@ -99,7 +107,8 @@ def new_model(config, n_features=2, n_states=2):
     )
     model = TrajectoryTransformer(settings)
     start_as_waves(model)
-    model.set_attn_implementation(fastest_attention("cuda" if torch.cuda.is_available() else "cpu"))
+    on_gpu = torch.cuda.is_available()
+    model.set_attn_implementation("gpu_padded" if on_gpu else fastest_attention())
     return model
 
 
@@ -138,10 +147,17 @@ def train(config, folder, data=None, resume=True, progress=True):
     """
     folder = Path(folder)
     if data is not None and not isinstance(data, TrajectorySet):
+        if not isinstance(data, str | Path):
+            raise ValueError(
+                f"data must be a TrajectorySet or a path; got {type(data).__name__}: "
+                "TrajectorySet.from_arrays makes one of arrays"
+            )
         data = Path(data)
         if not is_store(data):
             data = TrajectorySet.from_file(data)
     if isinstance(data, TrajectorySet):
+        mask = None if data.mask is None else torch.from_numpy(data.mask)
+        check_values(torch.from_numpy(data.trajectories), mask)
         shown, validation = data.split(seed=config.seed)
         model = new_model(config, data.n_features, data.n_states)
     else:
@@ -160,7 +176,7 @@ def train(config, folder, data=None, resume=True, progress=True):
         trainer.remove_callback(PrinterCallback)
     last = [None]
     if trainer.is_world_process_zero():
-        last = [_starting_point(config, folder, resume, data)]
+        last = [starting_point(asdict(config) | {"data": data}, folder, resume)]
     last = broadcast_object_list(last)[0]  # all processes go on from the same one
     run_to_the_end(trainer, last, progress)
     record = training_record(config, trainer.state.log_history)
@@ -188,31 +204,6 @@ def _name_of(data):
     return f"{len(data)} trajectories of shape {shape[1:]}, {digest.hexdigest()[:12]}"
 
 
-def _starting_point(config, folder, resume, data):
-    # path of the checkpoint to go on from, or None; refuses to mix two runs
-    folder.mkdir(parents=True, exist_ok=True)
-    note = folder / "run.json"
-    settings = json.loads(json.dumps(asdict(config) | {"data": data}))
-    if not resume:
-        forget_run(folder)
-    last = newest_whole_checkpoint(folder)
-    if last is not None and note.exists():
-        before = read_json(note)
-        changed = [
-            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
-            for key in sorted(set(settings) | set(before) - {"commit"})
-            if key not in FREE_SETTINGS and before.get(key) != settings.get(key)
-        ]
-        if changed:
-            raise ValueError(
-                f"{folder} holds a run with other settings ({'; '.join(changed)}): choose "
-                "another folder, or resume=False (--restart) to begin anew"
-            )
-    commit = read_json(note).get("commit") if last and note.exists() else records.commit()
-    note.write_text(json.dumps(settings | {"commit": commit}, indent=1) + "\n")
-    return None if last is None else str(last)
-
-
 def training_record(config, log_history):
     """What a run did, at what cost and with what: the content of ``training.json``."""
     return {
@@ -225,13 +216,27 @@ def training_record(config, log_history):
     }
 
 
+def check_place(folder):
+    """`CheckpointError` if writing a checkpoint to `folder` would delete what is not of one."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file: choose another folder for the model")
+    strangers = {path.name for path in folder.glob("*")} - {CONFIG, WEIGHTS, RECORD, MANIFEST}
+    if strangers:
+        raise CheckpointError(
+            f"{folder} holds {min(strangers)!r}, which is not of a checkpoint and would be lost: "
+            "choose another folder for the model"
+        )
+
+
 def save_checkpoint(model, record, folder):
     """Write model, record and checksums beside `folder`, then move them into its place;
     `CheckpointError` if that cannot be done; what was there before stays."""
+    check_place(folder)
     try:
         with replace_folder(folder) as fresh:
             model.save_pretrained(fresh)
-            (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+            (fresh / RECORD).write_text(json.dumps(record, indent=1) + "\n")
             write_manifest(fresh)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(

@@ -1,5 +1,6 @@
 """`transformers.Trainer` for trajectories: the stream's order, both losses, safe checkpoints."""
 
+import json
 import signal
 import threading
 import time
@@ -14,7 +15,17 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from ..datasets.sets import as_item
-from ..model.checkpoints import CheckpointError, write_manifest
+from ..files.results import commit
+from ..model.checkpoints import (
+    CheckpointError,
+    forget_run,
+    newest_whole_checkpoint,
+    read_json,
+    write_manifest,
+)
+
+#: Settings that may change when a run is resumed: they decide no step of it.
+FREE_SETTINGS = ("n_validation", "eval_every", "save_every")
 
 
 class TrainingStopped(RuntimeError):
@@ -44,6 +55,37 @@ def usual_arguments(config, folder, **others):
         dataloader_pin_memory=False,
         **others,
     )
+
+
+def starting_point(settings, folder, resume=True):
+    """Path of the checkpoint in `folder` that a run goes on from, or None if it begins.
+
+    `settings`, a dict of all that decides the run, is written beside the checkpoints; a
+    `ValueError` if those that are there come from a run with others.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"checkpoints of the run cannot go to {folder}: {error}") from None
+    note = folder / "run.json"
+    settings = json.loads(json.dumps(settings))
+    if not resume:
+        forget_run(folder)
+    last = newest_whole_checkpoint(folder)
+    before = read_json(note) if last is not None and note.exists() else {}
+    changed = [
+        f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+        for key in sorted(set(settings) | set(before) - {"commit"})
+        if key not in FREE_SETTINGS and before.get(key) != settings.get(key)
+    ]
+    if before and changed:
+        raise ValueError(
+            f"{folder} holds a run with other settings ({'; '.join(changed)}): choose "
+            "another folder, or resume=False (--restart) to begin anew"
+        )
+    begun = before.get("commit") if before else commit()
+    note.write_text(json.dumps(settings | {"commit": begun}, indent=1) + "\n")
+    return None if last is None else str(last)
 
 
 class TrajectoryTrainer(Trainer):

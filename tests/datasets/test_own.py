@@ -278,3 +278,47 @@ def test_the_command_line_takes_a_file(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         command_line.main()
     assert "there is no file" in capsys.readouterr().err
+
+
+# ---- nothing is bent in silence ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: 1e-3 * x + 1e6, "trajectory 0 does not fit into single precision"),
+        (lambda x: 1e-50 * x, "subtract an offset, or change the unit"),
+        (lambda x: 1e40 * x, "does not fit into single precision"),
+        (lambda x: x + 1j, "real numbers"),
+        (lambda x: x.astype(str), "real numbers"),
+        (lambda x: np.ma.masked_array(x, x > 1), "masked in part"),
+        (lambda x: torch.from_numpy(x).requires_grad_(), "cannot be read as an array"),
+    ],
+)
+def test_numbers_that_would_be_bent_are_refused(change, message):
+    x = np.random.default_rng(0).normal(size=(3, 20, 2))
+    with pytest.raises(ValueError, match=message):
+        TrajectorySet.from_arrays(change(x), [0, 1, 0])
+
+
+def test_one_run_may_be_an_array_a_list_or_a_tensor_and_have_one_label_or_many():
+    x = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    for run in (x, x.tolist(), torch.from_numpy(x)):
+        for labels in (1, [1], np.ones(20, int)):
+            data = TrajectorySet.from_arrays(run, labels)
+            assert data.trajectories.shape == (1, 20, 2) and data.labels.tolist() == [1]
+
+
+def test_what_a_file_or_a_call_has_too_much_of_is_refused(tmp_path):
+    x, path = np.random.default_rng(0).normal(size=(4, 20, 2)), tmp_path / "set.npz"
+    np.savez(path, trajectories=x, label=[0, 1, 0, 1])
+    with pytest.raises(ValueError, match="holds 'label': labels must be named `labels`"):
+        TrajectorySet.from_file(path)
+    np.savez(path, trajectories=x, labels=[0, 1, 0, 1], time=np.arange(20))
+    assert len(TrajectorySet.from_file(path)) == 4
+    for settings in ({"widnow": 5}, {"step": 10}, {"topology": "a.pdb"}):
+        with pytest.raises(ValueError, match=f"{next(iter(settings))}: only for files"):
+            TrajectorySet.from_file(path, **settings)
+    np.savez(path, trajectories=x, labels=[0, 1, 0, 1], mask=np.ones((4, 20), bool))
+    with pytest.raises(ValueError, match="from_arrays takes a list"):
+        TrajectorySet.from_file(path)

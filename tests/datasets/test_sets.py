@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,14 @@ from mb_support.datasets import (
     make_dataset,
 )
 from mb_support.datasets.sets import FixedTrajectories, family_seed, regime_settings, starts_of
-from mb_support.potential import SADDLES, potential
-from mb_support.simulation import REGIMES, START_BOX, sample_starts, simulate
+from mb_support.potential import SADDLES, four_wells, potential
+from mb_support.simulation import (
+    REGIMES,
+    START_BOX,
+    SimulationConfig,
+    sample_starts,
+    simulate,
+)
 from mb_support.states import assign_states
 
 SHORT = dict(n_frames=30, stride=5)
@@ -232,7 +239,8 @@ def origins(items):
 
 def simulated(trajectories):
     """A set that knows its dynamics, and so the state of every frame."""
-    return TrajectorySet(trajectories, np.zeros(len(trajectories), int), REGIMES["metastable"], 1)
+    labels = assign_states(trajectories[:, 0])
+    return TrajectorySet(trajectories, labels, REGIMES["metastable"], 1)
 
 
 def test_a_fixed_set_is_gone_through_once_in_each_pass_in_a_new_order():
@@ -275,6 +283,27 @@ def test_labels_of_cut_windows_are_states_of_their_own_first_frames():
                                 .all(axis=1))[0]) for item in whole]  # fmt: skip
     np.testing.assert_array_equal([item["labels"] for item in whole], data.labels[order])
     assert (labels[:, None] != data.labels[None]).any()
+
+
+def test_windows_cut_from_another_potential_have_its_states():
+    wells = four_wells()
+    config = SimulationConfig(beta=1.0, diffusion=1.0, dt=0.001, stride=10, n_frames=30)
+    data = make_dataset(40, "train", regime=config, potential=wells)
+    for part in (data, data.take(np.arange(len(data))), *data.split(0.5)):
+        items = FixedTrajectories(part, [(5, 60)], seed=3).__getitems__(range(60))
+        first = np.stack([item["trajectories"][0] for item in items])
+        labels = np.array([item["labels"] for item in items])
+        np.testing.assert_array_equal(labels, assign_states(first, wells))
+        assert len(np.unique(labels)) == 4
+
+
+def test_labels_of_ones_own_are_those_that_are_learnt():
+    data = make_dataset(20, "train", **SHORT)
+    data = replace(data, labels=1 - data.labels)
+    items = FixedTrajectories(data, [(10, 40)], seed=3).__getitems__(range(40))
+    for item in items:  # beginnings, as nobody knows the label of another piece
+        found = (data.trajectories[:, :10] == item["trajectories"].numpy()).all(axis=(1, 2))
+        assert item["labels"] == data.labels[found.argmax()] and found.any()
 
 
 # ---- what is refused -----------------------------------------------------------------------------

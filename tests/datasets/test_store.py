@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mb_support import REGIMES, assign_states, sample_starts, simulate
-from mb_support.datasets import StoredTrajectories, store, write_store
+from mb_support.datasets import StoredTrajectories, TrajectorySet, store, write_store
 
 CONFIG = replace(REGIMES["metastable"], n_frames=50, stride=5)
 N, SEED = 20, 7
@@ -287,3 +287,17 @@ def test_the_command_line_takes_the_frames_of_the_regime(tmp_path):
     for regime in ("metastable", "wild"):
         assert store.main([str(tmp_path / regime), "--n", "1", "--regime", regime]) == 0
         assert store._open(tmp_path / regime).shape[1] == REGIMES[regime].n_frames
+
+
+def test_a_store_is_a_file_of_ones_own_with_its_labels(tmp_path):
+    config = replace(REGIMES["wild"], n_frames=30, stride=5)
+    array = write_store(tmp_path / "set", config, 8, seed=1, chunks=(4, 30))
+    data = TrajectorySet.from_file(tmp_path / "set")
+    np.testing.assert_array_equal(data.trajectories, array[:])
+    np.testing.assert_array_equal(data.labels, assign_states(array[:, 0]))
+    windows = TrajectorySet.from_file(tmp_path / "set", window=10)
+    np.testing.assert_array_equal(windows.labels, assign_states(windows.trajectories[:, 0]))
+    assert {0, 1} == set(windows.labels)
+    (tmp_path / "set" / "c" / "1" / "0" / "0").unlink()
+    with pytest.raises(ValueError, match="not complete"):
+        TrajectorySet.from_file(tmp_path / "set")

@@ -25,6 +25,12 @@ def test_a_result_is_made_once_and_again_when_its_settings_change(tmp_path):
     assert {"wall_time_s", "threads", "machine", "versions", "commit"} <= set(kept["record"])
 
 
+def test_a_result_may_not_overwrite_what_it_is_made_for(tmp_path):
+    with pytest.raises(ValueError, match=r"result and settings both have \['n'\]"):
+        keep(tmp_path / "a.json", {"n": 1}, lambda: {"n": 2}, packages=(), report=str)
+    assert not (tmp_path / "a.json").exists()
+
+
 def test_a_result_that_fails_leaves_the_one_that_was_there(tmp_path):
     path = tmp_path / "part.json"
     keep(path, {"seed": 1}, lambda: {"value": 1})

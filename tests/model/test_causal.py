@@ -260,6 +260,19 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
     assert len(training_windows(config)) == 6 * 16
 
 
+def test_a_training_does_not_go_on_from_a_run_with_other_settings_or_windows(tmp_path):
+    config = CausalTrainingConfig(
+        n_steps=2, batch_size=8, n_validation=8, eval_every=2, save_every=1, n_components=2
+    )
+    windows = np.zeros((8, 5, 2), np.float32), np.ones((8, 5, 2), np.float32)
+    train(config, tmp_path, data=windows)
+    with pytest.raises(ValueError, match="learning_rate was 0.002, is 0.001.*another folder"):
+        train(replace(config, learning_rate=1e-3), tmp_path, data=windows)
+    with pytest.raises(ValueError, match="data was"):
+        train(config, tmp_path, data=windows[::-1])
+    train(replace(config, save_every=2), tmp_path, data=windows)
+
+
 def test_windows_of_ones_own_are_gone_through_in_ever_new_orders():
     windows = np.arange(7, dtype=np.float32)[:, None, None] + np.zeros((7, 3, 2), np.float32)
     items = OwnWindows(windows, 21, seed=4)

@@ -228,7 +228,7 @@ def test_a_replacement_that_fails_leaves_the_good_checkpoint(folder, tiny_model)
 
 
 def test_a_replacement_killed_between_its_renames_falls_back_on_the_old(folder):
-    folder.rename(folder.with_name("model.old"))
+    folder.rename(folder.with_name(".model.old"))
     with pytest.warns(CheckpointWarning, match="using the one before"):
         TrajectoryTransformer.from_pretrained(folder)
     # the next replacement must not take the only good copy away before it has a better one
@@ -344,7 +344,7 @@ def test_a_link_to_nothing_yet_is_filled_where_it_points(tmp_path):
 def test_a_link_whose_target_was_being_replaced_falls_back_on_the_old(folder):
     link = folder.parent / "link"
     link.symlink_to(folder)
-    folder.rename(folder.with_name("model.old"))
+    folder.rename(folder.with_name(".model.old"))
     with pytest.warns(CheckpointWarning, match="using the one before"):
         TrajectoryTransformer.from_pretrained(link)
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from mb_support.datasets import TrajectorySet
 from mb_support.model import SIZES, TrajectoryConfig, TrajectoryTransformer
-from mb_support.model.inputs import check_trajectories
+from mb_support.model.inputs import check_shape
 from mb_support.studies import model as study
 
 #: Parameters of each part, from the table of the design.
@@ -292,8 +292,8 @@ def test_impossible_trajectories_are_refused_with_the_reason(trajectories, messa
 
 
 def test_the_longest_trajectory_is_accepted():
-    check_trajectories(random_walks(1, 1024), 1024)
-    check_trajectories(random_walks(1, 2), 1024)
+    check_shape(random_walks(1, 1024), 1024)
+    check_shape(random_walks(1, 2), 1024)
 
 
 def test_other_impossible_arguments_are_refused():

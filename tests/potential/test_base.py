@@ -199,3 +199,72 @@ def test_mueller_brown_by_the_general_way_gives_the_same_passages(reader):
     solver = GridSolver(0.1, 10.0, 0.02)
     exact = solver.interpolate(solver.mean_first_passage_time((MINIMA[0], 0.1)), MINIMA[1])
     assert abs(times.mean() - exact) < 3.5 * times.std() / math.sqrt(len(times))
+
+
+# ---- what is refused, and what is not a matter of units ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("minima", "message"),
+    [
+        ([[0, 0]], r"minima\[0\] = \[0.0, 0.0\] is no minimum"),  # the pass
+        ([[-1, 0], [0.7, 0.2]], r"minima\[1\] .* no minimum"),
+        ([[-1, 0], [50, 50]], "lies outside"),
+        ([[-1, 0], [1, 0], [1, 0]], "there twice"),
+    ],
+)
+def test_points_that_are_no_minima_are_refused(minima, message):
+    with pytest.raises(ValueError, match=message):
+        Potential(two_wells, box=((-2, -1), (2, 1)), minima=minima)
+
+
+def test_minima_may_be_given_to_a_few_digits():
+    found = Potential(two_wells, box=((-2, -1), (2, 1)), minima=[[1, 0], [-1.001, 0]])
+    assert found.minima.tolist() == [[1, 0], [-1.001, 0]]
+
+
+def two_wells(x, y):
+    return (x * x - 1) ** 2 + y * y
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e-6, 1e-20])
+def test_minima_are_found_in_small_units_of_energy(unit):
+    found = Potential(lambda x, y: unit * ((x * x - 1) ** 2 + y * y), box=((-2, -1), (2, 1)))
+    np.testing.assert_allclose(found.minima, [[-1, 0], [1, 0]], atol=1e-6)
+
+
+def test_passage_times_do_not_depend_on_the_unit_of_length():
+    times = []
+    for unit in (1.0, 1e-3):
+        wells = Potential(
+            lambda x, y: 3 * ((x * x / unit**2 - 1) ** 2 + y * y / unit**2),  # noqa: B023
+            box=((-2 * unit, -unit), (2 * unit, unit)),
+        )
+        solver = GridSolver(1.0, unit**2, grid_step=0.05 * unit, potential=wells)
+        disks = [((place * unit, 0.0), 0.2 * unit) for place in (-1, 1)]
+        times.append(1 / solver.rate(*disks))
+    assert times[0] == pytest.approx(times[1], rel=0.01)
+
+
+def test_steps_that_rounding_would_swallow_are_refused():
+    far = Potential(
+        lambda x, y: ((x - 1e5) ** 2 + (y - 1e5) ** 2) / 2, box=((99998, 99998), (100002, 100002))
+    )
+    config = SimulationConfig(1.0, 1.0, 1e-4, 10, 5)
+    starts = sample_starts(3, 1, potential=far)
+    with pytest.raises(ValueError, match="move the potential to the origin"):
+        simulate(config, starts, 1, potential=far)
+    assert simulate(replace(config, precision="float64"), starts, 1, potential=far).shape
+
+
+def test_a_simulation_goes_on_from_wherever_it_came_to():
+    trough = Potential(
+        lambda x, y: 5 * (x * x - 1) ** 2 + 0.5 * y * y, box=((-1.2, -0.3), (1.2, 0.3))
+    )
+    config = SimulationConfig(1.0, 1.0, 1e-3, 100, 100)
+    starts = sample_starts(20, 1, potential=trough)
+    whole, state = simulate(config, starts, 1, potential=trough, return_state=True)
+    assert (np.abs(state.positions[:, 1]) > 0.9).any()  # where no trajectory may start
+    more = simulate(config, state, 1, potential=trough)
+    longer = simulate(replace(config, n_frames=199), starts, 1, potential=trough)
+    np.testing.assert_array_equal(longer[:, 99:], more)

@@ -8,6 +8,7 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import expm_multiply
 
 from mb_support.files.cache import cached
+from mb_support.potential import Potential
 from mb_support.reference import GridSolver, forecast, propagation
 from mb_support.reference.grid import DIRECTIONS
 from mb_support.simulation import REGIMES, sample_starts, simulate
@@ -106,6 +107,22 @@ def test_label_accuracy_is_what_simulation_reaches(solver):
 def test_last_state_is_known_better_the_later_one_looks(solver):
     accuracy = forecast.last_state_accuracy(solver, [0, 50, 90, 99], 100, CONFIG.frame_time)
     assert (np.diff(accuracy) > 0).all() and accuracy[-1] == 1 and accuracy[0] > 0.5
+
+
+def test_the_last_of_three_states_is_guessed_as_the_likeliest():
+    wells = Potential(three_wells, box=((-1.5, -0.6), (1.5, 0.6)))
+    assert wells.n_states == 3
+    solver = GridSolver(2.0, 1.0, grid_step=0.1, potential=wells)
+    found = forecast.last_state_accuracy(solver, [0, 50, 99], 100, 0.5)
+    shares = forecast.state_share(solver)
+    settled = [solver.average(share) for share in shares]
+    assert found[0] == pytest.approx(max(settled), abs=1e-3)  # all is forgotten
+    assert found[0] < found[1] + 1e-6 < found[2] == 1.0
+
+
+def three_wells(x, y):
+    """Three wells in a row, the middle one deepest."""
+    return 8 * (x * (x * x - 1)) ** 2 + 0.5 * x * x + 5 * y * y
 
 
 def test_mean_frame_density_is_the_average_over_frames(coarse):

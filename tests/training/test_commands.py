@@ -46,6 +46,38 @@ def test_a_signal_to_all_trainings_reaches_each_and_ends_quietly(
     assert signal.getsignal(sent) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "small-fixed-0", "--steps", "3"], "--steps goes with --size"),
+        (["--name", "small-0", "--seed", "0"], "--seed goes with --size"),
+        (["--size", "small", "--steps", "-5"], "--steps must be at least 1; got -5"),
+        (["--size", "small", "--data", "d.npz", "--passes", "0"], "--passes must be at least 1"),
+        (["--size", "small", "--data", "d.npz", "--regime", "wild"], "choose one"),
+        (["--size", "small", "--passes", "3"], "--passes goes with --data"),
+    ],
+)
+def test_what_a_command_would_not_heed_is_refused(capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        command_line.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_place_of_something_else_is_refused_before_anything_is_trained(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(command_line, "train", None)  # never reached
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    for place, message in (("mine", "holds 'thesis.txt'"), ("mine/thesis.txt", "is a file")):
+        with pytest.raises(SystemExit):
+            command_line.main(["--size", "small", "--output", str(tmp_path / place)])
+        assert message in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match="choose another folder"):
+        training.save_checkpoint(None, {}, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
 def test_a_signal_before_the_first_step_or_after_the_last_leaves_no_traceback(
     tmp_path, monkeypatch, capsys
 ):

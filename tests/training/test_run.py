@@ -415,7 +415,7 @@ def test_trainings_of_the_book_have_one_recipe_a_size_and_differ_in_their_seed()
         ({"seed": -1}, "seed must be an integer of at least 0"),
         ({"learning_rate": "fast"}, "learning_rate must be one positive number"),
         ({"learning_rate": np.inf}, "learning_rate must be positive and finite"),
-        ({"dropout": "some"}, "dropout must be from 0 to below 1; got 'some'"),
+        ({"dropout": "some"}, "dropout must be one zero or positive number; got 'some'"),
         ({"size": ["small"]}, "unknown size"),
         ({"regime": "hot"}, "unknown regime 'hot'"),
     ],

@@ -3,10 +3,9 @@
 import numpy as np
 
 from ...states import assign_states
-from ...statistics import bootstrap_mean
-from ..kept_results import checkpoint_training
+from ...statistics import Z, bootstrap_mean
+from ..kept_results import checkpoint_training, load_untrained
 from .maps import attention_maps
-from .study import untrained
 from .tables import EXPERIMENTS
 from .verdicts import label, values_of
 
@@ -33,7 +32,7 @@ def intervals(results, *keys):
 
 
 def bands(results, profile):
-    """A profile's mean and 1.96 standard errors to each side, (mean, low, high) by training."""
+    """A profile's mean and its 95% interval, (mean, low, high) by training."""
     found = {}
     for suffix, which in ((" untrained", "untrained"), ("", "trained")):
         for trainings in results.values():
@@ -41,7 +40,7 @@ def bands(results, profile):
                 values_of(trainings, which, "means", profile, key) for key in ("mean", "se")
             )
             for name, m, e in zip(trainings, mean, error, strict=True):
-                found[name + suffix] = m, m - 1.96 * e, m + 1.96 * e
+                found[name + suffix] = m, m - Z * e, m + Z * e
     return found
 
 
@@ -66,7 +65,7 @@ def window_maps(models, trajectory, section):
     maps, titles = [], []
     for size, model in models.items():
         for network, k in ((model, 0), (model, middle), (model, last), (None, middle)):
-            network = network or untrained(checkpoint_training(size))
+            network = network or load_untrained(checkpoint_training(size))
             part = slice(k * section, (k + 1) * section)
             maps.append(n * attention_maps(network, trajectory[None], average="all")[0, part, part])
             titles.append(f"{part.start} to {part.stop - 1}" if network is model else "untrained")

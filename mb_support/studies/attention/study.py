@@ -16,9 +16,13 @@ from ...files import paths
 from ...files.results import keep, rounded
 from ...model.inference import checkpoint_sizes
 from ...states import assign_states
-from ...training.recipes import trainings
-from ...training.run import new_model
-from ..kept_results import checkpoint_training, load_measured, load_training, trained_names
+from ..kept_results import (
+    checkpoint_training,
+    load_measured,
+    load_training,
+    load_untrained,
+    trained_names,
+)
 from .all_measures import measure
 from .importance import agreement, deletions, gradient_importance, silenced
 from .measures import kept_measures
@@ -63,16 +67,11 @@ def example_trajectories(trajectories, both):
     return int(held_back[np.argmin(unevenness[held_back])]), int(np.argmax(unevenness))
 
 
-def untrained(name):
-    """The model of a training before its first step, in evaluation mode."""
-    return new_model(trainings()[name]).eval()
-
-
 def study(name, model, settings, report=print):
     """Everything that is kept of a training, such as "small-0", with its trained `model`."""
     x, labels, both = measured_trajectories(settings)
     n, size, found = settings.n_trajectories, name.rsplit("-", 1)[0], {}
-    for which, weights in {"trained": model, "untrained": untrained(name)}.items():
+    for which, weights in {"trained": model, "untrained": load_untrained(name)}.items():
         found[which] = measure(weights, x, settings.section)
         report(f"{name}: {which}, {len(x)} trajectories")
     content = {which: kept_measures(f, x, n, both) for which, f in found.items()}

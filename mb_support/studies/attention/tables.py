@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import (
+    Z,
     answers_in_words,
     bootstrap_mean,
     rank_correlation,
@@ -137,7 +138,7 @@ def layer_table(results):
     columns = {}
     for size, trainings in results.items():
         means, errors = (values_of(trainings, "layers", key) for key in ("mean", "se"))
-        half_widths = 1.96 * np.mean(errors, axis=0)  # (2, layers)
+        half_widths = Z * np.mean(errors, axis=0)  # (2, layers)
         for k, loss in enumerate(("frame", "state")):
             cells = list(map(error_text, np.transpose(means)[:, k], half_widths[k]))
             columns[label(size, trainings), loss] = pd.Series(cells, range(1, 1 + len(cells)))

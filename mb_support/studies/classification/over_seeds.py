@@ -7,12 +7,9 @@ trained once counts as if it scattered like the rest.
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ...classification import SCORES, scores_of_confusion
-from ...statistics import CONFIDENCE, pooled_scatter, resamples, verdict
-
-_Z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+from ...statistics import half_width, pooled_scatter, resamples, verdict
 
 
 def scores_over_seeds(labels, predictions, n_bootstrap=1000):
@@ -20,9 +17,7 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
 
     `predictions` {recipe: (n_seeds, n) states} are all of the same trajectories. "trajectories" and
     "seeds" are the standard errors from either; the latter is NaN, and intervals are over
-    trajectories alone, where no recipe was trained twice. The half-width is sqrt((z e)^2 + (t s)^2
-    / k): e the error from trajectories, s the deviation over k seeds, z and t the quantiles. Chance
-    from trajectories is part of s too, so intervals are rather too wide.
+    trajectories alone, where no recipe was trained twice. Intervals are by `half_width`.
     """
     once = np.ones(len(labels))
     values = {
@@ -35,7 +30,9 @@ def scores_over_seeds(labels, predictions, n_bootstrap=1000):
         resampled = scores_of_confusion(_confusions(labels, found, drawn))
         by_trajectories = np.array([resampled[score].mean(axis=-1).std() for score in SCORES])
         by_seeds = scatter / np.sqrt(len(found))
-        half = np.hypot(_Z * by_trajectories, np.nan_to_num(quantile * by_seeds))
+        half = half_width(
+            by_trajectories, np.nan_to_num(scatter), np.nan_to_num(quantile), len(found)
+        )
         mean = values[name].mean(axis=0)
         columns = {"mean": mean, "low": mean - half, "high": np.minimum(mean + half, 1.0)}
         columns |= {"trajectories": by_trajectories, "seeds": by_seeds}
@@ -61,8 +58,8 @@ def accuracy_differences(labels, predictions, pairs=None, fixed=()):
     for name, other in pairs:
         gain = is_right[name].mean(axis=0) - is_right[other].mean(axis=0)
         by_trajectories = gain.std() / np.sqrt(len(labels))
-        by_seeds = scatter * np.sqrt(1 / n_seeds[name] + 1 / n_seeds[other])
-        half = np.hypot(_Z * by_trajectories, quantile * by_seeds)
+        of_difference = scatter * np.sqrt(1 / n_seeds[name] + 1 / n_seeds[other])
+        half = half_width(by_trajectories, of_difference, quantile, 1)
         interval = gain.mean() - half, gain.mean() + half
         rows[f"{name} over {other}"] = gain.mean(), *interval, verdict(interval, (0.0, 0.0))
     columns = ["difference", "low", "high", "larger"]

@@ -48,11 +48,12 @@ def reached(study):
     return {"small": small, "trees": trees}
 
 
-def reach(possible, figures=POSTER_SCORES):
+def reach(possible):
     """Which figures any classifier could reach, by reading of the task: a DataFrame of text."""
     rows = {
         reading: {
-            size: _REACH[verdict(limit[1:], (figure, figure))] for size, figure in figures.items()
+            size: _REACH[verdict(limit[1:], (figure, figure))]
+            for size, figure in POSTER_SCORES.items()
         }
         for reading, limit in possible.items()
     }

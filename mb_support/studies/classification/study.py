@@ -16,8 +16,8 @@ from .ceiling import ceiling_of_test_set, load_approximate, load_ceilings
 from .kept_predictions import N_TEST, Predictions, trained_with, whole
 from .over_seeds import accuracy_differences, reached_verdicts, scores_over_seeds
 
-#: Trainings on a fixed set, as on the poster, by the kind in their name.
 STATE_NAMES = ("A", "B")
+#: Trainings on a fixed set, much as on the poster, by the kind in their name.
 FIXED = {
     "fixed": "fixed set",
     "fixed-both": "fixed set, attention dropout",

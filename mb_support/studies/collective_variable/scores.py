@@ -12,14 +12,13 @@ add to the uncertainty is their scatter, pooled over the sizes of the model.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.stats import rankdata
 
-from ...statistics import pooled_scatter, resamples, with_interval
+from ...statistics import TAILS, half_width, pooled_scatter, resamples, with_interval
 from .frames import TRANSITION, Frames, exact_committor, is_in_transition
 
 REGIONS = ("boltzmann", "transition", "even")
 _N_EVEN = 8  # parts of the range of q with equal weight
-_TAILS = (0.025, 0.975)  # intervals hold 95 %
 
 
 def region_factors(frames):
@@ -89,7 +88,7 @@ def weighted_spearman(values, others, weights):
 
 
 def _weighted_ranks(values, weights):
-    level = stats.rankdata(values, method="dense") - 1
+    level = rankdata(values, method="dense") - 1
     mass = np.bincount(level, weights)
     return (np.cumsum(mass) - mass / 2)[level]
 
@@ -159,7 +158,7 @@ class Bootstrap:
         """Root mean square error, an `Estimate` whose interval is over trajectories alone."""
         values = np.sqrt(self.mean_squares(squares))
         means = values.mean(axis=1)
-        tails = np.quantile(means[1:], _TAILS).tolist()
+        tails = np.quantile(means[1:], TAILS).tolist()
         return Estimate(float(means[0]), *tails, tuple(values[0].tolist()))
 
     def differences(self, squares, rivals):
@@ -187,14 +186,13 @@ class Bootstrap:
 def over_trainings(values):
     """Estimates from (1 + n_bootstrap, n_trainings) values of each size, the sample's own first.
 
-    Half-widths as in `classification.over_seeds`; a size that was trained once counts as if it
-    scattered like the rest, and where none was trained twice there is no interval.
+    Intervals are by `half_width`; a size that was trained once counts as if it scattered like the
+    rest, and where none was trained twice there is no interval.
     """
     scatter, quantile = pooled_scatter([rows[0] for rows in values.values()])
     found = {}
     for size, (own, *resampled) in values.items():
-        by_trajectories = np.mean(resampled, axis=1).std() * stats.norm.ppf(_TAILS[1])
-        by_trainings, mean = scatter * quantile / np.sqrt(len(own)), own.mean()
-        half = np.hypot(by_trajectories, by_trainings)
+        half = half_width(np.mean(resampled, axis=1).std(), scatter, quantile, len(own))
+        mean = own.mean()
         found[size] = Estimate(*map(float, (mean, mean - half, mean + half)), tuple(own.tolist()))
     return found

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 import numpy as np
-import torch
 from sklearn.ensemble import HistGradientBoostingRegressor
 from tqdm.auto import tqdm
 
@@ -20,9 +19,7 @@ from ...observer.ideal import IdealObserver, standardise
 from ...reference.solver import GridSolver
 from ...simulation.langevin import simulate
 from ...states import assign_states
-from ...training.recipes import trainings
-from ...training.run import new_model
-from ..kept_results import load_training, trained_names
+from ..kept_results import load_training, load_untrained, trained_names
 from . import variational
 from .baselines import baselines
 from .frames import ExactFields, encode_frames, exact_committor, is_in_transition, pick_frames
@@ -274,10 +271,9 @@ def ideal_part(study, observer=None):
 
 def load_model(part):
     """The model of a part: a training's, or, for "untrained-" and its name, what it began as."""
-    if not part.startswith(UNTRAINED):
-        return load_training(part)[0]
-    with torch.random.fork_rng(devices=[]):
-        return new_model(trainings()[part.removeprefix(UNTRAINED)]).eval()
+    if part.startswith(UNTRAINED):
+        return load_untrained(part.removeprefix(UNTRAINED))
+    return load_training(part)[0]
 
 
 def make_part(study, part, folder=FOLDER, model=None):

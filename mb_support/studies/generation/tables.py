@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import (
+    TAILS,
     bootstrap_mean,
     resamples,
     verdict,
@@ -38,7 +39,7 @@ def error_saved(errors, reference):
     trajectories, with a 95% bootstrap interval: (value, low, high). 1 is perfect."""
     both = np.stack([errors, reference], axis=1).astype(float)
     drawn = resamples(len(both), 2000) @ both
-    low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    low, high = np.quantile(1 - drawn[:, 0] / drawn[:, 1], TAILS)
     return float(1 - both[:, 0].sum() / both[:, 1].sum()), float(low), float(high)
 
 

@@ -18,7 +18,14 @@ from ...model.inference import load_checkpoint, weights_digest
 from ...reference.forecast import autocorrelation as exact_autocorrelation
 from ...reference.solver import GridSolver
 from ...states import DISKS, last_visited
-from ...statistics import Estimate, bootstrap, jensen_shannon_divergence
+from ...statistics import (
+    Estimate,
+    Z,
+    bootstrap,
+    half_width,
+    jensen_shannon_divergence,
+    pooled_scatter,
+)
 from ...training.causal import CausalTrainingConfig, train
 from . import ensembles
 from . import passage_counts as kinetics
@@ -61,7 +68,10 @@ def describe(trajectories, ensemble, n_samples=200, regime=REGIME):
     """What (n_walkers, n_frames, 2) trajectories say, by name; mostly an `Estimate` each.
 
     "divergence" is that of Jensen and Shannon, in nats, "density" the share of each box,
-    "autocorrelation" that of y at `LAGS`, "n_passages" from A to B and back. The regime says how
+    "autocorrelation" that of y at `LAGS`, "n_passages" from A to B and back, "population_b" the
+    share of settled frames with the disk of B visited last; those before the first visit since
+    counting began count as A (0.2 % of frames of real simulation, most of a generator at rest).
+    The regime says how
     far apart frames are; of bootstrap samples the timescale gets half.
     """
     settled = trajectories[:, ensemble.n_settle :]
@@ -225,7 +235,8 @@ def _estimate(value):
 def pooled(ensembles, over_trainings=False):
     """Several ensembles of one kind as one: means, with the errors of means.
 
-    These are the errors of sampling, and `over_trainings` of the scatter as well. "ensembles" holds
+    These are the errors of sampling, and `over_trainings` of the scatter as well, with Student's
+    quantile for the interval, as trainings are few. "ensembles" holds
     what they say one by one, "scatter" the standard deviation over them divided by the standard
     error that each of them claims: near one if the errors are right.
     """
@@ -233,9 +244,12 @@ def pooled(ensembles, over_trainings=False):
     for name in ESTIMATED:
         values, errors = np.array([[e[name].value, e[name].standard_error] for e in ensembles]).T
         mean, error = values.mean(), np.sqrt((errors**2).mean() / n)
+        half = Z * error
         if over_trainings and n > 1:
-            error = np.hypot(error, values.std(ddof=1) / np.sqrt(n))
-        found[name] = Estimate(mean, error, mean - 1.96 * error, mean + 1.96 * error)
+            scatter, quantile = pooled_scatter([values])
+            half = half_width(error, scatter, quantile, n)
+            error = np.hypot(error, scatter / np.sqrt(n))
+        found[name] = Estimate(mean, error, mean - half, mean + half)
         if n > 1:
             found["scatter"][name] = values.std(ddof=1) / np.sqrt((errors**2).mean())
     curves = [e["autocorrelation"] for e in ensembles]

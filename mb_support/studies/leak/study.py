@@ -149,7 +149,7 @@ def load_variants(folder=RESULTS):
 
 
 def load_trainings(sizes, folder=RESULTS, checkpoints=paths.CHECKPOINTS):
-    """`measured.load_measured` of this study."""
+    """`kept_results.load_measured` of this study."""
     return load_measured(sizes, folder, "leak", checkpoints)
 
 

@@ -49,10 +49,10 @@ def timescales(by_run, lag_time, weights, k=2):
     return markov_model([csr_matrix(total)]).timescales(k=k) * lag_time
 
 
-def implied_timescales(runs, lag_times=MARKOV_LAGS, n_samples=40):
+def implied_timescales(runs, n_samples=40):
     """Two slowest timescales (ps) at several lags: "lag_times", "values", "errors" over runs."""
     values, errors = [], []
-    for lag_time in lag_times:
+    for lag_time in MARKOV_LAGS:
         lag = round(lag_time / runs.settings.frame_time)
         by_run = transition_counts(runs, lag)
         values.append(timescales(by_run, lag_time, np.ones(len(by_run))))
@@ -60,13 +60,13 @@ def implied_timescales(runs, lag_times=MARKOV_LAGS, n_samples=40):
             timescales(by_run, lag_time, weights) for weights in resamples(len(by_run), n_samples)
         ]
         errors.append(np.std(samples, axis=0, ddof=1))
-    return {"lag_times": list(lag_times), "values": np.array(values), "errors": np.array(errors)}
+    return {"lag_times": list(MARKOV_LAGS), "values": np.array(values), "errors": np.array(errors)}
 
 
-def solver_of(coefficients, diffusion=1.0):
-    """`GridSolver` of diffusion on the fitted surface; by default time is in units of 1 / D."""
+def solver_of(coefficients):
+    """`GridSolver` of diffusion on the fitted surface, with time in units of 1 / D."""
     step = (FULL_TURN[1][0] - FULL_TURN[0][0]) / N_NODES
-    return GridSolver(1.0, diffusion, grid_step=step, potential=potential_of(coefficients))
+    return GridSolver(1.0, 1.0, grid_step=step, potential=potential_of(coefficients))
 
 
 def disks_of(coefficients):

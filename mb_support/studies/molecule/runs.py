@@ -68,10 +68,10 @@ def windows(runs, part, step, n_frames=N_WINDOW):
     return np.stack(found), *np.array(places).T
 
 
-def inside(dihedrals, minima, radius=RADIUS):
+def inside(dihedrals, minima):
     """Number of the disk around a minimum in which each of (..., 2) lies, or -1."""
     distance = np.linalg.norm(wrapped(dihedrals[..., None, :] - minima), axis=-1)
-    return np.where(distance.min(axis=-1) < radius, distance.argmin(axis=-1), -1)
+    return np.where(distance.min(axis=-1) < RADIUS, distance.argmin(axis=-1), -1)
 
 
 def count_passages(dihedrals, minima, frame_time):

@@ -11,30 +11,30 @@ from .simulation import FOLDER, Dynamics, chunk_path, dihedrals
 N_EACH, N_SHOTS, LONGEST = 8, 20, 100.0
 
 
-def choose(committor, runs, n_chunks, n_each=N_EACH, folder=FOLDER, seed=0):
+def choose(committor, runs, n_chunks):
     """Configurations, (n, 22, 3) nm, spread evenly over the committor of their dihedrals, (n,)."""
     found = []
     for run in runs:
         for chunk in range(n_chunks):
-            with np.load(chunk_path(run, chunk, folder)) as kept:
+            with np.load(chunk_path(run, chunk, FOLDER)) as kept:
                 found.append(kept["configurations"][50 * (chunk == 0) :])  # settled
     found = np.concatenate(found)
     values = committor(dihedrals(found))
-    random, chosen = np.random.default_rng(seed), []
+    random, chosen = np.random.default_rng(0), []
     for low in np.arange(10) / 10:
         there = np.flatnonzero((values > max(low, 0.01)) & (values < min(low + 0.1, 0.99)))
-        chosen += list(random.permutation(there)[:n_each])
+        chosen += list(random.permutation(there)[:N_EACH])
     return found[chosen], values[chosen]
 
 
-def shoot(positions, minima, n_shots=N_SHOTS, longest=LONGEST, dynamics=None, progress=True):
+def shoot(positions, minima):
     """How many shots from each of (n, 22, 3) positions reach alpha-R first, and beta: (n, 2)."""
-    dynamics = Dynamics() if dynamics is None else dynamics
+    dynamics = Dynamics()
     reached = np.zeros((len(positions), 2), int)
-    for number, start in enumerate(tqdm(positions, unit="point", disable=not progress)):
-        for shot in range(n_shots):
-            dynamics.start(start, 1 + number * n_shots + shot)
-            for _ in range(round(longest / dynamics.settings.frame_time)):
+    for number, start in enumerate(tqdm(positions, unit="point")):
+        for shot in range(N_SHOTS):
+            dynamics.start(start, 1 + number * N_SHOTS + shot)
+            for _ in range(round(LONGEST / dynamics.settings.frame_time)):
                 disk = inside(dihedrals(dynamics.frame()), minima)
                 if disk >= 0:
                     reached[number, disk] += 1

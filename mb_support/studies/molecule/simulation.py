@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ...files import paths
 from ...files.results import circumstances, rounded, write_json
+from ...files.whole_files import replace_file
 from . import structure
 
 FOLDER = paths.CACHE / "molecule"
@@ -153,18 +154,15 @@ def simulate_chunk(dynamics, run, chunk, folder=FOLDER):
             dynamics.start(before["positions"], seed, before["velocities"])
     frames = np.stack([dynamics.frame() for _ in range(settings.chunk_frames)])
     positions, velocities = dynamics.state()
-    path = chunk_path(run, chunk, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".tmp"), "wb") as file:
+    with replace_file(chunk_path(run, chunk, folder)) as fresh:
         np.savez(
-            file,
+            fresh,
             dihedrals=np.round(QUANTA * dihedrals(frames)).astype(np.int16),
             configurations=frames[:: settings.configuration_frames].astype(np.float32),
             positions=positions,
             velocities=velocities,
             processor_time_s=time.process_time() - began,
         )
-    path.with_suffix(".tmp").replace(path)
 
 
 def simulate_runs(settings, folder=FOLDER, progress=True):

@@ -126,7 +126,7 @@ def make_shooting(results):
     )
     reached = shooting.shoot(positions, surface.minima_of(coefficients))
     return {
-        "dihedrals": shooting.dihedrals(positions),
+        "angles": shooting.dihedrals(positions),
         "committor": values,
         "reached": reached,
         "agreement": shooting.agreement(reached, values),

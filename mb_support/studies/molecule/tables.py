@@ -41,7 +41,7 @@ def over_trainings(kept, score, size="small"):
     return float(np.mean(values)), float(np.hypot(np.mean(errors), _scatter(values)))
 
 
-def time_table(kept, lag_times=JUDGED_LAGS):
+def time_table(kept):
     """Times (ps) as counted, and of the diffusion model with D from the memory at some lags."""
     counted, scales = kept["kinetics"], kept["kinetics"]["timescales"]
     columns = {"counted": {name: with_error(*counted[name]) for name in TIMES[:2]}}
@@ -49,7 +49,7 @@ def time_table(kept, lag_times=JUDGED_LAGS):
         scales["values"][-1][0], scales["errors"][-1][0]
     )
     diffusion = kept["torus"]["diffusion"]
-    for lag in lag_times:
+    for lag in JUDGED_LAGS:
         k = diffusion["lag_times"].index(lag)
         value, error = diffusion["values"][k], diffusion["errors"][k]
         columns[f"model, D at {lag:g} ps"] = {
@@ -177,9 +177,9 @@ def first_training(kept):
     return next(iter(kept["trainings"].values()))
 
 
-def tried_accuracy(results=paths.RESULTS):
+def tried_accuracy():
     """Validation accuracy, in words, of the large model at the usual learning rate."""
-    tried = json.loads((results / "trainings_tried.json").read_text())["molecule"][0]
+    tried = json.loads((paths.RESULTS / "trainings_tried.json").read_text())["molecule"][0]
     return with_error(tried["accuracy"], binomial_error(tried["accuracy"], tried["n_validation"]))
 
 

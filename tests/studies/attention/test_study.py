@@ -103,7 +103,9 @@ def test_what_is_kept_is_of_the_trajectories_it_is_said_to_be_of(results, measur
 
 
 def test_the_control_is_the_same_network_before_its_first_step():
-    first, again, other = (study.untrained(name) for name in ("small-0", "small-0", "small-1"))
+    first, again, other = (
+        at_hand.load_untrained(name) for name in ("small-0", "small-0", "small-1")
+    )
     states = [model.state_dict() for model in (first, again, other)]
     name = "encoder.layer.0.attention.self.query.weight"
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])

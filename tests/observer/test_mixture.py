@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_t
 
-from mb_support.model.mixture import Mixture
+from mb_support.observer.mixture import Mixture
 
 
 @pytest.fixture

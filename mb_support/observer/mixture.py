@@ -25,7 +25,8 @@ class Mixture:
 
     @classmethod
     def kernels(cls, points, weights, n, width, rng):
-        """n kernels around points picked by weight; their covariance is `width` of the points'."""
+        """n kernels around points picked by weight; `width` times the points' covariance is their
+        scale matrix."""
         offset = points - weights @ points
         spread = (weights[:, None] * offset).T @ offset + 1e-7 * np.eye(points.shape[1])
         picked = points[rng.choice(len(points), n, p=weights)]
