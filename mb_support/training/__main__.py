@@ -47,7 +47,7 @@ def chosen_config(options, parser):
     if options.size not in RECIPES:
         parser.error(f"unknown size {options.size!r}: choose one of {', '.join(RECIPES)}")
     config = replace(RECIPES[options.size], seed=seed, regime=regime)
-    name = f"{options.size}-{seed}" if options.regime is None else f"{options.size}-{regime}-{seed}"
+    name = f"{options.size}-{seed}" if regime == "metastable" else f"{options.size}-{regime}-{seed}"
     if options.steps is not None:
         name = f"{name}-{options.steps}-steps"
         config = shortened(config, options.steps)
