@@ -1,6 +1,7 @@
 """Sets of simulated trajectories with their labels: fixed ones, and endless fresh streams."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -242,6 +243,12 @@ class Windows(torch.utils.data.Dataset):
         return [as_item(*self._window(item)) for item in items]
 
 
+@lru_cache(maxsize=4)
+def order_of_pass(seed, number, n):
+    """Order in which pass `number` goes through `n` items of a fixed set, an (n,) ndarray."""
+    return np.random.default_rng((seed, number)).permutation(n)
+
+
 class FreshTrajectories(Windows):
     """A stream of trajectories that no model has seen, addressed by number.
 
@@ -293,17 +300,14 @@ class FixedTrajectories(Windows):
             raise ValueError(
                 f"windows of {longest} frames do not fit into trajectories of {available}"
             )
-        self._pass = (None, None)
         self._may_cut = data.config is not None and np.array_equal(
             data.labels, assign_states(data.trajectories[:, 0], data.potential)
         )
 
     def _window(self, item):
         number, place = divmod(item, len(self.data))
-        if self._pass[0] != number:
-            order = np.random.default_rng((self.seed, number)).permutation(len(self.data))
-            self._pass = number, order
-        row, n_frames = self._pass[1][place], self.n_frames(item)
+        row = order_of_pass(self.seed, number, len(self.data))[place]
+        n_frames = self.n_frames(item)
         trajectory = self.data.trajectories[row]
         if not self._may_cut:
             mask = None if self.data.mask is None else self.data.mask[row, :n_frames].copy()

@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from ..checks import checked_count, checked_positive
-from ..datasets.sets import family_seed
+from ..datasets.sets import family_seed, order_of_pass
 from ..files import paths
 from ..files.results import circumstances
 from ..model.causal import (
@@ -153,17 +153,14 @@ class OwnWindows(torch.utils.data.Dataset):
 
     def __init__(self, windows, n_items, seed):
         self.windows, self.n_items, self.seed = windows, n_items, seed
-        self._pass = (None, None)
 
     def __len__(self):
         return self.n_items
 
     def __getitem__(self, item):
         number, place = divmod(item, len(self.windows))
-        if self._pass[0] != number:
-            order = np.random.default_rng((self.seed, number)).permutation(len(self.windows))
-            self._pass = number, order
-        return {"trajectories": torch.from_numpy(self.windows[self._pass[1][place]])}
+        row = order_of_pass(self.seed, number, len(self.windows))[place]
+        return {"trajectories": torch.from_numpy(self.windows[row])}
 
 
 def train(config, output_dir, resume=True, data=None, **settings):
