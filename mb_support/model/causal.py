@@ -20,6 +20,7 @@ from ..checks import checked_count, checked_name, checked_positive
 from ..simulation.langevin import START_BOX
 from ..simulation.settings import REGIMES
 from .inference import as_float32, checked_model, evaluating
+from .settings import refuse_unknown
 
 
 class CausalConfig(BertConfig):
@@ -46,6 +47,7 @@ class CausalConfig(BertConfig):
     regime: str = "metastable"  # key of `REGIMES`: which simulations the model continues
 
     def __post_init__(self, **kwargs):
+        refuse_unknown(self, kwargs)
         super().__post_init__(**kwargs)
         if self.frame_mean is None:
             self.frame_mean = START_BOX.mean(axis=0).round(6).tolist()

@@ -107,15 +107,20 @@ class TrajectoryConfig(BertConfig):
         return cls(**{**SIZES[size], **overrides})
 
 
-def check_settings(config, others):
-    """Refuse settings of a `TrajectoryConfig` that make no sense, and `others`, not declared.
-    Numbers of NumPy become those of Python, as a ``config.json`` cannot hold others."""
+def refuse_unknown(config, others):
+    """`ValueError` for settings, `others`, that a configuration does not declare."""
     unknown = sorted(set(others) - OF_THE_LIBRARY)
     if unknown:
         known = [field.name for field in fields(config)]
         near = difflib.get_close_matches(unknown[0], known, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"there is no setting {', '.join(map(repr, unknown))}{meant}")
+
+
+def check_settings(config, others):
+    """Refuse settings of a `TrajectoryConfig` that make no sense, and `others`, not declared.
+    Numbers of NumPy become those of Python, as a ``config.json`` cannot hold others."""
+    refuse_unknown(config, others)
     for name, least in COUNTS.items():
         largest = MOST_STATES if name == "n_states" else None
         setattr(config, name, checked_count(name, getattr(config, name), least, largest))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import Trainer, TrainingArguments
 
-from mb_support.model import TrajectoryConfig, TrajectoryTransformer
+from mb_support.model import CausalConfig, TrajectoryConfig, TrajectoryTransformer
 from mb_support.model.checkpoints import CheckpointError
 
 TINY = dict(
@@ -231,3 +231,8 @@ def test_a_compiled_model_answers_as_before(implementation):
         expected, found = model(x), compiled(x)
     torch.testing.assert_close(found.state_logits, expected.state_logits)
     torch.testing.assert_close(found.next_frames, expected.next_frames)
+
+
+def test_the_generators_settings_are_looked_at_as_well():
+    with pytest.raises(ValueError, match="no setting 'window_lenght'; did you mean 'window_len"):
+        CausalConfig(window_lenght=8)
