@@ -274,7 +274,7 @@ floors = {name: exact.floor_table(config, coarse_step) for name, config in regim
 metastable_floors = floors["metastable"]["sum"]
 glue("potential_floor", float(metastable_floors["equilibrium"]), display=False)
 glue("potential_floor_data", float(metastable_floors["data, as simulated"]), display=False)
-one = exact.forecast_errors(solver, [1], regimes["metastable"].frame_time).loc[1]
+one = exact.forecast_errors(coarse["metastable"], [1], regimes["metastable"].frame_time).loc[1]
 glue("potential_noise_share", float(100 * one["exact floor"] / one["last frame"]), display=False)
 glue("potential_moved", float(one["last frame"]), display=False)
 pd.concat(floors).map("{:.5f}".format)
@@ -292,8 +292,8 @@ pd.concat(floors).map("{:.5f}".format)
 # ## What a later frame knows of the first
 #
 # The label of a trajectory is the state of its first frame. By the Markov property, a slice that
-# begins at frame $t$ tells of the label only what its first frame tells. With $\rho_y$ the density
-# at frame $t$ of trajectories that started in state $y$,
+# begins at frame $t$ tells of the label only what its first frame tells. With $\rho_y$ that part of the
+# density at frame $t$ which started in state $y$ (its integral is the share of these starts),
 #
 # $$ P(y \mid \mathbf{x}_t) = \frac{\rho_y(\mathbf{x}_t)}{\rho_0(\mathbf{x}_t) +
 # \rho_1(\mathbf{x}_t)} , \qquad \text{accuracy}(t) = \int \max_y \rho_y(\mathbf{x}) \,
@@ -311,7 +311,7 @@ maps = {
 landscape.plot_committors(maps, 0.34)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess from frame t on, exact (black), for the label of the first frame and for that of the last; with markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess from frame t, exact (black): of the state of the first frame, to which later frames add nothing, and of the state of the last frame, from what is known at frame t. With markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}} tags=["hide-input"]
 n_early, late = (14, (0.9, 0.98, 0.995)) if settings.name == "poster" else (6, (0.95,))
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
 for ax, (name, config) in zip(axes, regimes.items(), strict=True):
@@ -333,8 +333,8 @@ plt.show()
 # ## Takeaway
 #
 # The two-dimensional problem has exact answers to most questions of this book on overdamped dynamics,
-# from a sparse matrix, converged in the grid step. Committors agree with finite elements; the reactive
-# flux differs from the published one by {glue:text}`potential_flux_error:.2f` per cent. The default regime has one slow process, about as slow as a trajectory is long; the wild one has none. One frame
+# from a sparse matrix, converged in the grid step. Committors agree with finite-element values that have no printed
+# source; the reactive flux differs from the published one by {glue:text}`potential_flux_error:.2f` per cent. The default regime has one slow process, about as slow as a trajectory is long; the wild one has none. One frame
 # ahead, {glue:text}`potential_noise_share:.0f` per cent of the mean squared displacement is noise that
 # no forecaster can know. A slice from the middle of a trajectory cannot tell the first frame's state
 # beyond a limit that falls with its distance from the start.

@@ -15,9 +15,10 @@
 #
 # What does a model learn from trajectories, their labels and the poster's loss, and nothing else? And
 # how much of the result is luck? {numref}`fig-training-curves` shows every training of the three sizes.
-# All of them start from random weights. Those of one size end at nearly the same validation error. It
-# falls steeply at the end. Two things change there at once: whole trajectories are shown, and the
-# learning rate is low. Which of them does it, we did not test. In the trajectory loss, seeds differ more.
+# All of them start from random weights. Those of one size end at nearly the same validation error. This
+# error falls most steeply late, when longer trajectories are shown and the learning rate goes down. Which of
+# the two does it, we did not test. The trajectory loss stays high in every small model; in medium ones it
+# falls far, and differs from seed to seed.
 
 # %% tags=["remove-stderr", "hide-input"]
 import tempfile
@@ -43,7 +44,7 @@ settings, seed = get_profile(profile), checked_count("seed", seed, 0, 4_499)
 records = study.load_records()
 curves = study.curves(records)
 
-# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "Every training of the three sizes, one line each (their number in brackets; a mark where it ends), against the trajectories shown, each of which is shown once. Both axes are logarithmic. Top: the two terms of the poster's loss, on what is being learned from (running means). They jump where longer trajectories begin, and can fall below what any forecaster reaches (chapter 8). Bottom: share of wrong answers on 1000 whole validation trajectories (standard error at an error of 0.03: 0.005). It is high as long as only short ones are shown."}, "image": {"alt": "Three panels against trajectories shown: trajectory loss and cross-entropy fall, with jumps where trajectories grow, and the validation error falls steeply at the end.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-curves", "caption": "Every training of the three sizes, one line each (their number in brackets; a mark where it ends), against the trajectories shown, each of which is shown once. Both axes are logarithmic. Top: the two terms of the poster's loss, on the trajectories being learned from (running means). Most jump where longer trajectories begin. The trajectory loss can fall below what any forecaster reaches, since the frame asked for is in the input (chapter 8). Bottom: share of wrong answers on 1000 whole validation trajectories (standard error at an error of 0.03: 0.005)."}, "image": {"alt": "Three panels against trajectories shown: trajectory loss and cross-entropy fall, with jumps where trajectories grow, and the validation error falls steeply at the end.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(2, 2, figsize=figure_size(1.0, 0.75))
 figures.plot_learning(curves, "trajectory_loss", 4, axes[0, 0])
 figures.plot_learning(curves, "classification_loss", 4, axes[0, 1])
@@ -59,14 +60,14 @@ plt.show()
 # frame plus the cross-entropy of the label ($\gamma L_\mathrm{traj} + \lambda \mathrm{CE}$ with
 # $\gamma = \lambda = 1$). Every trajectory is simulated for the occasion, shown once and thrown away,
 # so there is nothing to overfit and no need of dropout. Short trajectories come first, because
-# attention costs with the square of their length; whole ones come last. The learning rate rises
-# linearly at the start, and then falls like a cosine.
+# attention costs with the square of their length; whole ones come last (lengths below). The learning
+# rate follows a cosine from its peak to a fiftieth of it; over the first steps it is also warmed up, linearly.
 #
 # Three details complete it. A short trajectory is not a piece of a longer one: it has its own start and
 # its own label. The position embeddings begin as sinusoids {cite}`vaswani2017`, and learn like all
-# else. For small and medium the rate falls with the number of frames shown, for large with the number
-# of steps, so that it is lower when whole trajectories begin. The last column is the training on a
-# fixed set ({ref}`below <section-training-fixed>`).
+# else. The cosine counts frames for small and medium. For large it counts steps, as in the best of the
+# trials below, so that the rate of large models is lower when whole trajectories begin. The last column is the
+# training on a fixed set ({ref}`below <section-training-fixed>`).
 
 # %% tags=["hide-input"]
 study.recipe_table()
@@ -78,8 +79,9 @@ study.recipe_table()
 # For the medium and the large model the settings of the next table were tried, one training each,
 # judged on validation trajectories only (± one standard error). Several things differ at once: the
 # table shows what worked, and not why. With the highest rate the large model never left chance. The
-# rate of the medium model lies between those tried. The large model of this book is the best of its
-# trials, so that its validation accuracy is a little optimistic.
+# settings of the medium model are none of these: its rate lies between the two best, and it sees fewer
+# trajectories, to spare time. The first large training (large-0) is the best of these trials, so that its
+# validation accuracy is a little optimistic. Of the small model, and of the fixed set, no trials are on record.
 
 # %% tags=["hide-input"]
 study.tried_table()
@@ -88,8 +90,8 @@ study.tried_table()
 # ## Scatter over seeds
 #
 # A seed decides the initial weights and the trajectories shown. All trainings are scored on the same
-# validation trajectories. The last column is the standard error that
-# these leave, common to all trainings.
+# validation trajectories. The last column is the standard error due to their number. Trainings share it, so
+# that it matters less when they are compared.
 
 # %% tags=["hide-input"]
 study.scatter_table(records)
@@ -99,18 +101,19 @@ for key, value in study.words(records).items():
     glue(key, value, display=False)
 
 # %% [markdown]
-# {glue:text}`training_missing:s` The one large model had a slightly different schedule: its cosine began
-# after the warm-up, that of the recipe begins with the first step. The two rates never differ by more
-# than a twentieth of the peak, but `make train` does not give these very weights again. Remarks in the records:
+# {glue:text}`training_missing:s` Is the scatter over seeds (their standard deviation) less than that
+# standard error? {glue:text}`training_scatter_below:s`. Some trainings had a special course, which `make train`
+# does not give again to the last digit. What their records remark:
 # {glue:text}`training_notes:s`
 #
-# The training with the median accuracy of each size is "the small model" and so on in the chapters that
-# follow, and its weights are committed. Of the others, records and predictions are kept. The test set
-# has no part in this chapter: it is scored {ref}`two chapters on <section-classification-table>`.
+# The training with the median accuracy of each size (the lower of two) is "the small model" and so on in the
+# chapters that follow, and its weights are committed. Of the others, records and predictions are kept. The test
+# set has no part in this chapter: it is scored {ref}`two chapters on <section-classification-table>`.
 #
 # ## Cost
 #
-# Minutes that one training takes, by size and machine: the fastest and the slowest.
+# Minutes that one training took, by size and machine: the fastest and the slowest. The large training on a
+# processor shared it with other work for much of the time; its minutes are an upper bound.
 
 # %% tags=["hide-input"]
 study.cost_table(records)
@@ -142,11 +145,11 @@ plt.show()
 #
 # The recipe of the small model again, on training sets of a given size ({numref}`fig-training-data`).
 # Each training shows equally many; what differs is how often each of them comes back. Short
-# trajectories are here the beginnings of the whole ones. There is one training for each point, so that
-# differences as small as the scatter over seeds mean nothing. With a thousand distinct
-# trajectories the error is close to that of fresh ones. More distinct ones, with equally many shown in
-# all, make no visible difference. All of these
-# errors lie a little above that of the recipe; why, we did not test.
+# trajectories are here the beginnings of the whole ones, with the same label. There is one training for each
+# point, so that differences as small as the scatter over seeds mean nothing. From a thousand distinct
+# trajectories on, more of them make no visible difference. The error stays a little above that of the recipe.
+# Repetition is not the reason, for of a hundred thousand few are repeated. It may be that short ones are
+# beginnings of whole ones; we did not test it.
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(study.data_curve(records))
@@ -192,7 +195,7 @@ with tempfile.TemporaryDirectory() as folder:
     model, record = train(config, folder, progress=False)
 live = {"small": [study.learning_curve(record)]}
 
-# %% mystnb={"figure": {"name": "fig-training-live", "caption": "The training made with this page: both terms of the poster's loss against the trajectories shown. One training, running means of two values; both axes are logarithmic."}, "image": {"alt": "Two falling curves against trajectories shown: trajectory loss and cross-entropy of the short training.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-live", "caption": "The training made with this page: both terms of the poster's loss against the trajectories shown. One training, running means of two values; both axes are logarithmic."}, "image": {"alt": "Two curves against trajectories shown: trajectory loss and cross-entropy of the short training.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
 figures.plot_learning(live, "trajectory_loss", 2, axes[0])
 figures.plot_learning(live, "classification_loss", 2, axes[1])
@@ -212,8 +215,8 @@ for key, value in study.live_words(model, held_out).items():
 # ## Takeaway
 #
 # Models of the poster's architecture learn from random weights and the poster's loss alone, in minutes of
-# a graphics card. Trained on a fixed set, much as on the poster, the small model overfits: its validation accuracy
-# at the end is {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches
+# a graphics card. Trained on a fixed set, much as on the poster, the small model overfits: its cross-entropy on
+# validation trajectories rises again, and its accuracy there ends at {glue:text}`training_fixed_accuracy:s`. With our recipe it reaches an accuracy of
 # {glue:text}`training_same_number:s` from a thousand trajectories too (validation, one training). This suggests that
 # the recipe matters, and not only the number of trajectories; which part of it, we did not test.
 #

@@ -113,7 +113,7 @@ plt.show()
 # repeating the last frame: the *error saved* is one minus the ratio of mean squared errors on the same
 # trajectories. Windows of several lengths end in the same frame.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against persistence (the last frame, repeated), by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; it knows raw positions, which a model has to infer from its window, so that short windows may leave less. Bars and band mean different things and are not to be compared. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-first-step", "caption": "Error that a one-step forecast saves against persistence (the last frame, repeated), by length of the window: mean and range over the trainings of each size (points of different sizes are set apart slightly; a size trained once has no range). Black: the exact conditional mean with its 95% interval over 600 trajectories; it knows raw positions, which a model has to infer from its window, so that short windows may leave less. Bars (over trainings) and band (over trajectories) mean different things: the ratio below the table compares the two, trajectory by trajectory. Below the dotted line a forecast is worse than none. n = 600, 400 and 200 trajectories for small, medium and large; their intervals and the numbers of trainings are in the table."}, "image": {"alt": "Error saved against the number of frames in the window; all models lie below the exact value.", "classes": "dark-light"}}
 plots.plot_saved(measured.windows, tables.saved(trainings, exact), tables.exact_saved(exact))
 plt.show()
 
@@ -154,9 +154,9 @@ print("error saved by the exact mean:", round(tables.exact_saved(exact)[0], 2))
 #
 # {numref}`fig-generation-error-growth` follows the continuations. The error of the exact mean itself
 # grows until the valley is forgotten. Errors are therefore given in units of it, on the same
-# trajectories. Up to how many frames ahead does a model beat a forecast without a model? After 511 frames,
-# it beats the last frame, repeated: {glue:text}`generation_ahead_long:s`. After 100 frames, it beats the
-# prompt's mean: {glue:text}`generation_ahead_short:s`. (Mean over trainings, up to the horizon at which it
+# trajectories. Up to how many frames ahead does a model beat a forecast without a model? The
+# last frame, repeated, after prompts of 511 frames: {glue:text}`generation_ahead_long:s`. The prompt's mean, after
+# prompts of 100 frames: {glue:text}`generation_ahead_short:s`. (The figure has both rivals for both prompts. Mean over trainings, up to the horizon at which it
 # is first worse; {glue:text}`generation_furthest:d` is the last.)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-generation-error-growth", "caption": "Mean squared error over that of the exact mean (black), against the number of frames ahead; means over trainings, with bands from the lowest to the highest (a size trained once has none). Grey: the last frame of the prompt, and the mean of the prompt, repeated for ever. Appending ten frames per step costs most in the first frames, which are echoes of the prompt. n = 64, 32 and 24 trajectories for small, medium and large, so that single values scatter; intervals are in the table. What runs away leaves its panel."}, "image": {"alt": "Three panels of error ratios against the number of frames ahead, for two prompts and for ten frames per step; models lie above the exact mean.", "classes": "dark-light"}}

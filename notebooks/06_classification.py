@@ -52,7 +52,7 @@ missing = training.words(training.load_records())["training_missing"]
 for key, value in (study.words() | {"classification_missing": missing}).items():
     glue(key, value, display=False)
 
-# %% mystnb={"figure": {"name": "fig-classification-scores", "caption": "Accuracy on 5000 unseen trajectories, the same for all. Filled marks: our models, mean over trainings (their number in brackets), with intervals over trajectories and seeds; short strokes below: every training. Open marks: trained on a fixed set of 1000 trajectories, as on the poster (the interval of a row with a single training is over trajectories alone). Grey: classifiers without a transformer, fitted to so many trajectories, with intervals over trajectories. Open diamonds: the poster's figure for that size. Black line: the ideal observer on the same trajectories, with two standard errors."}, "image": {"alt": "Dots with error bars for each size, with small strokes for each training, for baselines, the poster's figures, and the ideal observer's accuracy as a vertical line.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-classification-scores", "caption": "Accuracy on 5000 unseen trajectories, the same for all. Filled marks: our models, mean over trainings (their number in brackets), with intervals over trajectories and seeds; short strokes below: every training. Open marks: trained on a fixed set of 1000 trajectories, much as on the poster (a row with a single training is taken to scatter like the others of fixed sets). Grey: classifiers without a transformer, fitted to so many trajectories, with intervals over trajectories. Open diamonds: the poster's figure for that size. Black line: the ideal observer on the same trajectories, with two standard errors."}, "image": {"alt": "Dots with error bars for each size, with small strokes for each training, for baselines, the poster's figures, and the ideal observer's accuracy as a vertical line.", "classes": "dark-light"}} tags=["hide-input"]
 scores.plot_scores(**study.drawn())
 plt.show()
 
@@ -65,8 +65,7 @@ plt.show()
 # another name). Of the poster's table only the accuracies are known to us, so that they alone stand
 # beside ours. They are taken as exact: on how many trajectories and trainings they rest is not said. Each row is the mean over the trainings of a size, with its 95% interval over both
 # sources of chance: which trajectories were drawn, and which seed a training had. The last column says
-# "confirmed" where the interval lies above the poster's figure, "refuted" where it lies below,
-# "undecided" where it holds the figure. Rows "fixed set" were trained on a fixed set with dropout, much
+# whether it is higher or lower than the poster's figure, or equal within errors: the interval holds the figure. Rows "fixed set" were trained on a fixed set with dropout, much
 # as the author's script does ({doc}`04_training`).
 
 # %% tags=["hide-input"]
@@ -75,30 +74,32 @@ study.table()
 # %% tags=["hide-cell"]
 # NBVAL_CHECK_OUTPUT
 growth = study.growth()
-reached = {size: verdict for size, verdict in study.reached().items() if size in study.sizes}
-print("reaches the poster's accuracy -", verdicts_in_words(reached))
+against = {size: word for size, word in study.against_poster().items() if size in study.sizes}
+print("against the poster's accuracy -", verdicts_in_words(against))
 print("accuracy grows -", verdicts_in_words(growth["larger"]))
 
 # %% [markdown]
 # The poster's largest figure is nearly the ceiling of this task, {glue:text}`classification_ceiling:.3f`:
-# a model that reached it here would be almost an ideal observer. Other data or another label are the
-# likelier explanation than better training.
+# a model that reached it here would be almost an ideal observer. Other data, another label, longer training,
+# or few test trajectories on the poster may each explain it; which does, we cannot tell. What comes nearest
+# to the poster's own set-up, the rows "fixed set", is, against its figures,
+# {glue:text}`classification_fixed_against_poster:s`.
 #
 # *Fixed set, short ones first* is the same thousand trajectories with this book's recipe (one training; its
 # scatter is taken to be that of the others of fixed sets, hence the wide interval). Trees fitted to a
 # thousand are right for {glue:text}`classification_few_trees:.3f`. The accuracy of models that learned from
-# a thousand, minus that of these trees (mean over trainings; intervals are over trajectories alone, and
-# trainings with dropout scatter by more):
+# a thousand, minus that of these trees, taken as they are (intervals over trajectories and trainings):
 
 # %% tags=["hide-input"]
-study.fixed_over_trees()
+difference_table(study.fixed_over_trees())
 
 # %% [markdown]
 # {glue:text}`classification_missing:s`
 #
 # The next table has every training, and the two sources of chance one by one, as standard errors of the
 # mean. No size was trained more than a few times, so the scatter over seeds is pooled over all sizes,
-# as in an analysis of variance; a size that was trained once is taken to scatter like the rest.
+# as in an analysis of variance: over the recipes of fresh trajectories, and over those of fixed sets. What was
+# trained once is taken to scatter like the rest.
 
 # %% tags=["hide-input"]
 study.scatter_table()
@@ -130,7 +131,8 @@ for size, n in zip(settings.sizes, settings.n_classified, strict=True):
 # Boosted trees and logistic regression see hand-made features of the standardised trajectory: early
 # frames, means of ten parts, quantiles, autocorrelations
 # (`mb_support.studies.classification.baselines`). They were fitted to 100,000 whole trajectories, fewer
-# than any model has seen but with as many frames or more, and to a hundredth of that. Two rules need no
+# than any model has seen but with as many frames or more, and to a hundredth of that. Their settings are the usual
+# ones of scikit-learn, with early stopping of the trees; nothing was tuned. Two rules need no
 # fitting: whether the first frame, less the mean of all, lies to the upper left; and always the more
 # frequent state. Intervals are over trajectories.
 
@@ -153,8 +155,13 @@ difference_table(study.over_trees())
 # integrate over the unknown shift $\mathbf{m}$ and scale $\mathbf{s}$:
 #
 # $$ P(y \mid \mathbf{z}_{1:N}) = \int P(y \mid \mathbf{m} + \mathbf{s}\,\mathbf{z}_1)\;
-# p(\mathbf{m}, \mathbf{s} \mid \mathbf{z}_{1:N})\, d\mathbf{m}\, d\mathbf{s} .
+# p(\mathbf{m}, \mathbf{s} \mid \mathbf{z}_{1:N})\, d\mathbf{m}\, d\mathbf{s} , \qquad
+# p(\mathbf{m}, \mathbf{s} \mid \mathbf{z}_{1:N}) \propto
+# p(\mathbf{m} + \mathbf{s}\,\mathbf{z}_{1:N})\; (s_x s_y)^{N-2} .
 # $$ (eq-classification-observer)
+#
+# (The power of $\mathbf{s}$ is the volume that standardising takes: two of the $N$ standardised frames follow
+# from the others.)
 #
 # The likelihood of the frames uses the exact density of one frame given the one before
 # (`mb_support.observer.transition_density`). The integral is done in two ways: by importance sampling,
@@ -324,7 +331,7 @@ for key, value in readings.words(possible, ours).items():
 # Out of any observer's reach are, by reading: {glue:text}`classification_unreachable:s`. In `wild` the
 # ideal observer is right for {glue:text}`classification_wild_ceiling:.3f` and a small model trained
 # there for {glue:text}`classification_wild_small:.3f`, more than trees fitted to 100,000 trajectories, by
-# {glue:text}`classification_wild_over_trees:s` (one training, the same trajectories). In `easy_starts` they reach
+# {glue:text}`classification_wild_over_trees:s` (one training; interval over trajectories alone). In `easy_starts` they reach
 # {glue:text}`classification_easy_ceiling:.3f` and {glue:text}`classification_easy_small:.3f`. So an
 # accuracy by itself says little of a classifier: the starts, the temperature and the frame that is
 # named decide more than the number of its parameters does. In `wild`, with starts all over our box and the
@@ -352,8 +359,9 @@ readings.elsewhere(study)
 #
 # ## Takeaway
 #
-# - Training reaches {glue:text}`classification_accuracies:s`. Is that the poster's accuracy, on our data?
-#   {glue:text}`classification_answers:s`. The ceiling is {glue:text}`classification_ceiling:.3f`. On the
+# - Training reaches {glue:text}`classification_accuracies:s`. Against the poster's, on our data, that is
+#   {glue:text}`classification_against_poster:s`; with a fixed set and dropout,
+#   {glue:text}`classification_fixed_against_poster:s`. The ceiling is {glue:text}`classification_ceiling:.3f`. On the
 #   trajectories that the observer has seen, the models stay behind its guesses by
 #   {glue:text}`classification_behind:s`.
 # - Does accuracy grow with size? {glue:text}`classification_growth_answers:s`. Is it higher than that of

@@ -204,7 +204,7 @@ tables.section_table(kept[largest], measured.section)
 # |---|---|
 # | there are key timesteps | the most attended twentieth of the frames gets a larger share than in the same network untrained |
 # | all others attend to them | nine in ten frames or more give the ten most attended frames more than the uniform weight |
-# | key timesteps are no sinks | per unit of attention they deliver at least half of the norm that other frames do |
+# | by norm, key timesteps are no sinks | per unit of attention they deliver at least half of the norm that other frames do |
 # | some heads attend to few frames | more heads than before training attend to less than a tenth of the frames |
 # | future and past alike | $(F - P)/(F + P)$ is within a tenth of zero; $F$ and $P$ are the attention to later and earlier frames |
 # | alike in each sub-section | $\overline{\Delta}$ of every sub-section is within a tenth of zero, in units of the mean distance between two of its frames (the table shows the sub-section that leans most) |
@@ -213,7 +213,8 @@ tables.section_table(kept[largest], measured.section)
 # | some heads follow states | for more heads than before training that weight is more than a tenth off what the average frame gives them |
 #
 # A claim is confirmed or refuted for a training if its 95% interval over trajectories says so, and
-# for a size if all of its trainings agree.
+# for a size if all of its trainings agree. The more trainings, the harder that is: verdicts of different sizes
+# must not be compared, and an interval of the mean may lie on one side of a border where one training does not.
 
 # %% tags=["hide-input"]
 verdicts(kept)["verdict"].unstack("model", sort=False)
@@ -237,8 +238,8 @@ verdicts(kept, weighted=True)
 # {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they
 # receive and adds it up. The most attended twentieth are called *key timesteps* here.
 #
-# The ten most attended frames are attended to by nearly all other frames, but so are those of an
-# untrained network: the table of verdicts has both. That claim alone is no evidence of learning.
+# The ten most attended frames are attended to by nearly all other frames, but in an untrained network by nine in
+# ten, too: the table of verdicts has both. That claim alone is little evidence of learning.
 
 # %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames, up to three tenths of them. Black: uniform attention. The higher a curve, the more attention goes to few frames; compare trained lines with untrained ones. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_lorenz(curves.bands(kept, "lorenz"))
@@ -283,7 +284,7 @@ plt.show()
 #
 # The table has the first two, over {glue:text}`attention_n:d` trajectories. By norm they are no sinks: per
 # unit of attention they deliver more than other frames do (in random networks, as much). By position
-# they are sinks in part. Of the attention that key timesteps get beyond the uniform weight, this share
+# they may be sinks in part. Of the attention that key timesteps get beyond the uniform weight, this share
 # goes to positions that are the same in all trajectories: {glue:text}`attention_same_places:s`.
 
 # %% tags=["hide-input"]
@@ -414,7 +415,8 @@ tables.experiment_costs(kept)
 #   {glue:text}`attention_unread_most_attended_many:s`; those away from the start:
 #   {glue:text}`attention_unread_later_many:s`; the first: {glue:text}`attention_unread_first_many:s`.
 #
-# The table has the other numbers of frames, and what removing them costs.
+# The table has the other numbers of frames, and what removing them costs. (A size gets a yes if all of its
+# trainings do, so that the mean in the table may be clear where the answer is not.)
 #
 # ## Heads and layers silenced
 #
@@ -454,9 +456,9 @@ tables.layer_table(kept)
 #   {glue:text}`attention_n_removed:d` most attended frames away from the start are not read?
 #   {glue:text}`attention_unread_later:s`. If {glue:text}`attention_n_removed_many:d` are not?
 #   {glue:text}`attention_unread_later_many:s`.
-# - *Do all others attend to them?* {glue:text}`attention_answers_all_others_attend_to_them:s`. But so it
-#   is in random networks, where the shares of frames that do are
-#   {glue:text}`attention_readers_untrained:s`.
+# - *Do all others attend to them?* {glue:text}`attention_answers_all_others_attend_to_them:s`.
+#   These shares of the frames do: {glue:text}`attention_readers_words:s`; in random networks
+#   {glue:text}`attention_readers_untrained:s`. Most of it is no product of learning.
 # - *Are future and past attended to alike?* On the whole:
 #   {glue:text}`attention_answers_future_and_past_alike:s`. In each sub-section:
 #   {glue:text}`attention_answers_alike_in_each_sub-section:s`. Trainings in which a head looks at the first

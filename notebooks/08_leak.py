@@ -16,8 +16,9 @@
 # The poster's model learns to predict the next frame with an encoder that looks both ways: every
 # next frame but the last is in its own input. Do trained models find it there, when, and
 # with which of their parts? No forecaster can have an error below a certain floor. A model
-# whose error is smaller has seen something of the answer: the frame itself, or the window's mean and
-# spread. Is it smaller, in windows of full length? {glue:text}`leak_answers:s`. At the last position nothing
+# whose error is smaller has seen something of the answer: the frame itself, later frames that follow from
+# it, or the window's mean and spread. Is it smaller, in windows of full length? {glue:text}`leak_answers:s`. So
+# small that only the frame itself explains it? {glue:text}`leak_read_answers:s`. At the last position nothing
 # can be read. There the models err, in units of the floor, by
 # {glue:text}`05_generation.ipynb::generation_over_exact:s` ({doc}`05_generation`). (Square brackets: 95%
 # interval over trajectories. Round ones: the lowest and the highest training.)
@@ -41,7 +42,7 @@ seed = 55  # number of the test set on which the kept result is repeated
 use_style()
 settings, seed = get_profile(profile), checked_count("seed", seed, 0, 8_999)
 trainings = study.load_trainings(settings.sizes)
-variants, floors = study.load_variants(), study.load_floors()
+variants, floors, between = study.load_variants(), study.load_floors(), study.load_between()
 records = {size: trained.seeds_of(trained.load_records(), size) for size in trainings}
 print(
     f"profile {settings.name}; trainings", {size: len(found) for size, found in trainings.items()}
@@ -73,6 +74,15 @@ print(
 # floor would hold for long windows only.) A position is *interior* if it is neither the last one, nor
 # one of the first five, where trajectories still slide down the walls of the potential.
 #
+# A second border tells reading from interpolating. Whoever sees every frame but the next knows, by the
+# Markov property, what its two neighbours tell. The least error is then
+#
+# $$ \langle \, | \mathbf{x}_{t+1} - E[\mathbf{x}_{t+1} | \mathbf{x}_t, \mathbf{x}_{t+2}] |^2 \, \rangle ,
+# $$ (eq-leak-between)
+#
+# {glue:text}`leak_between:.2f` of the floor (in equilibrium, from the transition density on a grid). A model
+# below that has found the next frame itself, but for the little that the window's mean and spread tell.
+#
 # First the stored small model, live, in windows of 64 frames, on trajectories that nothing else in
 # this book has used (in square brackets the 95% interval over trajectories):
 
@@ -91,24 +101,23 @@ print("last position sees noise:", abs(seen) > 5 * error)
 #
 # {numref}`fig-leak-training` draws $L_\mathrm{traj}$ of every training over its *honest value*: the
 # loss of the exact conditional mean, the best forecast of each frame from the frames before, for
-# windows of the length shown at the time. A training that falls well below one no longer forecasts. We
-# take a tenth as the border, since a few percent can come through the mean and the standard deviation
-# of the window.
+# windows of the length shown at the time. Below one a training no longer forecasts; below the dashed line, at
+# {glue:text}`leak_between:.2f` ({eq}`eq-leak-between`), it reads the next frame.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "$L_\\mathrm{traj}$ over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Somewhat below the black line a model may use the window's mean and spread; far below it, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "$L_\\mathrm{traj}$ over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Between the black line and the dashed one a model may use later frames, or the window's mean and spread; below both, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
 found = {s: [tables.floors_by_step(r, floors) for r in of.values()] for s, of in records.items()}
-plots.plot_losses(found)
+plots.plot_losses(found, between)
 plt.show()
 
 # %% [markdown]
-# The table gives, by length of the windows, the trainings that find the next frame, after how many
-# thousand trajectories, and $L_\mathrm{traj}$ over the honest value, its lowest and its last. The
+# The table gives, by length of the windows, the trainings that find the next frame (are ever below the dashed
+# line), after how many thousand trajectories, and $L_\mathrm{traj}$ over the honest value, its lowest and its last. The
 # *perfect copier* would copy the next frame wherever it is shown, and forecast at the last position alone:
 # one error in a whole window. (Intervals are those of the
 # honest value; each loss is a mean over 3,200 trajectories.)
 
 # %% tags=["hide-input"]
-tables.when_table(records, floors)
+tables.when_table(records, floors, between)
 
 # %% [markdown]
 # ## Where it is found
@@ -116,14 +125,15 @@ tables.when_table(records, floors)
 # {numref}`fig-leak-sizes` measures the finished models on unseen trajectories, by the length of the
 # window. Models of one size differ in their seed only. That the error at interior positions is below the
 # floor is, in windows of full length, {glue:text}`leak_verdicts:s`; in windows of
-# {glue:text}`leak_shorter:d` frames, {glue:text}`leak_verdicts_shorter:s`. A model can see some of the
+# {glue:text}`leak_shorter:d` frames, {glue:text}`leak_verdicts_shorter:s`. Below the second border, where only the
+# next frame itself explains it, in windows of full length: {glue:text}`leak_read_answers:s`. A model can see some of the
 # noise and yet err more than the floor: the left panel shows it. At the last position nothing can be
 # read; {doc}`05_generation` measures the error there on more trajectories.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The trained models by the length of the window: interior positions (filled, solid) and the last one (open, dotted), mean and range over the trainings of each size (none where there is one). Left: share of the next frame's noise in the predictions; a forecast has none (black). Right: error over exact floor; in the grey region no forecaster can be. At the last position there is nothing to read. n = 1000, 800, 600, 400, 200 and 120 trajectories, from short windows to long ones; intervals over them are in the table."}, "image": {"alt": "Two panels against the number of frames in the window, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-sizes", "caption": "The trained models by the length of the window: interior positions (filled, solid) and the last one (open, dotted), mean and range over the trainings of each size (none where there is one). Left: share of the next frame's noise in the predictions; a forecast has none (black). Right: error over exact floor; in the grey region no forecaster can be, and below the dashed line no one who does not see the frame itself. At the last position there is nothing to read: what is drawn there on the left is chance, the same trajectories for all trainings. n = 1000, 800, 600, 400, 200 and 120 trajectories, from short windows to long ones; intervals over them are in the table."}, "image": {"alt": "Two panels against the number of frames in the window, the share of the noise seen and the error over the floor, with the exact values as lines.", "classes": "dark-light"}}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.6))
 for ax, quantity in zip(axes, ("noise_seen", "ratio"), strict=True):
-    plots.plot_by_length(trainings, quantity, ax)
+    plots.plot_by_length(trainings, quantity, between if quantity == "ratio" else None, ax)
 legend_below(axes[0], 3)
 plt.show()
 
@@ -225,7 +235,7 @@ tables.position_table(trainings)
 # next frame, among the sizes that read it: {glue:text}`leak_miss_verdicts:s`.
 
 # %% tags=["remove-cell"]
-for key, value in tables.words(trainings, variants).items():
+for key, value in tables.words(trainings, variants, between).items():
     glue(f"leak_{key}", value, display=False)
 
 # %% [markdown]
@@ -233,7 +243,8 @@ for key, value in tables.words(trainings, variants).items():
 #
 # **In one sentence:** with bidirectional attention a small $L_\mathrm{traj}$ is no proof of
 # forecasting. Is the error in whole windows, at interior positions, below the floor of every
-# forecaster? {glue:text}`leak_answers:s`. At the last position there is nothing to read, and the error
+# forecaster? {glue:text}`leak_answers:s`. Below that of whoever sees all frames but the next?
+# {glue:text}`leak_read_answers:s`. At the last position there is nothing to read, and the error
 # over the floor is {glue:text}`05_generation.ipynb::generation_over_exact:s`.
 #
 # - Training finds the answer in the input, or not, by itself. Is one head that attends to the next frame

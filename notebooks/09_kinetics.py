@@ -26,7 +26,7 @@
 #
 # Generators that learn to make large steps in time {cite}`klein2023,schreiner2023,hsu2024` are mostly
 # tried on peptides, where nobody knows the exact rates; one was tried on this potential
-# {cite}`vlachas2022`. Here populations, passage times and timescales are known to many digits.
+# {cite}`vlachas2022`. Here populations, passage times and timescales are known to about three digits.
 
 # %% tags=["remove-stderr", "hide-input"]
 import numpy as np
@@ -64,8 +64,8 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 # %% [markdown]
 # ## The model
 #
-# Frames are {glue:text}`kinetics_frame_time:.2f` apart, as in nearly all of this book: about as long as a
-# particle needs to forget where in its valley it was. A displacement over a frame is then no longer
+# Frames are {glue:text}`kinetics_frame_time:.2f` apart, as in nearly all of this book: after one of them about
+# half of what was to be known of the place within a valley is lost. A displacement over a frame is then no longer
 # Gaussian: from the ridge a particle falls to one side or to the other.
 #
 # A small causal encoder sees at most {glue:text}`kinetics_window:d` frames, standardised by
@@ -98,19 +98,23 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 #   passages seen at frames too; they are {glue:text}`kinetics_blindness:.1f` % longer than those
 #   observed in continuous time. The estimate is the time during which A was the disk visited last,
 #   unfinished passages included, over the number of arrivals in B from A.
-# - The *slowest timescale*, that of a Markov state model {cite}`prinz2011` of the ensemble.
+# - The *slowest timescale*, that of a Markov state model {cite}`prinz2011` of the ensemble, with a lag of
+#   {glue:text}`kinetics_lag:d` frames. Cells and lag make it a little too short; the row *simulation* shows how
+#   little. The exact value is an eigenvalue of the generator of the dynamics.
 #
 # Intervals come from resampling whole trajectories; errors are standard errors.
 #
 # **The criteria** are a divergence of at most {glue:text}`kinetics_max_divergence:.2f` nats, and each of
 # the three times within {glue:text}`kinetics_tolerance:.0f` % of the exact value or within two standard
-# errors of it, with a standard error of at most {glue:text}`kinetics_max_error:.0f` %. They were fixed
+# errors of it (which is hardly ever more), with a standard error of at most
+# {glue:text}`kinetics_max_error:.0f` %. They judge estimates: one a little beyond ten percent may pass by
+# chance, so that intervals stand beside them. They were fixed
 # before the first generator was judged by them, two hours earlier by the history of the repository
 # (commit `e3f1813`; first judged in `885a789`), and have not been changed since. But they are no blind
 # test: after that first judgement the generator was trained longer, and then anew for frames four times
 # as far apart.
 #
-# The share of B is no criterion. Walkers start half in A and half in B, and a share of
+# The share of B, of time in which the disk of B was the one visited last, is no criterion. Walkers start half in A and half in B, and a share of
 # {glue:text}`kinetics_start_left:.2f` of that imbalance is left where counting begins, so that even real
 # simulation has a little too much of B. Frames before the first visit of a disk count as A: few in real
 # simulation, most where a generator comes to rest elsewhere.
@@ -125,13 +129,13 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 # little; the table does not correct for that. The *exact Gaussian* draws each displacement
 # from the one Gaussian that has the exact mean and covariance.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Times and populations over their exact values, with intervals of 95 %, on a logarithmic scale; ten percent either way is shaded where it is a criterion (the share of B is none; the divergence, which is one, is in the table). Numbers with an arrow lie beyond the axis (none: no passage was made). Simulation and causal transformer: all ensembles of 4000 walkers pooled (10 and 3); rivals of less training: three trainings each, 2000 walkers (intervals over both, by Student's quantile for three); exact Gaussian: 4000 walkers, 2000 in frames four times as close; the rival without memory that was trained as much: one training, 4000 walkers; poster's generator: 48 walkers. Intervals of the Markov state model are over 48 groups of its windows."}, "image": {"alt": "Rows of generators, a panel for each quantity, marks with error bars around a vertical line at one.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-ratios", "caption": "Times and populations over their exact values, with intervals of 95 %, on a logarithmic scale; ten percent either way is shaded where it is a criterion (the share of B is none; the divergence, which is one, is in the table). Numbers with an arrow lie beyond the axis (none: no passage was made). Simulation and causal transformer: all ensembles of 4000 walkers pooled (10 and 3); rivals of less training: three trainings each, 2000 walkers (intervals over both, by Student's quantile for three); exact Gaussian: 4000 walkers, 2000 in frames four times as close; the rival without memory that was trained as much: one training, 4000 walkers; poster's generator, and simulation for comparison: 48 walkers. Intervals of the Markov state model are over 48 groups of its windows."}, "image": {"alt": "Rows of generators, a panel for each quantity, marks with error bars around a vertical line at one.", "classes": "dark-light"}}
 plots.plot_verdicts(kept, exact, tables.TOLERANCE)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-nearest", "caption": "The same for those nearest to the exact values, on a narrower axis. Intervals say what chance is in sampling (first three rows; the second and third were trained once) or in the windows (fourth), and not what another training would give."}, "image": {"alt": "Four rows of marks with error bars around a vertical line at one, between 0.88 and 1.12.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kinetics-nearest", "caption": "The same for those nearest to the exact values, on a narrower axis. Intervals say what chance is in sampling (first three rows; the second and third were trained once) or in the windows (fourth), and not what another training would give."}, "image": {"alt": "Four rows of marks with error bars around a vertical line at one, between 0.88 and 1.16.", "classes": "dark-light"}}
 nearest = {name: kept[name] for name in plots.NEAREST if name in kept}
-plots.plot_verdicts(nearest, exact, tables.TOLERANCE, limits=(0.88, 1.12))
+plots.plot_verdicts(nearest, exact, tables.TOLERANCE, limits=(0.88, 1.16))
 plt.show()
 
 # %% tags=["hide-input"]
@@ -144,14 +148,17 @@ table.rename(index=names, columns=plots.NAMES).rename_axis("generator")
 # {glue:text}`kinetics_deterministic_prompt:d` real frames) was run in two ways: with each window
 # standardised by itself, as our model does, and with the mean and spread of the prompt throughout, as the
 # author's code does. In a time in which the exact dynamics makes {glue:text}`kinetics_exact_passages:.0f`
-# passages, they make this many: {glue:text}`kinetics_poster_passages:s`. Together they show that it
-# {glue:text}`kinetics_poster_verdict:s`.
+# passages, they make this many: {glue:text}`kinetics_poster_passages:s`. The poster's generator
+# {glue:text}`kinetics_poster_verdict:s`. How much of that is the small number of walkers? Real simulation from
+# the same prompts, as long, {glue:text}`kinetics_verdict_short_simulation:s`: its times are right within their
+# errors, which are larger than the criteria allow. So it is the density that says most, and whether a
+# generator moves at all.
 #
 # The small model with windows standardised by themselves comes to rest: at the end the coordinates of a
-# window spread by at most {glue:text}`kinetics_deterministic_spread:s`. A longer run would not help. There
-# is no noise, a forecast is the mean of the window plus its spread times the output of $f$, and what $f$ can
-# give is bounded by its last LayerNorm; so the next frame cannot be further away than a small multiple of
-# that spread. With the statistics of the prompt this argument does not hold: the model may move for
+# window spread by at most {glue:text}`kinetics_deterministic_spread:s`. That a
+# longer run would bring it back is unlikely, though not disproved. There is no noise, a forecast is the mean
+# of the window plus its spread times the output of $f$, and what $f$ can give is bounded by its last LayerNorm.
+# So the spread can grow by a bounded factor in each frame only, and it shrank throughout. With the statistics of the prompt this argument does not hold: the model may move for
 # ever. But what moves it is not noise, and its density and times are not those of the particle.
 #
 # {numref}`fig-kinetics-density` shows the densities as free energies,
@@ -258,7 +265,7 @@ table.drop(columns="criteria met").rename(columns=plots.NAMES)
 # ## Takeaway
 #
 # **In one sentence:** a causal transformer that forecasts a distribution
-# {glue:text}`kinetics_verdict:s`, and the poster's generator, which forecasts a mean,
+# {glue:text}`kinetics_verdict:s`. The poster's generator, which forecasts a mean, in short runs
 # {glue:text}`kinetics_poster_verdict:s`.
 #
 # The generator has {glue:text}`kinetics_more_b_exact:s` % more of B than is exact, and
@@ -273,5 +280,6 @@ table.drop(columns="criteria met").rename(columns=plots.NAMES)
 #
 # **Not shown.** Whether this holds at other temperatures, for which the model would be trained anew,
 # or in more dimensions, where a mixture of few Gaussians may not do; and how much the generator of
-# full training would differ from other seeds: it was trained once. All saw many more frames than an
+# full training would differ from other seeds: it was trained once; and the poster's generator with the large
+# model. All saw many more frames than an
 # experiment would have.

@@ -154,8 +154,8 @@ plt.show()
 # ## Processes, threads and generation
 #
 # Two processes that share a batch (`torchrun`, gloo) follow the same loss curve as one, and so do two
-# threads. On two cores two processes are slower than two
-# threads, and even than one: see the table. Generation slides a window over its
+# threads. In this measurement two processes are slower than two threads, and even than one, and at this length a
+# second thread brings next to nothing: see the table. Why, we do not know. Generation slides a window over its
 # own predictions, one frame at a time: each frame costs a pass over a whole window, however many frames
 # have been made.
 

@@ -117,8 +117,9 @@ tables.too_long_table(kept)
 # The table has by how many per cent the model's times are longer than those counted. Its passages take
 # {glue:text}`molecule_too_long:s` per cent longer, in {glue:text}`molecule_n_longer:s` cases by more than
 # two standard errors. The timescale agrees because $D$ was read from the same memory. Passages
-# were not used to fit anything, and they are where the model fails. Frames miss short visits to a disk,
-# which makes the counted times longer, so that the model is further off than these numbers say. The
+# were not used to fit anything, and they are where the model fails. The counts are from
+# frames, which miss short visits to a disk; looked at in the same frames, the model's passages would take another
+# {glue:text}`molecule_longer_at_frames:.0f` per cent longer. The
 # molecule has momentum, and $D$ may differ from place to place; which of these makes the difference was
 # not tested.
 #
@@ -218,14 +219,14 @@ tables.generator_table(kept)
 # *Memory.* Seeing earlier frames lowers the loss by
 # {glue:text}`molecule_memory_gain:s` nats (three pairs of trainings), and without them the three times are
 # {glue:text}`molecule_slower_without_memory:s` times as long (geometric mean). On Müller–Brown no gain was
-# seen: from A to B, generators without memory take {glue:text}`09_kinetics.ipynb::kinetics_memory_ratio:s`
-# times as long as those with it (three trainings of each kind). There the present frame is the whole state. Two
+# seen: the same mean of three times is {glue:text}`09_kinetics.ipynb::kinetics_memory_ratio:s` there
+# (three trainings of each kind). There the present frame is the whole state. Two
 # angles at one time are not: the molecule also has
 # momenta and other coordinates, and earlier frames tell something of them.
 #
 # ## Takeaway
 #
-# **In one sentence:** a diffusion model of two angles has most of the committor of this molecule, but its passages take {glue:text}`molecule_too_long:s` per cent too long; memory, which Müller–Brown does not need, matters here, and naming a state is easier.
+# **In one sentence:** a diffusion model of two angles has most of the committor of this molecule, but its passages take {glue:text}`molecule_too_long:s` per cent too long; memory, which Müller–Brown does not need, matters here, and naming a state is easier than from starts all over a box.
 #
 # *Carries over.* One slow process; a diffusion model on a surface, solved on a grid, whose committor explains {glue:text}`molecule_shots_explained:s` of the variance
 # of the molecule's. Plain training works with other features and much less data: {glue:text}`molecule_accuracy:s`
@@ -234,10 +235,12 @@ tables.generator_table(kept)
 # generator without noise comes to rest. The stochastic
 # generator has the rates of the molecule within their errors; so has a Markov state model with a long lag.
 #
-# *Does not.* Memory: on Müller–Brown generators with and without it do equally, here they do not. Difficulty: sine and
-# cosine tell the position that standardising was to hide: boosted trees
+# *Does not.* Memory: on Müller–Brown no difference between generators with and without it was seen, here there is
+# one. Difficulty: sine and cosine tell the position that standardising was to hide, and windows start where runs
+# happen to be, not all over a box: boosted trees
 # ({glue:text}`molecule_trees:s`) and a circle ({glue:text}`molecule_ring:s`) do at least as well as the
-# transformer. On Müller–Brown trees keep up, too, but no rule without learning does. The forecast
+# transformer. On Müller–Brown trees keep up, too; how easy a state is to name there depends on the starts
+# ({ref}`readings <section-classification-readings>`). The forecast
 # of the frame after the window ({glue:text}`molecule_skill:s`) is worse than the mean of the box of the
 # present one ({glue:text}`molecule_box_skill:s`). And nothing about
 # the molecule is exact: the reference is a model of it. Its passages take

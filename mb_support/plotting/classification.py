@@ -79,8 +79,8 @@ def plot_readings(limits, poster, ours, ax=None):
         ax.plot([low, high], [row, row], color=REFERENCE_COLOR, lw=3, solid_capstyle="butt")
         ax.plot(value, row, marker="|", color=REFERENCE_COLOR, ms=14, mew=2, ls="")
     ax.plot([], [], color=REFERENCE_COLOR, lw=3, label="highest possible")
-    for name, accuracies in ours.items():
-        rows = np.array([list(limits).index(reading) for reading in accuracies]) + 0.25
+    for shift, (name, accuracies) in zip((0.2, 0.38), ours.items(), strict=True):
+        rows = np.array([list(limits).index(reading) for reading in accuracies]) + shift
         label = f"our {name}"
         ax.plot(list(accuracies.values()), rows, ls="", ms=7, label=label, **_style_of(name))
     _rows(ax, list(limits))

@@ -31,10 +31,12 @@ SMOOTHED = 9
 OVER_FLOOR = "error / exact floor"
 
 
-def _floor(ax, value=1):
+def _floor(ax, value=1, between=None):
     ax.axhline(value, color=REFERENCE_COLOR, lw=1.4, zorder=1)
     if value:
         ax.axhspan(0, value, color=BASELINE_COLOR, alpha=0.12, lw=0, zorder=0)
+    if between is not None:
+        ax.axhline(between, color=REFERENCE_COLOR, lw=1.2, ls="--", zorder=1)
 
 
 def _over_trainings(ax, x, values, name, label="", is_open=False):
@@ -54,13 +56,14 @@ def _over_trainings(ax, x, values, name, label="", is_open=False):
     )
 
 
-def plot_losses(curves, ax=None):
+def plot_losses(curves, between, ax=None):
     """L_traj over the honest value while training: {size: list of `tables.floors_by_step`}.
 
-    A line for each training; dotted in the colour of its size where windows grow.
+    A line for each training; dotted in the colour of its size where windows grow; dashed at
+    `between`, the least of whoever sees all frames but the next.
     """
     ax = axes_or_new(ax, aspect=0.5)
-    _floor(ax)
+    _floor(ax, 1, between)
     for size, trainings in curves.items():
         for number, curve in enumerate(trainings):
             ax.plot(
@@ -111,10 +114,11 @@ def plot_by_distance(variants, ax=None):
     return ax
 
 
-def plot_by_length(trainings, quantity="noise_seen", ax=None):
-    """ "noise_seen" or "ratio" (error over floor) against the length of the window."""
+def plot_by_length(trainings, quantity="noise_seen", between=None, ax=None):
+    """ "noise_seen" or "ratio" (error over floor) against the length of the window; dashed at
+    `between`, as in `plot_losses`."""
     ax = axes_or_new(ax)
-    _floor(ax, 0 if quantity == "noise_seen" else 1)
+    _floor(ax, 0 if quantity == "noise_seen" else 1, between)
     for shift, (name, seeds) in zip((0.94, 1.0, 1.06), trainings.items(), strict=False):
         lengths = [content["lengths"] for content in seeds.values()]
         n_frames = np.array([row["n_frames"] for row in lengths[0]])

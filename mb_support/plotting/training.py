@@ -20,7 +20,8 @@ LABELS = {
 def _log_axis(axis):
     low, high = axis.get_view_interval()
     is_short = high < 4 * low  # no two of 1, 2, 5, 10, ... may lie between
-    axis.set_major_locator(MaxNLocator(4) if is_short else LogLocator(subs=(1, 2, 5)))
+    subs = (1, 2, 3, 5, 7) if high < 12 * low else (1, 2, 5)
+    axis.set_major_locator(MaxNLocator(4) if is_short else LogLocator(subs=subs, numticks=15))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
 
@@ -91,5 +92,5 @@ def plot_data_curve(table, ax=None):
     ax.set_ylabel(LABELS["error"])
     ax.xaxis.set_major_formatter("{x:,.0f}")
     _log_axis(ax.yaxis)
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5), numticks=15))
     return ax

@@ -16,6 +16,8 @@ from .grid import box_coverage
 from .propagation import slide_time
 
 _SUBCELLS = 8  # along each side, to share a cell between the two states
+_VISITED = 1e-9  # share of the highest density above which a node counts, between two frames
+_DECAYED = 1e-3  # what may be left of an eigenmode that is left out
 
 
 def state_share(solver):
@@ -195,6 +197,42 @@ def noise_floor(solver, time, density=None):
     """
     _, covariance = conditional_moments(solver, time)
     return solver.average(covariance[[0, 1], [0, 1]], density)
+
+
+def interpolation_floor(solver, time, n_modes=400):
+    """Mean squared error of the best guess of x and y between two frames, (2,).
+
+    E |x_{s+t} - E[x_{s+t} | x_s, x_{s+2t}]|^2 in equilibrium, reduced length squared: by the Markov
+    property, what is left to whoever sees all frames but one. The transition density is summed over
+    `n_modes` eigenmodes, which have to have decayed after `time`; pairs of nodes of `solver` must
+    fit into memory.
+
+    Raises
+    ------
+    ValueError
+        If the modes that are left out would matter.
+    """
+    rates, modes = solver.eigenmodes(checked_count("n_modes", n_modes))
+    decay = np.exp(-rates * checked_positive("time", time))
+    if decay[-1] > _DECAYED:
+        raise ValueError(
+            f"after time = {time:g}, {decay[-1]:.2g} of the last of {n_modes} modes is left, where "
+            f"{_DECAYED:g} is allowed: choose a longer time, or more modes and a smaller grid_step"
+        )
+    density = solver.stationary_density()
+    visited = density > _VISITED * density.max()
+    weight = density[visited] / density[visited].sum()
+    fields = np.concatenate([np.ones((1, len(weight))), modes[:, visited]])
+    # what a sum cut short leaves below zero is in the far tails
+    there = np.maximum((fields.T * np.append(1.0, decay)) @ fields, 0) * weight
+    there /= there.sum(axis=1, keepdims=True)
+    twice, errors = there @ there, []
+    for places in solver.positions[visited].T:
+        between = (there * places) @ there  # times the density of both ends, as `twice`
+        with np.errstate(invalid="ignore", divide="ignore"):
+            explained = np.where(twice > 0, between**2 / twice, 0).sum(axis=1)
+        errors.append(weight @ (places**2 - explained))
+    return np.array(errors)
 
 
 def simulated_moments(solver, config):

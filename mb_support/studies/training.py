@@ -15,7 +15,7 @@ import pandas as pd
 from ..classification import predict_states
 from ..files import paths
 from ..model.settings import SIZES
-from ..statistics import binomial_error
+from ..statistics import binomial_error, verdicts_in_words
 from ..training.recipes import DATA_CURVE, FIXED_SET, LENGTHS, RECIPES, TrainingConfig, trainings
 from . import model as model_study
 
@@ -133,9 +133,21 @@ def scatter_table(records):
             "mean accuracy": f"{found.mean():.4f}",
             "scatter over seeds": f"{found.std(ddof=1):.4f}" if len(found) > 1 else "–",
             "each seed": ", ".join(f"{value:.3f}" for value in found),
-            f"error ({n} trajectories)": f"{binomial_error(found.mean(), n):.4f}",
+            f"standard error ({n} trajectories)": f"{binomial_error(found.mean(), n):.4f}",
         }
     return pd.DataFrame(rows).T
+
+
+def scatter_below_error(records):
+    """Whether seeds scatter by less than the standard error that the number of trajectories leaves,
+    in words, for each size with several trainings."""
+    found = {}
+    for size in curves(records):
+        accuracies, n = finals(records, size)
+        if len(accuracies) > 1:
+            found[size] = accuracies.std(ddof=1) < binomial_error(accuracies.mean(), n)
+    words = {True: "yes", False: "no"}
+    return verdicts_in_words({size: words[bool(less)] for size, less in found.items()})
 
 
 def cost_table(records):
@@ -146,9 +158,10 @@ def cost_table(records):
         for machine in sorted({record["machine"] for record in seeds}):
             here = [record for record in seeds if record["machine"] == machine]
             minutes = [record["wall_time_s"] / 60 for record in here]
+            threads = {record["threads"] * record["processes"] for record in here}
             rows[size, machine] = {
                 "trainings": str(len(here)),
-                "threads": ", ".join(sorted({str(record["threads"]) for record in here})),
+                "threads": ", ".join(map(str, sorted(threads))),
                 "trajectories": f"{here[0]['trajectories_seen']:,}",
                 "frames": f"{here[0]['frames_seen'] / 1e6:.0f} million",
                 "minutes": " to ".join(dict.fromkeys(f"{m(minutes):.1f}" for m in (min, max))),
@@ -175,7 +188,7 @@ def fixed_set_table(records):
                 "final accuracy": _mean_of(final),
                 "final cross-entropy": _mean_of([c["cross_entropy"][-1] for c in made]),
                 "on the training set": _mean_of(learned),
-                f"error ({n} trajectories)": f"{binomial_error(np.mean(final), n):.4f}",
+                f"standard error ({n} trajectories)": f"{binomial_error(np.mean(final), n):.4f}",
             }
     return pd.DataFrame(rows).T
 
@@ -284,8 +297,9 @@ def words(records):
         "training_overfits": "; ".join(overfits) or "not made yet",
         "training_fixed_accuracy": fixed_ends(records),
         "training_same_number": _final_in_words(same_number) if same_number else "not made yet",
+        "training_scatter_below": scatter_below_error(records),
         "training_missing": f"Of {len(trainings())} trainings that were planned, "
-        f"{len(missing)} were not made: {', '.join(missing)}."
+        f"{len(missing)} {'was' if len(missing) == 1 else 'were'} not made: {', '.join(missing)}."
         if missing
         else "All planned trainings have been made.",
         "training_notes": notes or "None.",

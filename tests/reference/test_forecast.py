@@ -167,6 +167,18 @@ def test_noise_floor_is_free_diffusion_at_first_and_the_variance_in_the_end(solv
     np.testing.assert_allclose(floor, variance, rtol=1e-6)
 
 
+def test_a_frame_between_two_others_is_known_as_in_an_ornstein_uhlenbeck_process():
+    beta, diffusion, stiffness, time = 1.0, 1.0, np.array([1.0, 2.0]), 0.6
+    well = Potential(lambda x, y: 0.5 * x * x + y * y, box=((-3, -3), (3, 3)))
+    solver = GridSolver(beta, diffusion, 0.2, potential=well)
+    found = forecast.interpolation_floor(solver, time, n_modes=60)
+    kept = np.exp(-beta * diffusion * stiffness * time)
+    exact = (1 - kept**2) / (1 + kept**2) / (beta * stiffness)
+    np.testing.assert_allclose(found, exact, rtol=0.02)
+    with pytest.raises(ValueError, match="choose a longer time, or more modes"):
+        forecast.interpolation_floor(solver, time, n_modes=5)
+
+
 def test_exact_forecast_agrees_with_simulation(solver):
     config = replace(CONFIG, n_frames=21)
     points = np.array([[-0.6, 1.3], [-0.1, 0.6]])

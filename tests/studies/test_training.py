@@ -24,7 +24,7 @@ def make_record(accuracy=0.9, cross_entropy=0.3, **settings):
         {"step": 5, "eval_accuracy": accuracy, "eval_loss": cross_entropy, "elapsed_s": 120.0},
     ]
     config = replace(CONFIG, **settings)
-    return copy.deepcopy(training_record(config, log))
+    return copy.deepcopy(training_record(config, log)) | {"threads": 2, "processes": 1}
 
 
 @pytest.fixture
@@ -67,6 +67,12 @@ def test_the_scatter_is_the_standard_deviation_over_seeds(records):
     assert "large" not in table.index
 
 
+def test_the_scatter_is_compared_with_the_error_of_the_validation(records):
+    assert study.scatter_below_error(records) == "no for small"  # 0.0100 against 0.0090
+    records["small-0"] = records["small-2"]
+    assert study.scatter_below_error(records) == "yes for small"  # 0.0058
+
+
 def test_the_recipe_table_has_a_column_for_the_author_and_one_for_each_size():
     table = study.recipe_table()
     assert list(table.columns) == ["author", "small", "medium", "large", "small, fixed set"]
@@ -76,10 +82,11 @@ def test_the_recipe_table_has_a_column_for_the_author_and_one_for_each_size():
 
 def test_costs_are_those_of_one_training(records):
     records["small-2"] |= {"machine": "another", "wall_time_s": 60.0}
-    records["small-1"] |= {"wall_time_s": 660.0}
+    records["small-1"] |= {"wall_time_s": 660.0, "threads": 3, "processes": 2}
     table = study.cost_table(records)
     machine = records["small-0"]["machine"]
     assert table.loc[("small", machine), ["trainings", "minutes"]].tolist() == ["2", "2.0 to 11.0"]
+    assert table.loc[("small", machine), "threads"] == "2, 6"  # of all processes together
     assert table.loc[("small", "another"), ["trainings", "minutes"]].tolist() == ["1", "1.0"]
 
 

@@ -22,7 +22,7 @@ NO_SINK = (0.5, np.inf)
 CLAIMS = {
     "there are key timesteps": ("share", ABOVE, "norm_share"),
     "all others attend to them": ("readers", BY_ALL, None),
-    "key timesteps are no sinks": ("key_norm", NO_SINK, None),
+    "by norm, key timesteps are no sinks": ("key_norm", NO_SINK, None),
     "some heads attend to few frames": ("few", ABOVE, None),
     "future and past alike": ("sides", EQUAL_SIDES, "norm_sides"),
     "alike in each sub-section": ("moments", EQUAL_SIDES, None),

@@ -66,10 +66,10 @@ def accuracy_differences(labels, predictions, pairs=None, fixed=()):
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def reached_verdicts(tables, goals):
+def against_figures(tables, figures):
     """Whether mean accuracies of `scores_over_seeds` lie above given figures: {name: verdict}."""
     intervals = {name: table.loc["accuracy", ["low", "high"]] for name, table in tables.items()}
-    return {name: verdict(tuple(i), (goals[name], goals[name])) for name, i in intervals.items()}
+    return {name: verdict(tuple(i), (figures[name],) * 2) for name, i in intervals.items()}
 
 
 def _confusions(labels, predicted, weights):

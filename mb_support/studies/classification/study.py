@@ -9,12 +9,12 @@ from ...classification import POSTER_SCORES, SCORES, accuracy_by_group, confusio
 from ...datasets.sets import FINAL_TEST, make_dataset
 from ...model.settings import SIZES
 from ...states import assign_states
-from ...statistics import answers_in_words, bootstrap_mean, verdicts_in_words, with_interval
+from ...statistics import answers_in_words, verdicts_in_words, with_interval
 from ..kept_results import by_size
 from .baselines import load_baselines, side_of_the_mean
 from .ceiling import ceiling_of_test_set, load_approximate, load_ceilings
 from .kept_predictions import N_TEST, Predictions, trained_with, whole
-from .over_seeds import accuracy_differences, reached_verdicts, scores_over_seeds
+from .over_seeds import accuracy_differences, against_figures, scores_over_seeds
 
 STATE_NAMES = ("A", "B")
 #: Trainings on a fixed set, much as on the poster, by the kind in their name.
@@ -101,14 +101,14 @@ class Study:
 
     def table(self):
         """The poster's table: its accuracy, ours, and the other scores, as text."""
-        reached, rows = self.reached(), {}
+        reached, rows = self.against_poster(), {}
         for name, table in self.means.items():
             size = name.split(",")[0]
             n_seeds = len((self.sizes | self.fixed)[name])
             rows[name] = {"poster's accuracy": f"{POSTER_SCORES[size]:.4f}", "trainings": n_seeds}
             columns = ["mean", "low", "high"]
             rows[name] |= {s: with_interval(*table.loc[s, columns], 4) for s in SCORES}
-            rows[name]["reaches the poster's?"] = reached[name]
+            rows[name]["than the poster's"] = reached[name]
         table = pd.DataFrame(rows).T.rename(columns={"f1": "F1"})
         return table.rename_axis(columns=f"{len(self.labels):,} trajectories")
 
@@ -134,11 +134,13 @@ class Study:
             }
         return pd.DataFrame(rows).T.replace("nan", "–")
 
-    def reached(self):
-        """Whether mean accuracies exceed the poster's: {name: verdict}."""
-        return reached_verdicts(
-            self.means, {name: POSTER_SCORES[name.split(",")[0]] for name in self.means}
-        )
+    def against_poster(self):
+        """Where mean accuracies lie, next to the poster's: {name: "higher", "lower" or "equal
+        within errors"}."""
+        figures = {name: POSTER_SCORES[name.split(",")[0]] for name in self.means}
+        verdicts = against_figures(self.means, figures)
+        words = {"confirmed": "higher", "refuted": "lower", "undecided": "equal within errors"}
+        return {name: words[found] for name, found in verdicts.items()}
 
     def growth(self):
         """Each size over the one before, on the same trajectories."""
@@ -152,13 +154,10 @@ class Study:
 
     def fixed_over_trees(self):
         """How much more often trainings on the fixed set are right than trees fitted to as many
-        trajectories: mean over trainings with an interval over trajectories, as text."""
-        trees = self.baselines[FEW_TREES] == self.labels
-        rows = {}
-        for name, found in self.fixed.items():
-            gain = bootstrap_mean((found == self.labels).mean(axis=0) - trees)
-            rows[name] = {"trainings": len(found), "difference": with_interval(*gain, 4, "+")}
-        return pd.DataFrame.from_dict(rows, orient="index")
+        trajectories."""
+        trees = {"trees": self.baselines[FEW_TREES][None]}
+        pairs = [(name, "trees") for name in self.fixed]
+        return accuracy_differences(self.labels, self.fixed | trees, pairs, fixed=["trees"])
 
     def behind_observer(self):
         """Each size over the ideal observer's guesses, on the trajectories that it has seen."""
@@ -217,10 +216,11 @@ class Study:
         columns = ["mean", "low", "high"]
         means = {size: self.means[size].loc["accuracy", columns] for size in self.sizes}
         growth, trees = self.growth(), accuracies(self.labels, self.baselines[TREES])
-        reached = {size: verdict for size, verdict in self.reached().items() if size in means}
         behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
         each = by_size("classification", {s: with_interval(*v, 3) for s, v in means.items()})
         fixed = {z: self.means[n] for z in SIZES if (n := f"{z}, {FIXED['fixed']}") in self.means}
+        against = self.against_poster()
+        against_fixed = {size: against[f"{size}, {FIXED['fixed']}"] for size in fixed}
         each["classification_fixed_small"] = with_interval(
             *fixed["small"].loc["accuracy", columns], 3
         )
@@ -229,16 +229,18 @@ class Study:
         )
         short_first = self.means[SHORT_FIRST].loc["accuracy", columns]
         each["classification_short_first"] = with_interval(*short_first, 3)
-        over_trees = self.fixed_over_trees()["difference"]
-        each["classification_short_first_over_trees"] = over_trees[SHORT_FIRST]
+        over_trees = self.fixed_over_trees().iloc[:, :3]
+        for key, name in (("short_first", SHORT_FIRST), ("fixed", f"small, {FIXED['fixed']}")):
+            gain = over_trees.loc[f"{name} over trees"]
+            each[f"classification_{key}_over_trees"] = with_interval(*gain, 3, "+")
         missed = {size: f"{1000 * (1 - mean['mean']):.0f}" for size, mean in means.items()}
         each["classification_missed"] = ", ".join(f"{size} {n}" for size, n in missed.items())
         return each | {
             "classification_accuracies": _in_words(means),
             "classification_ceiling": self.ceiling.expected_accuracy[0],
             "classification_n": len(self.labels),
-            "classification_verdicts": verdicts_in_words(reached),
-            "classification_answers": answers_in_words(reached),
+            "classification_against_poster": verdicts_in_words({s: against[s] for s in means}),
+            "classification_fixed_against_poster": verdicts_in_words(against_fixed),
             "classification_growth": verdicts_in_words(growth["larger"]),
             "classification_growth_answers": answers_in_words(growth["larger"]),
             "classification_growth_numbers": _in_words(growth.iloc[:, :3].T, "+"),

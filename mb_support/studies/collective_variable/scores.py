@@ -154,6 +154,10 @@ class Bootstrap:
         """Of sums over blocks, ([n_trainings,] n_blocks): (1 + n_bootstrap, n_trainings)."""
         return (self._draws @ np.atleast_2d(squares).T) / (self._draws @ self._mass)[:, None]
 
+    def constant(self, error):
+        """Squares of a method that errs by as much everywhere, (n_blocks,)."""
+        return error**2 * self._mass
+
     def error(self, squares):
         """Root mean square error, an `Estimate` whose interval is over trajectories alone."""
         values = np.sqrt(self.mean_squares(squares))

@@ -222,9 +222,10 @@ def classifier_table(kept):
 # ---- verdicts -------------------------------------------------------------------------------
 
 
-def compare(kept):
+def compare(kept, constants):
     """Error of each size's probe minus that of each rival, {(size, rival, region): Estimate};
-    controls training by training, "simple" is the best of `SIMPLE` by validation."""
+    controls training by training, "simple" is the best of `SIMPLE` by validation, and `constants`
+    are the errors of the best constant in each region."""
     methods, sizes, found = kept.methods(), kept.sizes, {}
     rivals = {
         "untrained": {size: methods[f"{size}, untrained"] for size in sizes},
@@ -241,7 +242,9 @@ def compare(kept):
         for rival, of_size in rivals.items():
             theirs = {size: method.squares(region) for size, method in of_size.items()}
             found[rival, region] = bootstrap.differences(ours, theirs)
-    return {key: found[key[1:]][key[0]] for key in product(sizes, rivals, REGIONS)}
+        flat = dict.fromkeys(sizes, bootstrap.constant(constants[region]))
+        found[CONSTANT, region] = bootstrap.differences(ours, flat)
+    return {key: found[key[1:]][key[0]] for key in product(sizes, (CONSTANT, *rivals), REGIONS)}
 
 
 def verdict_table(comparisons):
@@ -322,7 +325,8 @@ def _sizes_listed(estimates, sizes, ending):
 
 def findings(kept, constants):
     """Numbers and words that sentences quote, by name."""
-    found, comparisons = errors(kept, "transition"), compare(kept)
+    found, comparisons = errors(kept, "transition"), compare(kept, constants)
+    even = errors(kept, "even")
     raw, raw_simple = errors(kept, "transition", "raw"), kept.best_simple("raw")
     untrained = [f"{size}, untrained" for size in kept.sizes]
     numbers = by_size("error", {s: found[s].text() for s in kept.sizes})
@@ -334,6 +338,8 @@ def findings(kept, constants):
         "untrained_by_trees_transition": _sizes_listed(
             found, kept.sizes, f", untrained, {BY_TREES}"
         ),
+        "trained_even": _sizes_listed(even, kept.sizes, ""),
+        "constant_even": constants["even"],
         "features_transition": found[LINEAR_IN_FEATURES].value,
         "ideal_transition": found[IDEAL].value,
         "trees_transition": found[kept.trees()[0]].value,
@@ -354,6 +360,7 @@ def findings(kept, constants):
     shares = shares_known(kept, "transition", constants)
     numbers["share_transition"] = "; ".join(f"{s} {e.text(2)}" for s, e in shares.items())
     rivals = {
+        "constant": CONSTANT,
         "untrained": "untrained",
         "simple": "simple",
         "features": LINEAR_IN_FEATURES,

@@ -111,6 +111,12 @@ def deterministic_ensemble(model, run, statistics="window"):
     return made[:, run.n_prompt :]
 
 
+def short_simulation(run):
+    """Real simulation of the same size: how the prompts of `deterministic_ensemble` went on."""
+    config = replace(REGIME, n_frames=run.n_prompt + run.n_frames)
+    return simulate(config, run.starts(), run.seed)[:, run.n_prompt :]
+
+
 def spreads(frames, run):
     """Largest standard deviation over a window, of all walkers, window after window of a run."""
     windows = np.split(frames.astype(float), run.n_frames // run.n_prompt, axis=1)

@@ -133,6 +133,15 @@ def frame_passage_time(solver, target, frame_time):
     return frame_time + solver.propagate(times, frame_time)
 
 
+def passage_time_at_frames(solver, source, target, frame_time):
+    """Exact mean time from an arrival in the `source` disk to the next arrival in the `target`, as
+    `count_passages` sees them: the mean of `frame_passage_time` over the source."""
+    centre, radius = source
+    inside = ((solver.positions - np.asarray(centre)) ** 2).sum(axis=-1) < radius**2
+    times = frame_passage_time(solver, target, frame_time)
+    return solver.average(times, solver.stationary_density() * inside)
+
+
 def autocorrelation(trajectories, lags, n_samples=200, seed=0):
     """Normalised autocorrelation function of the coordinate y, with its uncertainty.
 

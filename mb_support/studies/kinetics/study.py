@@ -48,6 +48,8 @@ N_RIVALS, RIVAL_STEPS, RIVAL_ENSEMBLE = 3, 1000, Ensemble(n_walkers=2000)
 DATA_CURVE = (100, 300, 4000)
 #: The rival without memory, trained on as much as the committed generator.
 FULL = "full_memoryless"
+#: Real simulation of as few walkers as the poster's generator has.
+SHORT = "short_simulation"
 #: The poster's generator: size of the committed model, and what standardises its windows.
 DETERMINISTIC = {
     "deterministic": ("small", "window"),
@@ -56,7 +58,7 @@ DETERMINISTIC = {
     "deterministic_medium_prompt": ("medium", "prompt"),
 }
 PARTS = ("exact", *(f"{kind}_{k}" for kind, n in POOLED.items() for k in range(n)))
-PARTS += ("gaussian", "gaussian_fine", "markov", *DETERMINISTIC, FULL)
+PARTS += ("gaussian", "gaussian_fine", "markov", SHORT, *DETERMINISTIC, FULL)
 PARTS += tuple(f"{kind}_{seed}" for kind in RIVALS for seed in range(N_RIVALS))
 PARTS += tuple(f"data_{steps}" for steps in DATA_CURVE)
 
@@ -71,8 +73,7 @@ def describe(trajectories, ensemble, n_samples=200, regime=REGIME):
     "autocorrelation" that of y at `LAGS`, "n_passages" from A to B and back, "population_b" the
     share of settled frames with the disk of B visited last; those before the first visit since
     counting began count as A (0.2 % of frames of real simulation, most of a generator at rest).
-    The regime says how
-    far apart frames are; of bootstrap samples the timescale gets half.
+    The regime says how far apart frames are; of bootstrap samples the timescale gets half.
     """
     settled = trajectories[:, ensemble.n_settle :]
     edges = kinetics.box_edges()
@@ -109,12 +110,10 @@ def exact_kinetics():
     And "continuous_passage_time_ab" and "_ba", as seen all the time.
     """
     solver = GridSolver(REGIME.beta, REGIME.diffusion, grid_step=0.02)
-    found, weight = {}, solver.stationary_density()
+    found = {}
     for name, source, target in (("ab", *DISKS), ("ba", *DISKS[::-1])):
-        # from an arrival somewhere in the source disk
-        inside = ((solver.positions - source[0]) ** 2).sum(axis=-1) < source[1] ** 2
-        at_frames = kinetics.frame_passage_time(solver, target, REGIME.frame_time)
-        found[f"passage_time_{name}"] = float(solver.average(at_frames, weight * inside))
+        at_frames = kinetics.passage_time_at_frames(solver, source, target, REGIME.frame_time)
+        found[f"passage_time_{name}"] = at_frames
         found[f"continuous_passage_time_{name}"] = 1 / solver.rate(source, target)
     times = np.array(LAGS) * REGIME.frame_time
     after_b = solver.committor(*DISKS)  # reversible: also the chance to have come from B last
@@ -159,6 +158,9 @@ def _recipe(part):
     elif part == FULL:
         config = CausalTrainingConfig(context=1)
         found, make = {"training": asdict(config)}, partial(_train_and_describe, part, config, run)
+    elif part == SHORT:
+        run = DeterministicRun()
+        make = partial(_describe, ensembles.short_simulation, run)
     elif part in DETERMINISTIC:
         (size, statistics), run = DETERMINISTIC[part], DeterministicRun()
         model = load_checkpoint(size)

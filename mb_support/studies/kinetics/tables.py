@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from ...statistics import mean_with_error, scientific, with_error
@@ -142,6 +143,7 @@ def numbers(parts, exact, record, config):
         "frames_seen": record["frames_seen"] / 1e6,
         "training_minutes": record["processor_time_s"] / 60,
         "n_walkers": Ensemble().n_walkers,
+        "lag": Ensemble().lag,
         "n_frames": Ensemble().n_frames,
         "n_rival_walkers": RIVAL_ENSEMBLE.n_walkers,
         "max_divergence": MAX_DIVERGENCE,
@@ -172,12 +174,11 @@ def numbers(parts, exact, record, config):
         100 * (ours.value / exact["population_b"] - 1),
         100 * ours.standard_error / exact["population_b"],
     )
-    without, with_memory = (parts[k]["passage_time_ab"] for k in ("memoryless", "attention"))
-    ratio = without.value / with_memory.value
-    errors = [part.standard_error / part.value for part in (without, with_memory)]
     ours = parts["stochastic"]["divergence"]
     found["divergence_words"] = with_error(ours.value, ours.standard_error)
-    found["memory_ratio"] = with_error(ratio, ratio * math.hypot(*errors))
+    pairs = zip(*(parts[k]["ensembles"] for k in ("memoryless", "attention")), strict=True)
+    ratios = [np.exp(np.mean([np.log(a[n].value / b[n].value) for n in TIMES])) for a, b in pairs]
+    found["memory_ratio"] = with_error(*mean_with_error(ratios))
     found |= _of_the_poster(parts, exact)
     for name in TIMES:
         found[f"exact_{name}"] = exact[name]

@@ -11,6 +11,9 @@ from ...datasets.sets import make_dataset
 from ...files import paths
 from ...files.results import keep, rounded
 from ...model.inference import load_checkpoint
+from ...reference.forecast import interpolation_floor, noise_floor
+from ...reference.solver import GridSolver
+from ...simulation.settings import REGIMES
 from ...statistics import mean_with_error
 from ..kept_results import load_measured, load_part, load_training, trained_names
 from .errors import (
@@ -107,6 +110,15 @@ def exact_floors(settings, exact):
     return rows
 
 
+def between_over_floor(grid_step=0.05):
+    """Least error of whoever sees all frames but the next, over that of whoever sees none of the
+    later ones: `forecast.interpolation_floor` over `noise_floor`, in equilibrium."""
+    config = REGIMES["metastable"]
+    solver = GridSolver(config.beta, config.diffusion, grid_step)
+    between = interpolation_floor(solver, config.frame_time).sum()
+    return float(between / noise_floor(solver, config.frame_time).sum())
+
+
 def make_part(part, exact, folder=RESULTS, report=print, measurement=None, training=None):
     """Make "floors", one of `variant_names` or a training, unless it is there and up to date."""
     measurement, training = measurement or LeakMeasurement(), training or VariantTraining()
@@ -120,7 +132,8 @@ def make_part(part, exact, folder=RESULTS, report=print, measurement=None, train
         if model is not None:
             return study_model(model, measurement, exact)
         if part == FLOORS:
-            return {"floors": exact_floors(measurement, exact)}
+            rows = exact_floors(measurement, exact)
+            return {"floors": rows, "between": rounded(between_over_floor(), N_DIGITS)}
         curve = train_variant(variant, training, exact, int(seed))[1]
         return {"curve": rounded(curve, N_DIGITS)}
 
@@ -137,6 +150,11 @@ def parts():
 def load_floors(folder=RESULTS):
     """What `exact_floors` found, as {n_frames: row}; `ValueError` if it is missing."""
     return {row["n_frames"]: row for row in load_part(FLOORS, folder, "leak")["floors"]}
+
+
+def load_between(folder=RESULTS):
+    """What `between_over_floor` found."""
+    return load_part(FLOORS, folder, "leak")["between"]
 
 
 def load_variants(folder=RESULTS):

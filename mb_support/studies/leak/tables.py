@@ -26,8 +26,6 @@ from .heads import NEXT
 
 #: Standard errors to each side of an interval.
 WIDTH = 2.0
-#: A training has found the next frame where L_traj is below this share of the honest floor.
-FOUND = 0.9
 #: Neighbouring positions that count as one observation.
 BLOCK = 16
 
@@ -136,6 +134,12 @@ def reads_next_frame(trainings, place="interior", n_frames=None):
     return _judged(trainings, lambda c: below_floor(at_length(c, n_frames)[place]["ratio"]))
 
 
+def read_the_frame(trainings, between):
+    """Which sizes err less than whoever sees all frames but the next, in the longest windows: only
+    the next frame itself explains it. `between` is the least such error over the floor."""
+    return _judged(trainings, lambda c: below_floor(at_length(c)["interior"]["ratio"], between))
+
+
 def full_length(trainings, place):
     """Error over floor in the longest windows, {size: text}."""
     return {
@@ -167,18 +171,21 @@ def windows_of(records):
     return [n_frames for n_frames, _ in next(iter(records.values()))["config"]["stages"]]
 
 
-def found_after(curve):
-    """Thousands of trajectories shown until a training of `floors_by_step` was `FOUND`, or NaN."""
-    is_below = curve["trajectory_loss"] < FOUND * curve["honest"]
+def found_after(curve, between):
+    """Thousands of trajectories shown until L_traj of `floors_by_step` was below the share
+    `between` of the honest value, which only the next frame itself can explain; or NaN."""
+    is_below = curve["trajectory_loss"] < between * curve["honest"]
     return float(curve["shown"][is_below.argmax()]) / 1000 if is_below.any() else np.nan
 
 
-def when_table(records, floors):
-    """When the next frame is found, and what is left of it as windows grow, a row a stage."""
+def when_table(records, floors, between):
+    """When the next frame is found (see `found_after`), and what is left of it as windows grow, a
+    row a stage."""
     rows = {}
     for size, seeds in records.items():
         curves = [floors_by_step(record, floors) for record in seeds.values()]
-        found = [after for after in map(found_after, curves) if np.isfinite(after)]
+        found = [found_after(curve, between) for curve in curves]
+        found = [after for after in found if np.isfinite(after)]
         after = with_range(f"{np.mean(found):.0f}", found, 0) if found else "never"
         row = {"trainings": len(curves), "that find it": f"{len(found)} of {len(curves)}"}
         row["after (thousands)"] = after
@@ -310,8 +317,9 @@ def misses_explain(trainings):
     return _judged(_that_read(trainings), judge)
 
 
-def words(trainings, variants, n_shorter=128):
-    """What the prose cites, by key; `n_shorter` are frames of a shorter window."""
+def words(trainings, variants, between, n_shorter=128):
+    """What the prose cites, by key; `between` as in `read_the_frame`, `n_shorter` are frames of a
+    shorter window."""
     found = {
         "shorter": n_shorter,
         "verdicts_shorter": in_words(reads_next_frame(trainings, n_frames=n_shorter), trainings),
@@ -321,6 +329,8 @@ def words(trainings, variants, n_shorter=128):
     }
     found |= by_size("ratio", full_length(trainings, "interior"))
     found["answers"] = answers_in_words(reads_next_frame(trainings))
+    found["between"] = between
+    found["read_answers"] = answers_in_words(read_the_frame(trainings, between))
     carried = {s: v for s, v in head_verdicts(trainings).items() if v != "nothing read"}
     found["head_answers"] = answers_in_words(carried) if carried else "no size is below the floor"
     for key, place in (("", "interior"), ("_last", "last")):

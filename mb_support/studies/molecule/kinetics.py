@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 from ...reference.solver import GridSolver
 from ...statistics import bootstrap, jackknife, resamples
 from ..kinetics.markov import markov_model
+from ..kinetics.passage_counts import passage_time_at_frames
 from .runs import RADIUS, boxes, count_passages
 from .surface import FULL_TURN, fit_fourier, minima_of, potential_of
 
@@ -118,6 +119,18 @@ def model_times(solver, coefficients):
         "passage_time_ba": 1 / solver.rate(b, a),
         "slowest_timescale": float(solver.implied_timescales(1)[0]),
         "population_b": float(solver.average(solver.committor(a, b))),
+    }
+
+
+def longer_at_frames(coefficients, diffusion, frame_time):
+    """By what share the model's passages take longer if its disks are looked at in frames only, as
+    those of the runs: {name: share} of both. `diffusion` in rad^2/ps."""
+    solver, disks = solver_of(coefficients), disks_of(coefficients)
+    return {
+        name: passage_time_at_frames(solver, source, target, diffusion * frame_time)
+        * solver.rate(source, target)
+        - 1
+        for name, source, target in zip(TIMES, disks, disks[::-1], strict=False)
     }
 
 

@@ -114,6 +114,16 @@ def make_torus(results):
     }
 
 
+def make_longer_at_frames(results):
+    """How much is missed by looking at the model in frames only; D of the longest judged lag."""
+    diffusion = load("torus", results)["diffusion"]
+    of_lag = dict(zip(diffusion["lag_times"], diffusion["values"], strict=True))
+    frame_time = load_runs(results).settings.frame_time
+    return kinetics.longer_at_frames(
+        _coefficients(results), of_lag[max(kinetics.JUDGED_LAGS)], frame_time
+    )
+
+
 def make_shooting(results):
     """Shots from the transition region, and how they agree with the model's committor."""
     runs, coefficients = load_runs(results), _coefficients(results)
@@ -176,6 +186,7 @@ MAKE = {
     "surface": make_surface,
     "kinetics": make_kinetics,
     "torus": make_torus,
+    "longer_at_frames": make_longer_at_frames,
     "shooting": make_shooting,
     "baselines": make_baselines,
     "counted": make_counted,

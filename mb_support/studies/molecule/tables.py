@@ -197,6 +197,7 @@ def numbers(kept):
         "time_ab": with_error(*counted["passage_time_ab"]),
         "time_ba": with_error(*counted["passage_time_ba"]),
         "share_beta": with_error(*counted["population_b"]),
+        "longer_at_frames": 100 * float(np.mean([kept["longer_at_frames"][n] for n in TIMES[:2]])),
         "model_share_beta": torus["times"]["population_b"],
         "n_train": base["n_train"],
         "n_test": base["n_test"],

@@ -55,7 +55,7 @@ def test_a_model_with_all_that_the_poster_sees_confirms_every_claim():
     [
         ("there are key timesteps", {"share": 0.05}),
         ("all others attend to them", {"readers": 0.5}),
-        ("key timesteps are no sinks", {"key_norm": 0.2}),
+        ("by norm, key timesteps are no sinks", {"key_norm": 0.2}),
         ("some heads attend to few frames", {"few": -0.1}),
         ("future and past alike", {"sides": -0.3}),
         ("alike in each sub-section", {"moments": [-0.3, 0.0, 0.0]}),

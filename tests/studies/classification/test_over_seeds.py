@@ -105,7 +105,7 @@ def test_verdicts_follow_the_intervals(labels):
     recipes["large"] = recipes["medium"]
     tables = over_seeds.scores_over_seeds(labels, recipes)
     goals = {"small": 0.85, "medium": np.mean(recipes["medium"] == labels), "large": 0.99}
-    assert over_seeds.reached_verdicts(tables, goals) == {
+    assert over_seeds.against_figures(tables, goals) == {
         "small": "confirmed",
         "medium": "undecided",
         "large": "refuted",

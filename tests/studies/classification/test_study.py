@@ -21,10 +21,22 @@ def test_the_posters_figures_stand_beside_means_with_intervals(study):
         assert row["poster's accuracy"] == f"{POSTER_SCORES[size]:.4f}"
         assert row["trainings"] == len(states)
         assert row["accuracy"].startswith(f"{(states == study.labels).mean():.4f} [")
-        assert row["reaches the poster's?"] in ("confirmed", "refuted", "undecided")
+        low, high = study.means[size].loc["accuracy", ["low", "high"]]
+        word = "higher" if low > POSTER_SCORES[size] else "equal within errors"
+        word = "lower" if high < POSTER_SCORES[size] else word
+        assert row["than the poster's"] == word
     poster = study.poster_table()
     assert poster.loc[("small", "poster"), "accuracy"] == "0.9150"
     assert len(poster.columns) == len(SCORES)
+
+
+def test_one_training_of_a_thousand_scatters_like_the_others_of_fixed_sets(study):
+    found = study.fixed_over_trees()
+    width = found["high"] - found["low"]
+    whole, short_first = (f"small, {chapter.FIXED[k]} over trees" for k in ("fixed", "data-1000"))
+    n = len(study.fixed[f"small, {chapter.FIXED['fixed']}"])
+    # nearly all of the width is the scatter over seeds, which a mean over n trainings divides
+    assert width[short_first] / width[whole] == pytest.approx(np.sqrt(n), rel=0.05)
 
 
 def test_every_training_has_its_accuracy(study):

@@ -123,7 +123,7 @@ def test_a_size_with_one_training_has_tables_but_no_verdicts_of_its_own(folder, 
             (folder / f"{name}.json").unlink()
     kept = load(folder)
     assert cv_tables.score_table(kept).loc["small", "trainings"] == 1
-    table = cv_tables.verdict_table(cv_tables.compare(kept))
+    table = cv_tables.verdict_table(cv_tables.compare(kept, CONSTANTS))
     assert (table["trainings"] == 1).all()
     assert table["all frames"].str.startswith("undecided").all()
 
@@ -168,9 +168,10 @@ def test_calibration_is_averaged_and_empty_bins_stay_empty():
 
 
 def test_verdicts_follow_from_the_intervals(kept):
-    found = cv_tables.compare(kept)
+    found = cv_tables.compare(kept, CONSTANTS)
     verdicts = {rival: found["small", rival, "transition"].verdict for _, rival, _ in found}
     assert verdicts == {
+        "a constant": "lower",
         "untrained": "lower",
         "shuffled committor": "lower",
         "simple": "lower",
@@ -197,7 +198,7 @@ def test_trees_compare_encodings_with_those_before_training(folder, load):
 def test_trainings_on_both_sides_of_the_trees_decide_nothing(folder, load):
     for k, name in enumerate(TRAININGS[:2]):
         write(folder, name, part(0.3 + 0.1 * k))
-    found = cv_tables.compare(load(folder))
+    found = cv_tables.compare(load(folder), CONSTANTS)
     key = "small", "boosted trees, 30 trajectories", "transition"
     assert found[key].verdict == "undecided"
 

@@ -266,6 +266,7 @@ TINY = study.LeakMeasurement(
 
 def test_all_that_is_measured_of_a_training_can_be_kept(tmp_path, monkeypatch):
     model, lines = variants.new_variant("bidirectional").eval(), []
+    monkeypatch.setattr(study, "between_over_floor", lambda: 0.7)
     monkeypatch.setattr(study, "load_training", lambda name: (model, weights_digest(model)))
     for part in ("small-0", "floors", "small-0"):
         study.make_part(part, exact(), tmp_path, lines.append, TINY)
@@ -275,6 +276,7 @@ def test_all_that_is_measured_of_a_training_can_be_kept(tmp_path, monkeypatch):
     assert len(content["position"]["ratio"]) == 23
     assert np.shape(content["attention"][1]["near"]) == (7, 23)
     assert len(content["ablation"]["rows"]) == 3
+    assert study.load_between(tmp_path) == 0.7
     floors = study.load_floors(tmp_path)
     assert floors[16]["reader"][0] < floors[16]["honest"][0] < floors[16]["copy"][0]
 

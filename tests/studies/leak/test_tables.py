@@ -110,9 +110,11 @@ def test_exact_values_follow_the_length_of_the_windows():
 def test_found_is_when_the_loss_first_lies_below_the_honest_floor():
     losses = [1.2, 0.95, 0.5, 0.2, 0.3] + [0.4] * 4 + [0.16]
     found, never = record(losses), record([1.2] * 10)
-    assert tables.found_after(tables.floors_by_step(found, FLOORS)) == pytest.approx(6 * 4 / 1000)
-    assert np.isnan(tables.found_after(tables.floors_by_step(never, FLOORS)))
-    table = tables.when_table({"small": {0: found, 1: never}, "large": {0: never}}, FLOORS)
+    by_step = [tables.floors_by_step(losses, FLOORS) for losses in (found, never)]
+    assert tables.found_after(by_step[0], 0.7) == pytest.approx(6 * 4 / 1000)
+    assert tables.found_after(by_step[0], 0.97) == pytest.approx(4 * 4 / 1000)
+    assert np.isnan(tables.found_after(by_step[1], 0.97))
+    table = tables.when_table({"small": {0: found, 1: never}, "large": {0: never}}, FLOORS, 0.7)
     row = table.loc[("small", 16)]
     assert row["that find it"] == "1 of 2" and row["copier / honest"] == "0.100"
     assert row["lowest / honest"] == "0.70 [0.69, 0.71] (0.20 to 1.20)"
@@ -212,14 +214,14 @@ def ax():
 
 def test_losses_are_drawn_over_the_honest_value(ax):
     curves = [tables.floors_by_step(record([1.0] * 10), FLOORS)] * 2
-    assert plots.plot_losses({"small": curves}, ax) is ax
+    assert plots.plot_losses({"small": curves}, 0.7, ax) is ax
     (line,) = [line for line in ax.lines if line.get_label() == "small"]
     np.testing.assert_allclose(line.get_ydata(), [1.0] * 5 + [1 / 0.8] * 5)
 
 
 def test_means_over_trainings_are_drawn(ax):
     trainings = {"medium": {0: training(0.2), 1: training(0.4)}}
-    assert plots.plot_by_length(trainings, "ratio", ax) is ax
+    assert plots.plot_by_length(trainings, "ratio", 0.7, ax) is ax
     inside = ax.containers[0].lines[0]
     np.testing.assert_allclose(inside.get_ydata(), 0.3)
     fig, other = plt.subplots()
@@ -240,7 +242,7 @@ def test_figures_return_their_axes(ax):
 
 def test_words_for_the_prose_are_of_all_sizes():
     trainings = {"small": {0: training(1.1)}, "large": {0: training(0.2, misses=0.8)}}
-    found = tables.words(trainings, {"bidirectional": [curve(2, 0.9)]})
+    found = tables.words(trainings, {"bidirectional": [curve(2, 0.9)]}, between=0.74)
     assert found["verdicts"] == "refuted for small (1 seed), confirmed for large (1 seed)"
     assert found["head_verdicts"] == "nothing read for small (1 seed), confirmed for large (1 seed)"
     assert found["below_floor"] == "confirmed for bidirectional (1 seed)"
