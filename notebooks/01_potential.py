@@ -311,7 +311,7 @@ maps = {
 landscape.plot_committors(maps, 0.34)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess from frame t, exact (black): of the state of the first frame, to which later frames add nothing, and of the state of the last frame, from what is known at frame t. With markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-potential-label", "caption": "Accuracy of the best possible guess, exact (black). Solid: of the state of the first frame, for whoever looks from frame t on (frames after t add nothing). Dashed: of the state of the last frame, if frame t is all that is known. With markers, the same guess scored on simulated trajectories (5000 of each regime, two standard errors over them). No classifier of slices can lie above the solid line."}, "image": {"alt": "Two panels. The accuracy for the first frame's label falls with t, slowly in the metastable regime and to one half in the wild one; that for the last frame's label rises towards one.", "classes": "dark-light"}} tags=["hide-input"]
 n_early, late = (14, (0.9, 0.98, 0.995)) if settings.name == "poster" else (6, (0.95,))
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1.0, 0.4))
 for ax, (name, config) in zip(axes, regimes.items(), strict=True):

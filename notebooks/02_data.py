@@ -71,7 +71,7 @@ print(f"profile {settings.name}: {settings.n_passages} passages of each kind")
 #
 # The poster gives no temperature, time step or length. Those below are this book's. `metastable` is the
 # default: a temperature between those for which references exist ({doc}`01_potential`), and frames so far apart that
-# about half of what was to be known of the place within a valley is lost from one to the next. `fine` is the same dynamics with four times
+# a good part of what was known of the place within a valley is lost from one to the next. `fine` is the same dynamics with four times
 # as many frames. `wild` has the temperature and the diffusion constant that the author's repository states for
 # its data file, which we do not have.
 # `underdamped` has momenta; frames hold positions, so that one frame does not tell the velocity. Its mass is one, its friction ten, and $D$

@@ -61,7 +61,7 @@ plt.show()
 # $\gamma = \lambda = 1$). Every trajectory is simulated for the occasion, shown once and thrown away,
 # so there is nothing to overfit and no need of dropout. Short trajectories come first, because
 # attention costs with the square of their length; whole ones come last (lengths below). The learning
-# rate follows a cosine from its peak to a fiftieth of it; over the first steps it is also warmed up, linearly.
+# rate follows a cosine from its peak to a fiftieth of it; over the first steps it is multiplied by a linear warm-up, too.
 #
 # Three details complete it. A short trajectory is not a piece of a longer one: it has its own start and
 # its own label. The position embeddings begin as sinusoids {cite}`vaswani2017`, and learn like all
@@ -102,18 +102,18 @@ for key, value in study.words(records).items():
 
 # %% [markdown]
 # {glue:text}`training_missing:s` Is the scatter over seeds (their standard deviation) less than that
-# standard error? {glue:text}`training_scatter_below:s`. Some trainings had a special course, which `make train`
-# does not give again to the last digit. What their records remark:
+# standard error? {glue:text}`training_scatter_below:s`. Trainings with a special course, which `make train` would not
+# repeat exactly, and what their records say of it:
 # {glue:text}`training_notes:s`
 #
-# The training with the median accuracy of each size (the lower of two) is "the small model" and so on in the
+# The training of each size with the median accuracy (of two, the one with the lower) is "the small model" and so on in the
 # chapters that follow, and its weights are committed. Of the others, records and predictions are kept. The test
 # set has no part in this chapter: it is scored {ref}`two chapters on <section-classification-table>`.
 #
 # ## Cost
 #
-# Minutes that one training took, by size and machine: the fastest and the slowest. The large training on a
-# processor shared it with other work for much of the time; its minutes are an upper bound.
+# Minutes that one training took, by size and machine: the fastest and the slowest. The second large
+# training (large-1) ran on a processor that had other work for much of the time: its minutes are an upper bound.
 
 # %% tags=["hide-input"]
 study.cost_table(records)

@@ -65,8 +65,8 @@ plt.show()
 # another name). Of the poster's table only the accuracies are known to us, so that they alone stand
 # beside ours. They are taken as exact: on how many trajectories and trainings they rest is not said. Each row is the mean over the trainings of a size, with its 95% interval over both
 # sources of chance: which trajectories were drawn, and which seed a training had. The last column says
-# whether it is higher or lower than the poster's figure, or equal within errors: the interval holds the figure. Rows "fixed set" were trained on a fixed set with dropout, much
-# as the author's script does ({doc}`04_training`).
+# whether the mean is higher or lower than the poster's figure; it is "equal within errors" if its interval holds
+# the figure. Rows "fixed set" and "fixed set, attention dropout" were trained with dropout, much as by the author's script ({doc}`04_training`).
 
 # %% tags=["hide-input"]
 study.table()
@@ -81,14 +81,15 @@ print("accuracy grows -", verdicts_in_words(growth["larger"]))
 # %% [markdown]
 # The poster's largest figure is nearly the ceiling of this task, {glue:text}`classification_ceiling:.3f`:
 # a model that reached it here would be almost an ideal observer. Other data, another label, longer training,
-# or few test trajectories on the poster may each explain it; which does, we cannot tell. What comes nearest
-# to the poster's own set-up, the rows "fixed set", is, against its figures,
+# or few test trajectories on the poster may each explain it; which does, we cannot tell. Rows "fixed set", near
+# to the poster's own set-up, are against its figures:
 # {glue:text}`classification_fixed_against_poster:s`.
 #
 # *Fixed set, short ones first* is the same thousand trajectories with this book's recipe (one training; its
 # scatter is taken to be that of the others of fixed sets, hence the wide interval). Trees fitted to a
 # thousand are right for {glue:text}`classification_few_trees:.3f`. The accuracy of models that learned from
-# a thousand, minus that of these trees, taken as they are (intervals over trajectories and trainings):
+# a thousand, minus that of these trees (intervals are over trajectories and over trainings of the models; the
+# trees were fitted once, and their own scatter is left out):
 
 # %% tags=["hide-input"]
 difference_table(study.fixed_over_trees())
@@ -132,7 +133,8 @@ for size, n in zip(settings.sizes, settings.n_classified, strict=True):
 # frames, means of ten parts, quantiles, autocorrelations
 # (`mb_support.studies.classification.baselines`). They were fitted to 100,000 whole trajectories, fewer
 # than any model has seen but with as many frames or more, and to a hundredth of that. Their settings are the usual
-# ones of scikit-learn, with early stopping of the trees; nothing was tuned. Two rules need no
+# ones of scikit-learn, but for more rounds of the trees, with early stopping, and more steps of the regression;
+# nothing was tuned. Two rules need no
 # fitting: whether the first frame, less the mean of all, lies to the upper left; and always the more
 # frequent state. Intervals are over trajectories.
 

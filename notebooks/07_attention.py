@@ -238,8 +238,8 @@ verdicts(kept, weighted=True)
 # {numref}`fig-attention-lorenz` orders the frames of each trajectory by the attention they
 # receive and adds it up. The most attended twentieth are called *key timesteps* here.
 #
-# The ten most attended frames are attended to by nearly all other frames, but in an untrained network by nine in
-# ten, too: the table of verdicts has both. That claim alone is little evidence of learning.
+# Shares of the frames that attend to the ten most attended ones: {glue:text}`attention_readers_words:s`; in
+# untrained networks {glue:text}`attention_readers_untrained:s`. That claim alone is little evidence of learning.
 
 # %% mystnb={"figure": {"name": "fig-attention-lorenz", "caption": "Share of all attention (mean over layers and heads) that goes to the most attended frames, up to three tenths of them. Black: uniform attention. The higher a curve, the more attention goes to few frames; compare trained lines with untrained ones. One line a training, with 95% bands over 64 trajectories."}, "image": {"alt": "Lorenz curves of attention received, for trained and untrained models.", "classes": "dark-light"}} tags=["hide-input"]
 plots.plot_lorenz(curves.bands(kept, "lorenz"))

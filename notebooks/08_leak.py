@@ -101,10 +101,11 @@ print("last position sees noise:", abs(seen) > 5 * error)
 #
 # {numref}`fig-leak-training` draws $L_\mathrm{traj}$ of every training over its *honest value*: the
 # loss of the exact conditional mean, the best forecast of each frame from the frames before, for
-# windows of the length shown at the time. Below one a training no longer forecasts; below the dashed line, at
-# {glue:text}`leak_between:.2f` ({eq}`eq-leak-between`), it reads the next frame.
+# windows of the length shown at the time. Below one a training no longer forecasts. Well below the dashed line,
+# at {glue:text}`leak_between:.2f` from {eq}`eq-leak-between`, it reads the next frame. (That border is for lengths in
+# equilibrium. The loss is in units of each window, so that here it is a rough one.)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "$L_\\mathrm{traj}$ over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Between the black line and the dashed one a model may use later frames, or the window's mean and spread; below both, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-leak-training", "caption": "$L_\\mathrm{traj}$ over its honest value (black) while training; one line for each training of a size, each point a mean over 50 steps of 64 fresh trajectories. Between the black line and the dashed one a model may use later frames, or the window's mean and spread; well below both, it reads the next frame. Dotted: where the windows of a size grow, from 128 frames to 256 and 512. What is read is partly lost each time that windows grow."}, "image": {"alt": "Ratio of loss and honest value against the trajectories shown; small stays at one, medium and large fall far below.", "classes": "dark-light"}}
 found = {s: [tables.floors_by_step(r, floors) for r in of.values()] for s, of in records.items()}
 plots.plot_losses(found, between)
 plt.show()
@@ -232,7 +233,7 @@ tables.position_table(trainings)
 # %% [markdown]
 # The rank correlation is that of error and attention on the next frame over the interior positions,
 # with a bootstrap interval over blocks of sixteen of them. The error grows where attention misses the
-# next frame, among the sizes that read it: {glue:text}`leak_miss_verdicts:s`.
+# next frame, among the sizes below the floor: {glue:text}`leak_miss_verdicts:s`.
 
 # %% tags=["remove-cell"]
 for key, value in tables.words(trainings, variants, between).items():

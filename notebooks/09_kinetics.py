@@ -64,8 +64,8 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 # %% [markdown]
 # ## The model
 #
-# Frames are {glue:text}`kinetics_frame_time:.2f` apart, as in nearly all of this book: after one of them about
-# half of what was to be known of the place within a valley is lost. A displacement over a frame is then no longer
+# Frames are {glue:text}`kinetics_frame_time:.2f` apart, as in nearly all of this book: after one of them a
+# good part of what was known of the place within a valley is lost. A displacement over a frame is then no longer
 # Gaussian: from the ridge a particle falls to one side or to the other.
 #
 # A small causal encoder sees at most {glue:text}`kinetics_window:d` frames, standardised by
@@ -106,15 +106,15 @@ for key, value in tables.numbers(kept, exact, record, model.config).items():
 #
 # **The criteria** are a divergence of at most {glue:text}`kinetics_max_divergence:.2f` nats, and each of
 # the three times within {glue:text}`kinetics_tolerance:.0f` % of the exact value or within two standard
-# errors of it (which is hardly ever more), with a standard error of at most
-# {glue:text}`kinetics_max_error:.0f` %. They judge estimates: one a little beyond ten percent may pass by
-# chance, so that intervals stand beside them. They were fixed
+# errors of it (which is never more, since the standard error may be at most
+# {glue:text}`kinetics_max_error:.0f` %). They judge estimates: a generator whose true time is a little beyond
+# ten percent may pass by chance, so that intervals stand beside them. They were fixed
 # before the first generator was judged by them, two hours earlier by the history of the repository
 # (commit `e3f1813`; first judged in `885a789`), and have not been changed since. But they are no blind
 # test: after that first judgement the generator was trained longer, and then anew for frames four times
 # as far apart.
 #
-# The share of B, of time in which the disk of B was the one visited last, is no criterion. Walkers start half in A and half in B, and a share of
+# The share of B (of the time in which the disk of B was visited last) is no criterion. Walkers start half in A and half in B, and a share of
 # {glue:text}`kinetics_start_left:.2f` of that imbalance is left where counting begins, so that even real
 # simulation has a little too much of B. Frames before the first visit of a disk count as A: few in real
 # simulation, most where a generator comes to rest elsewhere.
@@ -158,7 +158,7 @@ table.rename(index=names, columns=plots.NAMES).rename_axis("generator")
 # window spread by at most {glue:text}`kinetics_deterministic_spread:s`. That a
 # longer run would bring it back is unlikely, though not disproved. There is no noise, a forecast is the mean
 # of the window plus its spread times the output of $f$, and what $f$ can give is bounded by its last LayerNorm.
-# So the spread can grow by a bounded factor in each frame only, and it shrank throughout. With the statistics of the prompt this argument does not hold: the model may move for
+# So in one frame the spread can grow by a bounded factor at most, and it shrank throughout. With the statistics of the prompt this argument does not hold: the model may move for
 # ever. But what moves it is not noise, and its density and times are not those of the particle.
 #
 # {numref}`fig-kinetics-density` shows the densities as free energies,
@@ -265,7 +265,7 @@ table.drop(columns="criteria met").rename(columns=plots.NAMES)
 # ## Takeaway
 #
 # **In one sentence:** a causal transformer that forecasts a distribution
-# {glue:text}`kinetics_verdict:s`. The poster's generator, which forecasts a mean, in short runs
+# {glue:text}`kinetics_verdict:s`. The poster's generator, which forecasts a mean, with few walkers
 # {glue:text}`kinetics_poster_verdict:s`.
 #
 # The generator has {glue:text}`kinetics_more_b_exact:s` % more of B than is exact, and

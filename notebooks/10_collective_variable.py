@@ -154,7 +154,7 @@ tables.layer_table(results)
 # ## Verdicts
 #
 # In which regions does the probe of which size err less than a rival? The first rival is the best constant:
-# where another one errs more than that, to be better than it says little. "Simple" is the best of PCA,
+# where another rival errs more than the constant, to err less than that rival says little. "Simple" is the best of PCA,
 # TICA, VAMPNet and Markov model, by validation
 # ({glue:text}`collective_variable_baseline_name:s`).
 
@@ -214,7 +214,7 @@ tables.score_table(results, "raw")
 # {glue:text}`collective_variable_width:d` units. The integral is a sum over
 # {glue:text}`collective_variable_n_points:d` quasi-random points, spread evenly where $V$ is at most
 # ten $kT$ above the upper saddle, with their Boltzmann weights (importance sampling; no trajectory is
-# simulated). The conditions in A and B are met by construction (in A exactly, in B up to $e_A$, which is tiny there): with
+# simulated). The conditions in A and B are met by construction (in A exactly, in B up to a factor $1 - e_A$, which is nearly one there): with
 # $e_S = \exp(-d_S / r)$, $d_S$ the distance from the disk $S$ of radius $r$ and $p$ the output of the
 # network, $q = (1 - e_A) [(1 - e_B) \, p + e_B]$. The solver serves only to judge the result
 # ({numref}`fig-collective-variable-variational`).

@@ -219,14 +219,14 @@ tables.generator_table(kept)
 # *Memory.* Seeing earlier frames lowers the loss by
 # {glue:text}`molecule_memory_gain:s` nats (three pairs of trainings), and without them the three times are
 # {glue:text}`molecule_slower_without_memory:s` times as long (geometric mean). On Müller–Brown no gain was
-# seen: the same mean of three times is {glue:text}`09_kinetics.ipynb::kinetics_memory_ratio:s` there
+# seen: the same ratio is {glue:text}`09_kinetics.ipynb::kinetics_memory_ratio:s` there
 # (three trainings of each kind). There the present frame is the whole state. Two
 # angles at one time are not: the molecule also has
 # momenta and other coordinates, and earlier frames tell something of them.
 #
 # ## Takeaway
 #
-# **In one sentence:** a diffusion model of two angles has most of the committor of this molecule, but its passages take {glue:text}`molecule_too_long:s` per cent too long; memory, which Müller–Brown does not need, matters here, and naming a state is easier than from starts all over a box.
+# **In one sentence:** a diffusion model of two angles has most of the committor of this molecule, but its passages take {glue:text}`molecule_too_long:s` per cent too long; memory, which Müller–Brown does not need, matters here, and naming a state is easier, as windows do not start all over a box.
 #
 # *Carries over.* One slow process; a diffusion model on a surface, solved on a grid, whose committor explains {glue:text}`molecule_shots_explained:s` of the variance
 # of the molecule's. Plain training works with other features and much less data: {glue:text}`molecule_accuracy:s`

@@ -70,7 +70,7 @@ def plot_scores(measured, seeds, poster, ceiling, ax=None):
 
 def plot_readings(limits, poster, ours, ax=None):
     """Highest accuracy possible, (value, low, high), by reading of the task, beside the poster's
-    figures and `ours`, by name of a classifier."""
+    figures and `ours`, of two classifiers by name."""
     ax = axes_or_new(ax, width=1.0, aspect=0.5)
     for size, figure in poster.items():
         style = dict(color=SIZE_COLORS[size], ls=SIZE_LINES[size], lw=1.6)

@@ -228,10 +228,9 @@ def interpolation_floor(solver, time, n_modes=400):
     there /= there.sum(axis=1, keepdims=True)
     twice, errors = there @ there, []
     for places in solver.positions[visited].T:
-        between = (there * places) @ there  # times the density of both ends, as `twice`
-        with np.errstate(invalid="ignore", divide="ignore"):
-            explained = np.where(twice > 0, between**2 / twice, 0).sum(axis=1)
-        errors.append(weight @ (places**2 - explained))
+        between = (there * places) @ there  # times the chance to come there, as `twice`
+        explained = np.divide(between**2, twice, out=np.zeros_like(twice), where=twice > 0)
+        errors.append(weight @ (places**2 - explained.sum(axis=1)))
     return np.array(errors)
 
 

@@ -145,13 +145,14 @@ def scatter_below_error(records):
     for size in curves(records):
         accuracies, n = finals(records, size)
         if len(accuracies) > 1:
-            found[size] = accuracies.std(ddof=1) < binomial_error(accuracies.mean(), n)
-    words = {True: "yes", False: "no"}
-    return verdicts_in_words({size: words[bool(less)] for size, less in found.items()})
+            error = binomial_error(accuracies.mean(), n)
+            found[size] = "yes" if accuracies.std(ddof=1) < error else "no"
+    return verdicts_in_words(found) or "no size was trained twice"
 
 
 def cost_table(records):
-    """What a training of each size saw and took, one row for each machine that made some."""
+    """What a training of each size saw and took, one row for each machine that made some; threads
+    are those of all processes together."""
     rows = {}
     for size in SIZES:
         seeds = list(seeds_of(records, size).values())

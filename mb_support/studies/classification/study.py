@@ -101,14 +101,14 @@ class Study:
 
     def table(self):
         """The poster's table: its accuracy, ours, and the other scores, as text."""
-        reached, rows = self.against_poster(), {}
+        against, rows = self.against_poster(), {}
         for name, table in self.means.items():
             size = name.split(",")[0]
             n_seeds = len((self.sizes | self.fixed)[name])
             rows[name] = {"poster's accuracy": f"{POSTER_SCORES[size]:.4f}", "trainings": n_seeds}
             columns = ["mean", "low", "high"]
             rows[name] |= {s: with_interval(*table.loc[s, columns], 4) for s in SCORES}
-            rows[name]["than the poster's"] = reached[name]
+            rows[name]["than the poster's"] = against[name]
         table = pd.DataFrame(rows).T.rename(columns={"f1": "F1"})
         return table.rename_axis(columns=f"{len(self.labels):,} trajectories")
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 
 from ...potential import potential
+from ...reference.grid import inside_disk
 from ...states import DISKS, checked_set, last_visited, parts
 from ...statistics import resamples
 
@@ -108,7 +109,8 @@ def frame_passage_time(solver, target, frame_time):
     offsets = ((np.arange(8) + 0.5) / 8 - 0.5) * solver.grid_step
     outside = np.zeros(solver.shape)
     for inner in np.stack(np.meshgrid(offsets, offsets), axis=-1).reshape(-1, 2):
-        outside += ((solver.positions + inner - centre) ** 2).sum(axis=-1) >= radius**2
+        away = solver.potential.offset(solver.positions + inner, centre)
+        outside += (away**2).sum(axis=-1) >= radius**2
     outside /= len(offsets) ** 2
 
     # With u = sqrt(weight) m the operator is symmetric and positive: conjugate gradients apply, and
@@ -136,8 +138,7 @@ def frame_passage_time(solver, target, frame_time):
 def passage_time_at_frames(solver, source, target, frame_time):
     """Exact mean time from an arrival in the `source` disk to the next arrival in the `target`, as
     `count_passages` sees them: the mean of `frame_passage_time` over the source."""
-    centre, radius = source
-    inside = ((solver.positions - np.asarray(centre)) ** 2).sum(axis=-1) < radius**2
+    inside = inside_disk(solver.grid, "source", source)
     times = frame_passage_time(solver, target, frame_time)
     return solver.average(times, solver.stationary_density() * inside)
 

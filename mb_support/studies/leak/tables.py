@@ -128,16 +128,11 @@ def at_length(content, n_frames=None):
     return rows[n_frames or max(rows)]
 
 
-def reads_next_frame(trainings, place="interior", n_frames=None):
-    """Which sizes have errors below the floor of every forecaster, as verdicts; `place` is
-    "interior" or "last", windows are by default the longest."""
-    return _judged(trainings, lambda c: below_floor(at_length(c, n_frames)[place]["ratio"]))
-
-
-def read_the_frame(trainings, between):
-    """Which sizes err less than whoever sees all frames but the next, in the longest windows: only
-    the next frame itself explains it. `between` is the least such error over the floor."""
-    return _judged(trainings, lambda c: below_floor(at_length(c)["interior"]["ratio"], between))
+def errs_below(trainings, border=1.0, place="interior", n_frames=None):
+    """Which sizes have errors below `border` times the floor, as verdicts: 1, what no forecaster
+    can reach; `study.load_between`, what only the next frame itself explains. `place` is "interior"
+    or "last", windows are by default the longest."""
+    return _judged(trainings, lambda c: below_floor(at_length(c, n_frames)[place]["ratio"], border))
 
 
 def full_length(trainings, place):
@@ -303,7 +298,7 @@ def position_table(trainings):
 
 
 def _that_read(trainings):
-    reading = reads_next_frame(trainings)
+    reading = errs_below(trainings)
     return {size: seeds for size, seeds in trainings.items() if reading[size] == "confirmed"}
 
 
@@ -318,23 +313,23 @@ def misses_explain(trainings):
 
 
 def words(trainings, variants, between, n_shorter=128):
-    """What the prose cites, by key; `between` as in `read_the_frame`, `n_shorter` are frames of a
+    """What the prose cites, by key; `between` is from `study.load_between`, `n_shorter` are frames of a
     shorter window."""
     found = {
         "shorter": n_shorter,
-        "verdicts_shorter": in_words(reads_next_frame(trainings, n_frames=n_shorter), trainings),
+        "verdicts_shorter": in_words(errs_below(trainings, n_frames=n_shorter), trainings),
         "head_verdicts": in_words(head_verdicts(trainings), trainings),
         "path_verdicts": in_words(main_path(trainings), trainings),
         "miss_verdicts": in_words(misses_explain(trainings), trainings),
     }
     found |= by_size("ratio", full_length(trainings, "interior"))
-    found["answers"] = answers_in_words(reads_next_frame(trainings))
+    found["answers"] = answers_in_words(errs_below(trainings))
     found["between"] = between
-    found["read_answers"] = answers_in_words(read_the_frame(trainings, between))
+    found["read_answers"] = answers_in_words(errs_below(trainings, between))
     carried = {s: v for s, v in head_verdicts(trainings).items() if v != "nothing read"}
     found["head_answers"] = answers_in_words(carried) if carried else "no size is below the floor"
     for key, place in (("", "interior"), ("_last", "last")):
         found[f"full_length{key}"] = full_length_in_words(trainings, place)
-        found[f"verdicts{key}"] = in_words(reads_next_frame(trainings, place), trainings)
+        found[f"verdicts{key}"] = in_words(errs_below(trainings, place=place), trainings)
         found[f"below_floor{key}"] = in_words(variants_below_floor(variants, place), variants)
     return found

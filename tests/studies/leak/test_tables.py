@@ -71,9 +71,9 @@ def test_below_the_floor_means_by_two_standard_errors():
 )
 def test_a_size_reads_its_answer_if_all_its_trainings_do(insides, verdict):
     trainings = {"medium": {seed: training(inside) for seed, inside in enumerate(insides)}}
-    assert tables.reads_next_frame(trainings) == {"medium": verdict}
-    assert tables.reads_next_frame(trainings, n_frames=128) == {"medium": verdict}
-    assert tables.reads_next_frame(trainings, "last") == {"medium": "refuted"}
+    assert tables.errs_below(trainings) == {"medium": verdict}
+    assert tables.errs_below(trainings, n_frames=128) == {"medium": verdict}
+    assert tables.errs_below(trainings, place="last") == {"medium": "refuted"}
 
 
 def test_texts_tell_trajectories_and_trainings_apart():
@@ -107,7 +107,7 @@ def test_exact_values_follow_the_length_of_the_windows():
     np.testing.assert_array_equal(curve["reader"], [0.1] * 5 + [0.05] * 5)
 
 
-def test_found_is_when_the_loss_first_lies_below_the_honest_floor():
+def test_found_is_when_the_loss_first_lies_below_a_share_of_the_honest_value():
     losses = [1.2, 0.95, 0.5, 0.2, 0.3] + [0.4] * 4 + [0.16]
     found, never = record(losses), record([1.2] * 10)
     by_step = [tables.floors_by_step(losses, FLOORS) for losses in (found, never)]
@@ -192,7 +192,7 @@ def test_variants_are_judged_at_the_end_of_all_their_trainings():
 
 def test_a_size_trained_once_says_so():
     trainings = {"large": {0: training(0.2)}}
-    assert in_words(tables.reads_next_frame(trainings), trainings) == "confirmed for large (1 seed)"
+    assert in_words(tables.errs_below(trainings), trainings) == "confirmed for large (1 seed)"
     assert tables.full_length_in_words(trainings, "last") == "large (1 seed) 1.10 [1.08, 1.12]"
     summaries = {"inside": summary(0.2) | {"exact": [1.0, 0.1]}}
     table = tables.summary_table(summaries, 50)
@@ -240,9 +240,16 @@ def test_figures_return_their_axes(ax):
     plt.close(fig)
 
 
+def test_between_the_borders_a_size_is_below_the_floor_but_need_not_read():
+    trainings = {"medium": {0: training(0.9)}}
+    assert tables.errs_below(trainings) == {"medium": "confirmed"}
+    assert tables.errs_below(trainings, 0.74) == {"medium": "refuted"}
+
+
 def test_words_for_the_prose_are_of_all_sizes():
     trainings = {"small": {0: training(1.1)}, "large": {0: training(0.2, misses=0.8)}}
     found = tables.words(trainings, {"bidirectional": [curve(2, 0.9)]}, between=0.74)
     assert found["verdicts"] == "refuted for small (1 seed), confirmed for large (1 seed)"
+    assert found["read_answers"] == "no for small, yes for large"
     assert found["head_verdicts"] == "nothing read for small (1 seed), confirmed for large (1 seed)"
     assert found["below_floor"] == "confirmed for bidirectional (1 seed)"

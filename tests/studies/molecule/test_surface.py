@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mb_support.studies.molecule import kinetics, study, surface
+from mb_support.studies.molecule.runs import load_runs
 
 PHI = np.linspace(-np.pi, np.pi, 181)[:-1]
 
@@ -61,3 +62,14 @@ def test_minima_are_the_bottoms_near_the_named_places(samples):
     a, b = surface.minima_of(surface.fit_fourier(samples))
     np.testing.assert_allclose(a, [-1.2, -0.4], atol=0.25)
     np.testing.assert_allclose(b, [-1.2, 2.65], atol=0.25)
+
+
+def test_disks_looked_at_in_frames_take_longer_to_reach():
+    kept, frame_time = study.load_results(), load_runs().settings.frame_time
+    coefficients = np.array(kept["surface"]["coefficients"])
+    often, seldom = (
+        kinetics.longer_at_frames(coefficients, 0.5, frame_time * factor) for factor in (0.1, 1.0)
+    )
+    for name in ("passage_time_ab", "passage_time_ba"):
+        assert 0 < often[name] < seldom[name]
+        assert seldom[name] == pytest.approx(kept["longer_at_frames"][name], rel=0.1)
