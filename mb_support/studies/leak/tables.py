@@ -313,8 +313,8 @@ def misses_explain(trainings):
 
 
 def words(trainings, variants, between, n_shorter=128):
-    """What the prose cites, by key; `between` is from `study.load_between`, `n_shorter` are frames of a
-    shorter window."""
+    """What the prose cites, by key; `between` is from `study.load_between`, `n_shorter` are frames
+    of a shorter window."""
     found = {
         "shorter": n_shorter,
         "verdicts_shorter": in_words(errs_below(trainings, n_frames=n_shorter), trainings),
