@@ -24,7 +24,7 @@ def test_the_posters_figures_stand_beside_means_with_intervals(study):
         low, high = study.means[size].loc["accuracy", ["low", "high"]]
         word = "higher" if low > POSTER_SCORES[size] else "equal within errors"
         word = "lower" if high < POSTER_SCORES[size] else word
-        assert row["than the poster's"] == word
+        assert row["against the poster's"] == word
     poster = study.poster_table()
     assert poster.loc[("small", "poster"), "accuracy"] == "0.9150"
     assert len(poster.columns) == len(SCORES)
