@@ -48,7 +48,7 @@ solver = GridSolver(REGIMES["metastable"].beta, REGIMES["metastable"].diffusion,
 constants = scores.best_constants(solver)
 print(f"profile {settings.name}; {tables.numbers(results)}")
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from 400 standardised test trajectories, the same for every method. Coloured: linear probes of plain models, a marker for each training (small 5, medium 3, large 1); open markers are controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible. Dashed: the best constant. Right: over all frames, telling the valleys apart removes most of the error. Left: in the transition region that does not help, and the probes stay near the constant."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-errors", "caption": "Error of the committor, read from 400 standardised test trajectories, the same for every method. Coloured: linear probes of plain models, a marker for each training (small 5, medium 3, large 2); open markers are controls, the weights before training and the shuffled committor. Grey: baselines. Bars: 95 % interval of the mean over trainings, from resampled trajectories. Black: the least error possible. Dashed: the best constant. Right: over all frames, telling the valleys apart removes most of the error. Left: in the transition region that does not help, and the probes stay near the constant."}, "image": {"alt": "Two panels of error bars, a row for each method, with a vertical line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 errors = {region: tables.errors(results, region) for region in ("transition", "boltzmann")}
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.74), sharey=True)
 for ax, (region, found) in zip(axes, errors.items(), strict=True):
@@ -165,8 +165,7 @@ tables.summary_table(comparisons)
 # %% [markdown]
 # A verdict is a 95 % interval of the difference that leaves out zero. Intervals join two kinds of
 # chance: which trajectories were drawn (the same ones are resampled for both), and the scatter of
-# trainings, pooled over the sizes as in {doc}`chapter 6 <06_classification>`. A size trained once
-# counts as if it scattered like the others. Controls are compared training by training. Tables of
+# trainings, pooled over the sizes as in {doc}`chapter 6 <06_classification>`. Controls are compared training by training. Tables of
 # errors show intervals over trajectories alone, which are narrower. The
 # differences themselves, probe minus rival:
 
@@ -247,7 +246,7 @@ variational.table(kept)
 # shows how far the encoding of a frame holds its *raw position*, which standardisation took away and
 # only the trajectory as a whole can give back. Neither was ever part of the loss.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-layers", "caption": "Left: error of the committor in the transition region, read linearly from each layer. Right: error of the raw position, weighted with the Boltzmann density. Lines are means over trainings (small 5, medium 3, large 1), bands reach from the least to the greatest; 400 test trajectories. Grey: boosted trees. Black: the least error possible. No layer comes near it."}, "image": {"alt": "Two panels with a curve for each model size against the depth of the layer, and a line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-layers", "caption": "Left: error of the committor in the transition region, read linearly from each layer. Right: error of the raw position, weighted with the Boltzmann density. Lines are means over trainings (small 5, medium 3, large 2), bands reach from the least to the greatest; 400 test trajectories. Grey: boosted trees. Black: the least error possible. No layer comes near it."}, "image": {"alt": "Two panels with a curve for each model size against the depth of the layer, and a line at the least error possible.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.45))
 lines = {name: errors["transition"][name].value for name in results.trees()}
 least = errors["transition"][tables.IDEAL].value
@@ -268,7 +267,7 @@ plt.show()
 # the dividing line, not a committor. How far its probability follows $q$ is measured with
 # trajectories that begin at points of known committor.
 
-# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over trainings (small 5, medium 3, large 1). On the thin diagonal the mean is right; even the best possible leaves it, where frames of other committors look alike. Left: probes, boosted trees and the best possible, 400 test trajectories, with the Boltzmann density. Right: the classifier's probability of B for 240 trajectories that begin at points of that committor; grey: the share of those points in the basin of B, which the classifier was trained to tell. The probes are right on average and far off for single frames; the classifier follows the step of the basin."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collective-variable-calibration", "caption": "Mean prediction in bins of the exact committor; bands hold the middle two thirds of the predictions; both are averaged over trainings (small 5, medium 3, large 2). On the thin diagonal the mean is right; even the best possible leaves it, where frames of other committors look alike. Left: probes, boosted trees and the best possible, 400 test trajectories, with the Boltzmann density. Right: the classifier's probability of B for 240 trajectories that begin at points of that committor; grey: the share of those points in the basin of B, which the classifier was trained to tell. The probes are right on average and far off for single frames; the classifier follows the step of the basin."}, "image": {"alt": "Two panels of predicted against exact committor with a diagonal.", "classes": "dark-light"}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=figure_size(1, 0.65))
 plots.plot_calibration(tables.calibration_curves(results), axes[0])
 plots.plot_calibration(tables.classifier_curves(results), axes[1])
