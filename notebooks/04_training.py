@@ -17,8 +17,8 @@
 # how much of the result is luck? {numref}`fig-training-curves` shows every training of the three sizes.
 # All of them start from random weights. Those of one size end at nearly the same validation error. This
 # error falls most steeply late, when longer trajectories are shown and the learning rate goes down. Which of
-# the two does it, we did not test. The trajectory loss stays high in every small model; in medium ones it
-# falls far, and differs from seed to seed.
+# the two does it, we did not test. The trajectory loss stays high in every small model; in larger ones it
+# falls far on the way, and where it ends differs from seed to seed.
 
 # %% tags=["remove-stderr", "hide-input"]
 import tempfile
