@@ -1,6 +1,6 @@
 """Steps per second of our simulator and of other software, interleaved in one run.
 
-    .venv/bin/python benchmarks/simulator.py [--quick]
+    .venv/bin/python benchmarks/simulator.py [--quick | --gpu]
 
 Every program simulates the same thing: 1000 trajectories of overdamped Langevin dynamics in the
 Müller-Brown potential by Euler-Maruyama, saving every 50th step. deeptime has no compiled
@@ -10,7 +10,10 @@ which stay warm; candidates are tried in turns, so that a disturbance hits all a
 variants of one program the fastest of a short trial is kept. The packages compared with are
 installed into `.cache/bench-venv`, beside the project's environment and not in it.
 
-Writes results/benchmark_simulator.json.
+With `--gpu`, JAX and torch.compile run on a GPU, our simulator on two cores beside it, with 1000
+trajectories and with 100,000; JAX is taken as it is installed.
+
+Writes results/benchmark_simulator.json, or results/benchmark_simulator_gpu.json.
 """
 
 import argparse
@@ -23,7 +26,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".cache" / "bench-venv"
@@ -95,7 +100,7 @@ def with_numpy(n, n_threads):
     return run
 
 
-def with_torch(steps_at_once):
+def with_torch(steps_at_once, device="cpu"):
     def make(n, n_threads):
         import torch
 
@@ -109,18 +114,18 @@ def with_torch(steps_at_once):
                 x, y = x + fx + sigma * z[k, 0], y + fy + sigma * z[k, 1]
             return x, y
 
-        starts = torch.from_numpy(start_array(n))
+        starts = torch.from_numpy(start_array(n)).to(device)
 
         @torch.no_grad()
         def run(n_frames):
             x, y = starts.clone()
-            out = torch.empty(n_frames, 2, n)
+            out = torch.empty(n_frames, 2, n, device=device)
             for frame in range(n_frames):
-                z = torch.randn(STRIDE, 2, n)
+                z = torch.randn(STRIDE, 2, n, device=device)
                 for k in range(0, STRIDE, steps_at_once):
                     x, y = advance(x, y, z[k : k + steps_at_once])
                 out[frame, 0], out[frame, 1] = x, y
-            return out
+            return out.cpu()  # waits for a GPU
 
         return run
 
@@ -244,33 +249,54 @@ def start_array(n):
     return np.ascontiguousarray(sample_starts(n, 1).T.astype(np.float32))
 
 
-# name: (make, frames of 1000 trajectories in one turn, number of processes); two processes run
-# one thread each, one process runs two
+class Variant(NamedTuple):
+    """One way of running a program: two processes have one thread each, one process has two."""
+
+    detail: str
+    make: Callable
+    n_frames: int
+    n_processes: int
+    n_trajectories: int = N_TRAJECTORIES
+
+
 VARIANTS = {
-    "ours, float32": [("", ours(), 200, 1)],
-    "ours, float64": [("", ours("float64"), 200, 1)],
-    "NumPy": [("two processes", with_numpy, 2, 2)],
+    "ours, float32": [Variant("", ours(), 200, 1)],
+    "ours, float64": [Variant("", ours("float64"), 200, 1)],
+    "NumPy": [Variant("two processes", with_numpy, 2, 2)],
     "torch.compile, one process": [
-        (f"{k} steps a call", with_torch(k), 40, 1) for k in (10, 25)
+        Variant(f"{k} steps a call", with_torch(k), 40, 1) for k in (10, 25)
     ],
     "torch.compile, two processes": [
-        (f"{k} steps a call", with_torch(k), 40, 2) for k in (10, 25)
+        Variant(f"{k} steps a call", with_torch(k), 40, 2) for k in (10, 25)
     ],
     "JAX": [
-        (f"{generator}, {'two processes' if p == 2 else 'one process'}", with_jax(generator), 40, p)
-        for generator in ("rbg", "threefry2x32") for p in (1, 2)
+        Variant(f"{generator}, {processes} process{'es' * (p > 1)}", with_jax(generator), 40, p)
+        for generator in ("rbg", "threefry2x32") for p, processes in ((1, "one"), (2, "two"))
     ],
     "deeptime, compiled triple well": [
-        ("two threads", with_deeptime("triple_well_2d"), 6, 1),
-        ("two processes", with_deeptime("triple_well_2d"), 6, 2),
+        Variant("two threads", with_deeptime("triple_well_2d"), 6, 1),
+        Variant("two processes", with_deeptime("triple_well_2d"), 6, 2),
     ],
-    "deeptime, custom_sde": [("two processes", with_deeptime("custom_sde"), 1, 2)],
+    "deeptime, custom_sde": [Variant("two processes", with_deeptime("custom_sde"), 1, 2)],
     "OpenMM": [
-        ("CPU, two threads", with_openmm("CPU"), 4, 1),
-        ("CPU, two processes", with_openmm("CPU"), 4, 2),
-        ("Reference, two processes", with_openmm("Reference"), 4, 2),
+        Variant("CPU, two threads", with_openmm("CPU"), 4, 1),
+        Variant("CPU, two processes", with_openmm("CPU"), 4, 2),
+        Variant("Reference, two processes", with_openmm("Reference"), 4, 2),
     ],
 }  # fmt: skip
+#: What `--gpu` compares, for each number of trajectories, the first as the reference.
+ON_GPU = {
+    n: {
+        f"ours, two cores, {n}": [Variant("", ours(), 200 if n <= 1000 else 10, 1, n)],
+        f"torch.compile, {n}": [
+            Variant(f"{k} steps a call", with_torch(k, "cuda"), 100, 1, n) for k in (10, 25)
+        ],
+        f"JAX, {n}": [Variant(g, with_jax(g), 100, 1, n) for g in ("rbg", "threefry2x32")],
+    }
+    for n in (N_TRAJECTORIES, 100_000)
+}
+for _programs in ON_GPU.values():
+    VARIANTS |= _programs
 
 
 # --- worker processes -----------------------------------------------------------------------------
@@ -285,10 +311,10 @@ def work(name, number):
     """Prepare a candidate, then run it once for every line on standard input."""
     import numpy as np
 
-    _, make, n_frames, n_processes = VARIANTS[name][number]
+    _, make, n_frames, n_processes, n_trajectories = VARIANTS[name][number]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     n_threads = max(1, min(2, cores) // n_processes)
-    run = make(N_TRAJECTORIES // n_processes, n_threads)
+    run = make(n_trajectories // n_processes, n_threads)
     begin = time.perf_counter()
     run(1)
     first = time.perf_counter() - begin
@@ -310,10 +336,12 @@ class Candidate:
 
     def __init__(self, name, number, python):
         self.name, self.number = name, number
-        self.detail, _, self.n_frames, n_processes = VARIANTS[name][number]
+        self.detail, _, n_frames, n_processes, self.n_trajectories = VARIANTS[name][number]
+        self.steps = self.n_trajectories * STRIDE * n_frames
         command = [python, __file__, "--work", name, str(number)]
         threads = str(max(1, 2 // n_processes))
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # programs share a GPU's memory
         self.log = open(ROOT / ".cache" / "benchmark_simulator.log", "a")
         self.processes = [
             subprocess.Popen(
@@ -333,8 +361,7 @@ class Candidate:
             p.stdin.write("go\n")
             p.stdin.flush()
         processor = sum(float(p.stdout.readline()) for p in self.processes)
-        steps = N_TRAJECTORIES * STRIDE * self.n_frames
-        return steps / (time.perf_counter() - begin), steps / processor
+        return self.steps / (time.perf_counter() - begin), self.steps / processor
 
     def close(self):
         for p in self.processes:
@@ -363,7 +390,7 @@ def bench_python():
     return str(python)
 
 
-def best_variant(name, python, n_turns):
+def best_variant(name, python, n_turns, on_gpu=False):
     """The fastest variant in a few turns, still running, or None if none works."""
     best, best_rate = None, 0.0
     for number in range(len(VARIANTS[name])):
@@ -373,10 +400,10 @@ def best_variant(name, python, n_turns):
             candidate.close()
             continue
         # by processor time, which other work on the machine disturbs least
-        rate = max(candidate.turn()[1] for _ in range(n_turns))
+        rate = max(candidate.turn()[0 if on_gpu else 1] for _ in range(n_turns))
+        unit = "s" if on_gpu else "core and s"
         print(
-            f"  {name} ({candidate.detail}): {rate / 1e6:.1f} million steps per core and s",
-            flush=True,
+            f"  {name} ({candidate.detail}): {rate / 1e6:.1f} million steps per {unit}", flush=True
         )
         if rate > best_rate:
             if best is not None:
@@ -419,14 +446,12 @@ def load_average():
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def compare(n_rounds, names):
-    """Run everything; the result as it is written to the file."""
+def compare(n_rounds, names, python, on_gpu=False):
+    """A row of what was measured for each of `names`; the first is the one compared with."""
     (ROOT / ".cache").mkdir(exist_ok=True)
     (ROOT / ".cache" / "benchmark_simulator.log").write_text("")
-    python = bench_python()
-    began, load = time.time(), load_average()
     print("Choosing the fastest variant of each:")
-    kept = [best_variant(name, python, n_turns=3) for name in names]
+    kept = [best_variant(name, python, 3, on_gpu) for name in names]
     kept = [c for c in kept if c is not None]
     if names[0] not in [c.name for c in kept]:
         raise SystemExit("our own simulator does not run: see .cache/benchmark_simulator.log")
@@ -437,7 +462,7 @@ def compare(n_rounds, names):
         print(f"round {i + 1} of {n_rounds}", flush=True)
     for candidate in kept:
         candidate.close()
-    reference = [rate for rate, _ in rates["ours, float32"]]
+    reference = [rate for rate, _ in rates[names[0]]]
     rows = []
     for candidate in kept:
         mine = [rate for rate, _ in rates[candidate.name]]
@@ -447,6 +472,7 @@ def compare(n_rounds, names):
             {
                 "name": candidate.name,
                 "detail": candidate.detail,
+                "n_trajectories": candidate.n_trajectories,
                 "median_steps_per_s": statistics.median(mine),
                 "lowest_steps_per_s": min(mine),
                 "highest_steps_per_s": max(mine),
@@ -456,9 +482,16 @@ def compare(n_rounds, names):
                 "ours_is_faster_by": statistics.median(ratios),
                 "ours_is_faster_by_range": [ratios[0], ratios[-1]],
                 "first_call_s": max(r["first_call_s"] for r in candidate.reports),
-                "steps_per_turn": N_TRAJECTORIES * STRIDE * candidate.n_frames,
+                "steps_per_turn": candidate.steps,
             }
         )
+    return rows
+
+
+def result_of(n_rounds, names):
+    """Run everything on processors; the result as it is written to the file."""
+    began, load, python = time.time(), load_average(), bench_python()
+    rows = compare(n_rounds, names, python)
     return {
         "task": f"{N_TRAJECTORIES} overdamped trajectories, Euler-Maruyama, every {STRIDE}th step"
         " saved, two cores",
@@ -469,6 +502,25 @@ def compare(n_rounds, names):
         "load_average": [load, load_average()],
         "duration_s": time.time() - began,
         "machine": machine(python),
+    }
+
+
+def result_on_gpu(n_rounds):
+    """Run everything with a GPU; the result as it is written to the file."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise SystemExit("--gpu needs a GPU, and PyTorch sees none here")
+    began, load = time.time(), load_average()
+    rows = [row for programs in ON_GPU.values()
+            for row in compare(n_rounds, list(programs), sys.executable, on_gpu=True)]  # fmt: skip
+    return {
+        "task": f"overdamped trajectories, Euler-Maruyama, every {STRIDE}th step saved",
+        "rounds": n_rounds,
+        "rows": rows,
+        "load_average": [load, load_average()],
+        "duration_s": time.time() - began,
+        "machine": machine(sys.executable) | {"gpu": torch.cuda.get_device_name()},
     }
 
 
@@ -515,20 +567,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", nargs=2, metavar=("NAME", "NUMBER"), help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="two rounds, ours and NumPy, no file")
+    parser.add_argument("--gpu", action="store_true", help="rivals on a GPU, see above")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     if options.work:
         return work(options.work[0], int(options.work[1]))
-    names = ["ours, float32", "NumPy"] if options.quick else list(VARIANTS)
-    result = compare(2 if options.quick else options.rounds, names)
+    if options.gpu:
+        result = result_on_gpu(options.rounds)
+    else:
+        names = [name for name in VARIANTS if not any(name in p for p in ON_GPU.values())]
+        names = ["ours, float32", "NumPy"] if options.quick else names
+        result = result_of(2 if options.quick else options.rounds, names)
     for row in result["rows"]:
         print(
             f"{row['name']:34s} {row['median_steps_per_s'] / 1e6:8.1f} million steps/s"
             f"   ours is faster by {row['ours_is_faster_by']:.1f}   ({row['detail']})"
         )
-    print(json.dumps({k: result[k] for k in ("memory", "compilation", "load_average")}, indent=1))
+    others = ("memory", "compilation", "load_average")
+    print(json.dumps({k: result[k] for k in others if k in result}, indent=1))
     if not options.quick:
-        path = ROOT / "results" / "benchmark_simulator.json"
+        path = ROOT / "results" / f"benchmark_simulator{'_gpu' if options.gpu else ''}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(result, indent=1) + "\n")
         print(f"Written: {path.relative_to(ROOT)}")

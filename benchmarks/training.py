@@ -9,7 +9,10 @@ Trajectories have at most 1000 frames, and are those of the regime "fine".
 Candidates are tried in turns, so that a disturbance hits all alike; medians are kept. Every
 training turn is a whole step: loss, gradients, clipping, AdamW.
 
-Writes results/benchmark_training.json.
+Where there is a GPU, training, inference and generation are timed on it, with matrix products in
+TF32 as in our trainings; "ours" then has heads filled up with zeros and their scores in bfloat16.
+
+Writes results/benchmark_training.json, or results/benchmark_training_gpu.json.
 """
 
 import argparse
@@ -40,8 +43,11 @@ from mb_support.model.transformer import fastest_attention
 from mb_support.studies.speed import FULL_LENGTH, ratios
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Frames that go through a model in one turn.
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+#: Frames that go through a model in one turn: on a GPU what keeps it busy and fits its memory.
 FRAMES = {"small": 8000, "medium": 2000, "large": 1000}
+if DEVICE == "cuda":
+    FRAMES = {"small": 64_000, "medium": 16_000, "large": 8000}
 #: What is done sooner is repeated for as long, so that the clock is read seldom.
 SHORTEST_S = 0.5
 LENGTHS = (125, 250, 500, FULL_LENGTH)
@@ -49,7 +55,6 @@ WINDOWS = (100, 400)
 REGIME = "fine"
 #: With this in the name of the attention, the whole model is compiled before it is timed.
 COMPILED = " compiled"
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,21 @@ def candidates(sizes, quick=False):
     found += [Candidate("simulation", n_trajectories=1024, threads=1)]
     found += [Candidate(kind, n_trajectories=1024) for kind in ("store writing", "store reading")]
     return list(dict.fromkeys(found))
+
+
+def candidates_on_gpu(sizes, quick=False):
+    """Everything that is timed on a GPU."""
+    found = [make for size in sizes for make in (plain(size), ours("training", size))]
+    if quick:
+        return found
+    for size in sizes:
+        found += [ours("training", size, precision="bfloat16"), ours("inference", size)]
+        for precision in ("float32", "bfloat16"):
+            found.append(Candidate("training", size, attention="sdpa", precision=precision))
+        others = ("sdpa" + COMPILED, "eager", "flex_attention")
+        found += [Candidate("training", size, attention=attention) for attention in others]
+        found += [ours("generation", size, n_frames=window) for window in WINDOWS]
+    return found
 
 
 # --- one turn of each kind: prepare(candidate) gives a function that returns frames done ----------
@@ -273,24 +293,32 @@ def compare(sizes, n_rounds, quick):
     """Time everything in turns; after each round, the result as it is written to the file."""
     began, load = time.time(), os.getloadavg()[0]
     (ROOT / ".cache").mkdir(exist_ok=True)
-    turns = {
-        c: distributed_turn(c) if c.processes > 1 else PREPARE[c.kind](c)
-        for c in candidates(sizes, quick)
-    }
-    rates = {c: [] for c in turns}
+    chosen = (candidates_on_gpu if DEVICE == "cuda" else candidates)(sizes, quick)
+    turns = {c: distributed_turn(c) if c.processes > 1 else PREPARE[c.kind](c) for c in chosen}
+    rates, fails = {c: [] for c in turns}, {}
     warm = set()
     for number in range(n_rounds + 1):  # the first round warms up and is not counted
         for c, turn in turns.items():
             same = (c.kind, c.size, c.attention, c.precision)  # compiled and allocated together
-            if number == 0 and (c.processes > 1 or same in warm):
+            if c in fails or number == 0 and (c.processes > 1 or same in warm):
                 continue
             warm.add(same)
-            both = timed(c, turn)
+            try:
+                both = timed(c, turn)
+            except Exception as error:  # a rival may not run on this device
+                if c.label == "ours":
+                    raise
+                fails[c] = f"{type(error).__name__}: {error}".splitlines()[0]
+                print(f"{c.kind} {c.size} {c.attention}: {fails[c]}", flush=True)
+                continue
             if number:
                 rates[c].append(both)
         print(f"round {number} of {n_rounds} done after {time.time() - began:.0f} s", flush=True)
         if number:
-            yield summary(rates, number, [load, os.getloadavg()[0]], time.time() - began)
+            measured = {c: values for c, values in rates.items() if c not in fails}
+            found = summary(measured, number, [load, os.getloadavg()[0]], time.time() - began)
+            failed = [asdict(c) | {"error": error} for c, error in fails.items()]
+            yield found | ({"failed": failed} if failed else {})
 
 
 def summary(rates, n_rounds, loads, seconds):
@@ -326,7 +354,9 @@ def main():
     options = parser.parse_args()
     if options.worker:
         return work(Candidate(**json.loads(options.worker)))
-    path = ROOT / "results" / "benchmark_training.json"
+    on_gpu = DEVICE == "cuda"
+    torch.backends.cuda.matmul.allow_tf32 = on_gpu
+    path = ROOT / "results" / f"benchmark_training{'_gpu' if on_gpu else ''}.json"
     for result in compare(options.sizes, options.rounds, options.quick):
         if not options.quick:  # written after every round: an interruption costs one
             path.parent.mkdir(exist_ok=True)
@@ -334,7 +364,8 @@ def main():
     for row in result["rows"]:
         name = [str(row[k]) for k in ("kind", "size", "n_frames", "attention", "precision")]
         print(f"{' '.join(name):55s} {row['median_frames_per_s']:12.0f} frames/s")
-    print(ratios(result).round(1).to_string())
+    if not on_gpu:
+        print(ratios(result).round(1).to_string())
     if not options.quick:
         print(f"Written: {path.relative_to(ROOT)}")
 

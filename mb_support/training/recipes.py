@@ -189,7 +189,7 @@ RECIPES = Named(
     ),
 )
 #: How many trainings of each size the book reports; they differ in their seed.
-N_SEEDS = {"small": 5, "medium": 3, "large": 2}
+N_SEEDS = {"small": 5, "medium": 3, "large": 3}
 
 #: The same recipe with other numbers of trajectories, as factors: what less or more would give.
 #: Longer ones in batches twice as large.
@@ -210,7 +210,7 @@ FIXED_SET = {
     )
     for size, n_passes, rate in (("small", 100, 3e-3), ("medium", 30, 1.5e-3), ("large", 30, 8e-4))
 }
-N_FIXED_SEEDS = {"small": 3, "medium": 1, "large": 1}
+N_FIXED_SEEDS = {"small": 3, "medium": 3, "large": 3}
 #: Sizes of the training sets of the data curve, which the small model's recipe is repeated with.
 DATA_CURVE = (100, 1000, 10_000, 100_000)
 
