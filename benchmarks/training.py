@@ -36,7 +36,7 @@ from mb_support import (
     sample_starts,
     simulate,
 )
-from mb_support.datasets import make_dataset, store
+from mb_support.datasets import make_dataset
 from mb_support.files.results import circumstances
 from mb_support.model import SIZES
 from mb_support.model.transformer import fastest_attention
@@ -205,6 +205,8 @@ def simulation_turn(candidate):
 
 
 def writing_turn(candidate):
+    from mb_support.datasets import store  # dask and zarr are needed here only
+
     def turn():
         with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as folder:
             array = store.write_store(
@@ -217,6 +219,8 @@ def writing_turn(candidate):
 
 
 def reading_turn(candidate):
+    from mb_support.datasets import store
+
     folder = tempfile.TemporaryDirectory(dir=ROOT / ".cache")
     path, n = Path(folder.name) / "set", candidate.n_trajectories
     store.write_store(path, REGIMES[REGIME], n, 20_000)
