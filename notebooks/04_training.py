@@ -106,14 +106,14 @@ for key, value in study.words(records).items():
 # repeat exactly, and what their records say of it:
 # {glue:text}`training_notes:s`
 #
-# The training of each size with the median accuracy (of two, the one with the lower) is "the small model" and so on in the
+# The training of each size with the median accuracy is "the small model" and so on in the
 # chapters that follow, and its weights are committed. Of the others, records and predictions are kept. The test
 # set has no part in this chapter: it is scored {ref}`two chapters on <section-classification-table>`.
 #
 # ## Cost
 #
-# Minutes that one training took, by size and machine: the fastest and the slowest. The second large
-# training (large-1) ran on a processor that had other work for much of the time: its minutes are an upper bound.
+# Minutes that one training took, by size and machine: the fastest and the slowest. The large training
+# on a processor (large-1) ran beside other work for much of the time: its minutes are an upper bound.
 
 # %% tags=["hide-input"]
 study.cost_table(records)

@@ -21,12 +21,18 @@ _OURS = {"threads": 2, "processes": 1, "label": "ours"}
 _USUAL = {"n_frames": FULL_LENGTH, "precision": "float32"}
 #: Kept measurements of training: where `make benchmark` was run last, and on another processor.
 MACHINES = ("training", "training_epyc")
-#: What training is compared with, the fairest first: attention, and the dropout of its weights.
-RIVALS = {"sdpa": ("sdpa", 0.0), "sdpa, compiled": ("sdpa compiled", 0.0), "plain": ("sdpa", 0.1)}
+#: What training is compared with, the fairest first: attention, dropout of its weights, precision.
+RIVALS = {
+    "sdpa, bfloat16": ("sdpa", 0.0, "bfloat16"),  # on a GPU, where ours has such scores
+    "sdpa": ("sdpa", 0.0, "float32"),
+    "sdpa, compiled": ("sdpa compiled", 0.0, "float32"),
+    "plain": ("sdpa", 0.1, "float32"),
+}
 
 
 def load_benchmark(name, folder=None):
-    """The committed result of a benchmark, "simulator" or one of `MACHINES`, as a dict."""
+    """The committed result of a benchmark, "simulator", "simulator_gpu", "training_gpu" or one of
+    `MACHINES`, as a dict."""
     return json.loads(((folder or paths.RESULTS) / f"benchmark_{name}.json").read_text())
 
 
@@ -52,19 +58,19 @@ def ratios(result, threads=2):
     """How many times as fast as each of `RIVALS` ours trains, by rival and size: "times" of the
     medians of frames per second; "low" and "high" set the slowest round against the fastest."""
     rows = rows_where(
-        result, kind="training", n_frames=FULL_LENGTH, threads=threads, processes=1,
-        precision="float32",
+        result, kind="training", n_frames=FULL_LENGTH, threads=threads, processes=1
     )  # fmt: skip
     columns = ["median_frames_per_s", "lowest_frames_per_s", "highest_frames_per_s"]
-    by_setting = rows.set_index(["attention", "attention_dropout", "size"])[columns]
+    in_float32 = rows[(rows["label"] == "ours") & (rows["precision"] == "float32")]
+    by_size = in_float32.set_index("size")[columns]
+    by_setting = rows.set_index(["attention", "attention_dropout", "precision", "size"])[columns]
     found = {}
-    for rival, (attention, dropout) in RIVALS.items():
-        for size in SIZES:
-            settings = ("cpu_fused", 0.0, size), (attention, dropout, size)
-            if all(setting in by_setting.index for setting in settings):
-                ours, other = (by_setting.loc[setting].to_numpy() for setting in settings)
-                times = ours / other[[0, 2, 1]]
-                found[rival, size] = ours[0], other[0], *times
+    for rival, settings in RIVALS.items():
+        for size in (size for size in SIZES if size in by_size.index):
+            if (*settings, size) in by_setting.index:
+                ours, other = by_size.loc[size], by_setting.loc[(*settings, size)]
+                ours, other = ours.to_numpy(), other.to_numpy()
+                found[rival, size] = ours[0], other[0], *(ours / other[[0, 2, 1]])
     columns = ["ours", "rival", "times", "low", "high"]
     return pd.DataFrame(found, index=columns).T.rename_axis(["rival", "size"])
 
@@ -173,6 +179,63 @@ def implementation_table(result):
     )
     columns = [size for size in SIZES if size in table]
     return table[columns].map("{:,.0f}".format, na_action="ignore").fillna("")
+
+
+def gpu_ratio_table(result):
+    """`ratios` as text, a column for each size: times, and in brackets the span of the rounds."""
+    compared = ratios(result)
+    words = [f"{r.times:.1f} ({r.low:.1f} to {r.high:.1f})" for r in compared.itertuples()]
+    table = pd.Series(words, compared.index).unstack(sort=False)
+    return table.rename_axis(index="ours against", columns=None)
+
+
+def gpu_speed_table(result):
+    """`implementation_table`, and generation below, by length of the window."""
+    rows = rows_where(result, kind="generation")
+    rows["kind"] = [f"generation, window of {n}" for n in rows["n_frames"]]
+    made = rows.pivot_table(["median_frames_per_s"], ["kind", "attention", "precision"], "size")
+    made = made["median_frames_per_s"].map("{:,.0f}".format)
+    table = implementation_table(result)
+    return pd.concat([table, made[table.columns]])
+
+
+def gpu_simulator_table(result):
+    """Millions of steps per second by program and number of trajectories: medians, and in brackets
+    the slowest and the fastest round."""
+    rows = {}
+    for row in result["rows"]:
+        name, number = row["name"].rpartition(", ")[0], f"{row['n_trajectories']:,} trajectories"
+        speeds = [row[f"{which}_steps_per_s"] / 1e6 for which in ("median", "lowest", "highest")]
+        median, low, high = (f"{speed:,.0f}" for speed in speeds)
+        where = name if name.startswith("ours") else f"{name}, GPU"
+        rows.setdefault(where, {})[number] = f"{median} ({low} to {high})"
+    return pd.DataFrame(rows).T
+
+
+def gpu_numbers(simulator, training, on_cores, stride):
+    """What the chapter says of a GPU, by name; `on_cores` is the result on training of two cores,
+    `stride` the number of steps between frames."""
+    trained = [rows_where(r, kind="training", **_OURS, **_USUAL) for r in (training, on_cores)]
+    speeds, on_cores = (rows.set_index("size")["median_frames_per_s"] for rows in trained)
+    hours = 1_000_000 * FULL_LENGTH / speeds / 3600
+    by_size = {"times": (speeds / on_cores, 0), "million_hours": (hours, 1)}
+    by_size["frames"] = speeds / 1e6, 1
+    found = {
+        f"gpu_{key}": ", ".join(f"{size} {values[size]:.{digits}f}" for size in values.index)
+        for key, (values, digits) in by_size.items()
+    }
+    fair = ratios(training).loc["sdpa, bfloat16"]
+    judged = {row.Index: verdict((row.low, row.high), (1.0, 1.0)) for row in fair.itertuples()}
+    found |= {"gpu": training["machine"], "gpu_faster": verdicts_in_words(judged)}
+    rows = pd.DataFrame(simulator["rows"])
+    for key, n in (("few", rows["n_trajectories"].min()), ("many", rows["n_trajectories"].max())):
+        here = rows[rows["n_trajectories"] == n]
+        ours = here["name"].str.startswith("ours")
+        speed = here.loc[~ours, "median_steps_per_s"].max() / here.loc[ours, "median_steps_per_s"]
+        found[f"gpu_simulator_{key}"] = float(speed.iloc[0])
+        found[f"gpu_n_{key}"] = int(n)
+        found["gpu_simulated"] = float(here.loc[ours, "median_steps_per_s"].iloc[0] / stride / 1e6)
+    return found
 
 
 def cost_of(result, n_trajectories=1_000_000):

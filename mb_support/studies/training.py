@@ -287,7 +287,11 @@ def chance(labels):
 def words(records):
     """What the text says of the trainings, by key of `glue`."""
     missing = [name for name in trainings() if name not in records]
-    notes = " ".join(f"{name}: {r['note']}" for name, r in records.items() if "note" in r)
+    noted = {}
+    for name, record in records.items():
+        if "note" in record:
+            noted.setdefault(record["note"], []).append(name)
+    notes = " ".join(f"{', '.join(names)}: {note}" for note, names in noted.items())
     has_both = bool(seeds_of(records, "small", "fixed-both"))
     overfits = []
     for name, made in ((s + w, c) for k, w in FIXED.items() for s, c in curves(records, k).items()):

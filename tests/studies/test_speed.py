@@ -89,8 +89,8 @@ def test_ratios_are_to_the_fair_rival_first_and_span_the_rounds(result):
     speeds = (("sdpa", 0.1, 100.0), ("sdpa", 0.0, 300.0), ("eager", 0.0, 50.0))
     result["rows"] = [
         row("training", size="small", attention=attention, attention_dropout=dropout,
-            median_frames_per_s=speed, lowest_frames_per_s=speed / 2,
-            highest_frames_per_s=2 * speed)
+            label="ours" if attention == "cpu_fused" else None, median_frames_per_s=speed,
+            lowest_frames_per_s=speed / 2, highest_frames_per_s=2 * speed)
         for attention, dropout, speed in (*speeds, ("cpu_fused", 0.0, 1200.0))
     ]  # fmt: skip
     ratios = scale.ratios(result)
@@ -103,7 +103,8 @@ def test_ours_is_called_faster_only_where_it_is_in_all_rounds():
     rivals = [("small", 300.0), ("large", 700.0)]
     rows = [
         row("training", size=size, attention=attention, median_frames_per_s=speed,
-            lowest_frames_per_s=speed / 1.5, highest_frames_per_s=1.5 * speed)
+            lowest_frames_per_s=speed / 1.5, highest_frames_per_s=1.5 * speed,
+            label="ours" if attention == "cpu_fused" else None)
         for size, rival in rivals
         for attention, speed in (("sdpa", rival), ("cpu_fused", 1200.0))
     ]  # fmt: skip
@@ -111,6 +112,52 @@ def test_ours_is_called_faster_only_where_it_is_in_all_rounds():
     table, words = scale.fair_ratios([{"rows": rows, "machine": machine}])
     assert table.loc["small", "AMD EPYC"] == "4.0 (1.8 to 9.0)"
     assert words == {"AMD EPYC": "confirmed for small, undecided for large"}
+
+
+def test_on_a_gpu_the_fair_rival_is_the_one_in_bfloat16():
+    speeds = {("gpu_padded", "float32"): 600.0, ("gpu_padded", "bfloat16"): 500.0}
+    speeds |= {("sdpa", "bfloat16"): 400.0, ("sdpa", "float32"): 200.0}
+    rows = [
+        row("training", size="small", attention=attention, precision=precision,
+            label="ours" if attention == "gpu_padded" else None,
+            median_frames_per_s=speed, lowest_frames_per_s=speed, highest_frames_per_s=speed)
+        for (attention, precision), speed in speeds.items()
+    ]  # fmt: skip
+    training = {"rows": rows, "machine": "a GPU"}
+    assert scale.ratios(training)["times"].to_dict() == {
+        ("sdpa, bfloat16", "small"): 1.5,
+        ("sdpa", "small"): 3.0,
+    }
+    programs = {"ours, two cores": (8.0, 4.0), "JAX": (2.0, 40.0), "torch.compile": (1.0, 20.0)}
+    simulator = {
+        "rows": [
+            {"name": f"{name}, {n}", "n_trajectories": n}
+            | {f"{which}_steps_per_s": 1e6 * speed for which in ("median", "lowest", "highest")}
+            for name, by_number in programs.items()
+            for n, speed in zip((10, 1000), by_number, strict=True)
+        ]
+    }
+    on_cores = {"rows": [row("training", size="small", label="ours", median_frames_per_s=60.0)]}
+    found = scale.gpu_numbers(simulator, training, on_cores, stride=2)
+    assert found["gpu_faster"] == "confirmed for small"
+    assert found["gpu_times"] == "small 10"
+    assert (found["gpu_simulator_few"], found["gpu_simulator_many"]) == (0.25, 10.0)
+    assert found["gpu_simulated"] == 2.0
+    table = scale.gpu_simulator_table(simulator)
+    assert table.loc["JAX, GPU", "1,000 trajectories"] == "40 (40 to 40)"
+    assert table.loc["ours, two cores", "10 trajectories"] == "8 (8 to 8)"
+
+
+def test_the_committed_rows_of_the_gpu_have_every_number_that_the_chapter_says():
+    training = scale.load_benchmark("training_gpu")
+    found = scale.gpu_numbers(
+        scale.load_benchmark("simulator_gpu"), training, scale.load_benchmark("training"), 200
+    )
+    json.dumps(found)
+    assert set(scale.gpu_ratio_table(training).columns) == {"small", "medium", "large"}
+    speeds = scale.gpu_speed_table(training)
+    assert ("generation, window of 400", "sdpa", "float32") in speeds.index
+    assert {failed["attention"] for failed in training["failed"]} == {"flex_attention"}
 
 
 def test_the_committed_rows_have_every_number_that_the_chapter_says():
