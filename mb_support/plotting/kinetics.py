@@ -27,7 +27,7 @@ GENERATORS = {
     "markov": ("Markov state model", BASELINE_COLOR, "^"),
     "gaussian": ("exact Gaussian", BASELINE_COLOR, "d"),
     "gaussian_fine": ("exact Gaussian, finer frames", BASELINE_COLOR, "d"),
-    "short_simulation": ("simulation, 48 walkers", BASELINE_COLOR, "D"),
+    "short_simulation": ("simulation, few walkers", BASELINE_COLOR, "D"),
     "deterministic": ("poster's generator, small", SIZE_COLORS["small"], "v"),
     "deterministic_prompt": ("small, prompt's statistics", SIZE_COLORS["small"], "X"),
     "deterministic_medium": ("poster's generator, medium", SIZE_COLORS["medium"], "v"),

@@ -150,7 +150,7 @@ class Study:
         """Each size over the boosted trees that were fitted to most trajectories."""
         trees = {"trees": self.baselines[TREES][None]}
         pairs = [(size, "trees") for size in self.sizes]
-        return accuracy_differences(self.labels, self.sizes | trees, pairs)
+        return accuracy_differences(self.labels, self.sizes | trees, pairs, fixed=["trees"])
 
     def fixed_over_trees(self):
         """How much more often trainings on the fixed set are right than trees fitted to as many

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mb_support.classification import POSTER_SCORES, SCORES
+from mb_support.statistics import Z, pooled_scatter
 from mb_support.studies.classification import readings
 from mb_support.studies.classification import study as chapter
 
@@ -37,6 +38,19 @@ def test_one_training_of_a_thousand_scatters_like_the_others_of_fixed_sets(study
     n = len(study.fixed[f"small, {chapter.FIXED['fixed']}"])
     # nearly all of the width is the scatter over seeds, which a mean over n trainings divides
     assert width[short_first] / width[whole] == pytest.approx(np.sqrt(n), rel=0.05)
+
+
+def test_trees_are_taken_as_fitted_in_every_comparison(study):
+    # so the scatter over trainings enters for the models alone, divided by their number
+    found = study.over_trees()
+    scatter, quantile = pooled_scatter([(s == study.labels).mean(1) for s in study.sizes.values()])
+    for size, states in study.sizes.items():
+        row = found.loc[f"{size} over trees"]
+        gain = (states == study.labels).mean(0) - (study.baselines[chapter.TREES] == study.labels)
+        by_trajectories = Z * gain.std() / np.sqrt(len(gain))
+        by_seeds = quantile * scatter / np.sqrt(len(states))
+        half = (row["high"] - row["low"]) / 2
+        assert half == pytest.approx(np.hypot(by_trajectories, by_seeds))
 
 
 def test_every_training_has_its_accuracy(study):

@@ -281,6 +281,11 @@ def test_all_that_is_measured_of_a_training_can_be_kept(tmp_path, monkeypatch):
     assert floors[16]["reader"][0] < floors[16]["honest"][0] < floors[16]["copy"][0]
 
 
+def test_neighbours_on_both_sides_leave_at_least_half_of_what_one_leaves():
+    # in a harmonic well 1 / (1 + exp(-2 t / tau)): half for free diffusion, all for distant frames
+    assert 0.5 < study.load_between() < 1
+
+
 def test_a_variant_is_kept_by_name_and_seed(tmp_path):
     settings = variants.VariantTraining(
         n_frames=12, n_steps=2, batch_size=4, warmup_steps=1, measured=(2,), n_validation=8
