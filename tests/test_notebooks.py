@@ -11,6 +11,8 @@ import references
 import yaml
 from project import ROOT
 
+from mb_support.training.recipes import N_SEEDS
+
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
 PROSE = sorted((ROOT / "book").glob("*.md"))
 ALLOWED = {
@@ -155,6 +157,13 @@ def test_prose_has_no_typed_results(path):
     else:
         text = path.read_text()
     assert [number for number in prose.typed_numbers(text) if number not in ALLOWED] == []
+
+
+def test_captions_count_the_trainings_that_there_are():
+    counted = re.compile(r"small (\d+), medium (\d+), large (\d+)")
+    found = {source.stem: set(counted.findall(source.read_text())) for source in SOURCES}
+    found["12_molecule"] = set()  # has trainings of its own
+    assert set().union(*found.values()) == {tuple(map(str, N_SEEDS.values()))}
 
 
 def test_every_allowed_number_has_a_reason():
