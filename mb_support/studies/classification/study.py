@@ -146,6 +146,12 @@ class Study:
         """Each size over the one before, on the same trajectories."""
         return accuracy_differences(self.labels, self.sizes)
 
+    def growth_on_fixed_set(self):
+        """The same of trainings on a fixed set."""
+        names = {size: f"{size}, {FIXED['fixed']}" for size in SIZES}
+        by_size = {size: self.fixed[name] for size, name in names.items() if name in self.fixed}
+        return accuracy_differences(self.labels, by_size)
+
     def over_trees(self):
         """Each size over the boosted trees that were fitted to most trajectories."""
         trees = {"trees": self.baselines[TREES][None]}
@@ -244,6 +250,7 @@ class Study:
             "classification_growth": verdicts_in_words(growth["larger"]),
             "classification_growth_answers": answers_in_words(growth["larger"]),
             "classification_growth_numbers": _in_words(growth.iloc[:, :3].T, "+"),
+            "classification_growth_fixed": answers_in_words(self.growth_on_fixed_set()["larger"]),
             "classification_trees": verdicts_in_words(self.over_trees()["larger"]),
             "classification_trees_answers": answers_in_words(self.over_trees()["larger"]),
             "classification_trees_value": float(trees),

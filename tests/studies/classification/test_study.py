@@ -40,6 +40,18 @@ def test_one_training_of_a_thousand_scatters_like_the_others_of_fixed_sets(study
     assert width[short_first] / width[whole] == pytest.approx(np.sqrt(n), rel=0.05)
 
 
+def test_growth_on_the_fixed_set_is_of_the_means_over_its_trainings(study):
+    found = study.growth_on_fixed_set()
+    for name, other in (("medium", "small"), ("large", "medium")):
+        gain = [
+            (study.fixed[f"{size}, {chapter.FIXED['fixed']}"] == study.labels).mean()
+            for size in (name, other)
+        ]
+        row = found.loc[f"{name} over {other}"]
+        assert row["difference"] == pytest.approx(gain[0] - gain[1])
+        assert row["low"] < row["difference"] < row["high"]
+
+
 def test_trees_are_taken_as_fitted_in_every_comparison(study):
     # so the scatter over trainings enters for the models alone, divided by their number
     found = study.over_trees()
