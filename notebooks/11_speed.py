@@ -212,10 +212,14 @@ print(f"a million trajectories of {speed.FULL_LENGTH} frames: {gigabytes:.0f} GB
 speed.gpu_ratio_table(gpu)
 
 # %% [markdown]
-# And the frames per second of every implementation; "gpu_padded" in float32 is ours.
+# And the frames per second of every implementation; "gpu_padded" in float32 is ours. Below stands what
+# was measured on, and from what.
 
 # %% tags=["hide-input"]
 speed.gpu_speed_table(gpu)
+
+# %% tags=["hide-input"]
+speed.circumstances(gpu_simulator, gpu)
 
 # %% [markdown]
 # Training on this GPU is many times as fast as on two cores of the {glue:text}`speed_processor:s`:

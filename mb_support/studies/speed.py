@@ -46,7 +46,8 @@ def rows_where(result, **wanted):
 def circumstances(simulator, training):
     """Where, from what and how often both benchmarks were measured, a column for each."""
     machine = simulator["machine"]
-    places = (f"{machine['processor']}, {machine['cores']} cores", training["machine"])
+    cores = f"{machine['processor']}, {machine['cores']} cores"
+    places = (f"{cores}; {machine['gpu']}" if "gpu" in machine else cores, training["machine"])
     commits = (machine["commit"][:10], training["commit"])
     table = pd.DataFrame({"machine": places, "commit": commits}, index=["simulator", "training"])
     table["rounds"] = [result["rounds"] for result in (simulator, training)]
@@ -93,13 +94,17 @@ def processor(result):
     return result["machine"].partition(" Processor")[0].partition(",")[0].replace("(R)", "")
 
 
+def _times_in_words(row):
+    return f"{row.times:.1f} ({row.low:.1f} to {row.high:.1f})"
+
+
 def fair_ratios(results):
     """Ratios to `sdpa` without dropout on each machine, as text, and whether ours is faster in all
     rounds, in a line: (table, {machine: words})."""
     columns, words = {}, {}
     for result in results:
         found, name = ratios(result).loc["sdpa"], processor(result)
-        columns[name] = [f"{r.times:.1f} ({r.low:.1f} to {r.high:.1f})" for r in found.itertuples()]
+        columns[name] = [_times_in_words(row) for row in found.itertuples()]
         judged = {r.Index: verdict((r.low, r.high), (1.0, 1.0)) for r in found.itertuples()}
         words[name] = verdicts_in_words(judged)
     return pd.DataFrame(columns, index=found.index), words
@@ -184,7 +189,7 @@ def implementation_table(result):
 def gpu_ratio_table(result):
     """`ratios` as text, a column for each size: times, and in brackets the span of the rounds."""
     compared = ratios(result)
-    words = [f"{r.times:.1f} ({r.low:.1f} to {r.high:.1f})" for r in compared.itertuples()]
+    words = [_times_in_words(row) for row in compared.itertuples()]
     table = pd.Series(words, compared.index).unstack(sort=False)
     return table.rename_axis(index="ours against", columns=None)
 
@@ -227,6 +232,7 @@ def gpu_numbers(simulator, training, on_cores, stride):
     fair = ratios(training).loc["sdpa, bfloat16"]
     judged = {row.Index: verdict((row.low, row.high), (1.0, 1.0)) for row in fair.itertuples()}
     found |= {"gpu": training["machine"], "gpu_faster": verdicts_in_words(judged)}
+    found["gpu_fair"] = ", ".join(f"{r.Index} {_times_in_words(r)}" for r in fair.itertuples())
     rows = pd.DataFrame(simulator["rows"])
     for key, n in (("few", rows["n_trajectories"].min()), ("many", rows["n_trajectories"].max())):
         here = rows[rows["n_trajectories"] == n]
