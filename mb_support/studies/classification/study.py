@@ -107,7 +107,7 @@ class Study:
             n_seeds = len((self.sizes | self.fixed)[name])
             rows[name] = {"poster's accuracy": f"{POSTER_SCORES[size]:.4f}", "trainings": n_seeds}
             columns = ["mean", "low", "high"]
-            rows[name] |= {s: with_interval(*table.loc[s, columns], 4) for s in SCORES}
+            rows[name] |= {s: with_interval(*table.loc[s, columns], 3) for s in SCORES}
             rows[name]["against the poster's"] = against[name]
         table = pd.DataFrame(rows).T.rename(columns={"f1": "F1"})
         return table.rename_axis(columns=f"{len(self.labels):,} trajectories")

@@ -21,7 +21,7 @@ def test_the_posters_figures_stand_beside_means_with_intervals(study):
         row = table.loc[size]
         assert row["poster's accuracy"] == f"{POSTER_SCORES[size]:.4f}"
         assert row["trainings"] == len(states)
-        assert row["accuracy"].startswith(f"{(states == study.labels).mean():.4f} [")
+        assert row["accuracy"].startswith(f"{(states == study.labels).mean():.3f} [")
         low, high = study.means[size].loc["accuracy", ["low", "high"]]
         word = "higher" if low > POSTER_SCORES[size] else "equal within errors"
         word = "lower" if high < POSTER_SCORES[size] else word
