@@ -101,8 +101,9 @@ for key, value in study.words(records).items():
     glue(key, value, display=False)
 
 # %% [markdown]
-# {glue:text}`training_missing:s` Is the scatter over seeds (their standard deviation) less than that
-# standard error? {glue:text}`training_scatter_below:s`. Trainings with a special course, which `make train` would not
+# {glue:text}`training_missing:s` Is the scatter seen over seeds (their standard deviation) less than that
+# standard error? {glue:text}`training_scatter_below:s`; but so few trainings tell their scatter only to a factor of
+# two or more. Trainings with a special course, which `make train` would not
 # repeat exactly, and what their records say of it:
 # {glue:text}`training_notes:s`
 #
@@ -148,8 +149,8 @@ plt.show()
 # trajectories are here the beginnings of the whole ones, with the same label. There is one training for each
 # point, so that differences as small as the scatter over seeds mean nothing. From a thousand distinct
 # trajectories on, more of them make no visible difference. The error stays a little above that of the recipe.
-# Repetition is not the reason, for of a hundred thousand few are repeated. It may be that short ones are
-# beginnings of whole ones; we did not test it.
+# With a hundred thousand, repetition can hardly be the reason, for few are repeated; with a thousand it may be. Short
+# ones are here beginnings of whole ones, which may matter, too; we did not test it.
 
 # %% mystnb={"figure": {"name": "fig-training-data", "caption": "Error of the small model on 1000 validation trajectories against the number of distinct trajectories that it was trained on (full marks: one training each; bars: standard errors). Open mark and dashed line: the recipe, in which every trajectory is a fresh one (mean over its trainings)."}, "image": {"alt": "The validation error falls steeply from a hundred to a thousand distinct training trajectories, and is then near the level of fresh ones.", "classes": "dark-light"}} tags=["hide-input"]
 figures.plot_data_curve(study.data_curve(records))

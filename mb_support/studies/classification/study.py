@@ -221,7 +221,8 @@ class Study:
         """What the text says, by key of `glue`."""
         columns = ["mean", "low", "high"]
         means = {size: self.means[size].loc["accuracy", columns] for size in self.sizes}
-        growth, trees = self.growth(), accuracies(self.labels, self.baselines[TREES])
+        growth, on_fixed_set = self.growth(), self.growth_on_fixed_set()
+        trees = accuracies(self.labels, self.baselines[TREES])
         behind = {row.Index.split()[0]: row for row in self.behind_observer().itertuples()}
         each = by_size("classification", {s: with_interval(*v, 3) for s, v in means.items()})
         fixed = {z: self.means[n] for z in SIZES if (n := f"{z}, {FIXED['fixed']}") in self.means}
@@ -250,7 +251,8 @@ class Study:
             "classification_growth": verdicts_in_words(growth["larger"]),
             "classification_growth_answers": answers_in_words(growth["larger"]),
             "classification_growth_numbers": _in_words(growth.iloc[:, :3].T, "+"),
-            "classification_growth_fixed": answers_in_words(self.growth_on_fixed_set()["larger"]),
+            "classification_growth_fixed": answers_in_words(on_fixed_set["larger"]),
+            "classification_growth_fixed_numbers": _in_words(on_fixed_set.iloc[:, :3].T, "+"),
             "classification_trees": verdicts_in_words(self.over_trees()["larger"]),
             "classification_trees_answers": answers_in_words(self.over_trees()["larger"]),
             "classification_trees_value": float(trees),
