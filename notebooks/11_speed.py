@@ -226,8 +226,7 @@ speed.circumstances(gpu_simulator, gpu)
 # {glue:text}`speed_processor:s`: {glue:text}`speed_gpu_times:s` (rounds differ as in the table of ratios).
 # Hours for a million trajectories, each shown once: {glue:text}`speed_gpu_million_hours:s`. These are
 # steps alone, of whole trajectories in large batches. A real training also simulates, validates and saves, and
-# begins with short ones: those of the small model took about ten times as long as its steps would ({doc}`04_training`
-# has the minutes), those of the large one hardly longer.
+# begins with short ones: {doc}`04_training` has its minutes, which are many more for the small model.
 #
 # Simulation gains from a GPU only in large batches. The next table has millions of steps per second
 # of JAX and `torch.compile` there, and of our simulator on two cores of the same machine (medians; in

@@ -159,6 +159,14 @@ def test_prose_has_no_typed_results(path):
     assert [number for number in prose.typed_numbers(text) if number not in ALLOWED] == []
 
 
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.stem)
+def test_no_blank_line_cuts_a_table(path):
+    lines = path.read_text().splitlines()
+    for before, line, after in zip(lines[:-1], lines[1:], [*lines[2:], ""], strict=True):
+        if line.startswith("|") and not before.startswith("|"):
+            assert re.match(r"\|[-| :]+\|$", after), f"a row without a head: {line[:60]}"
+
+
 def test_captions_count_the_trainings_that_there_are():
     counted = re.compile(r"small (\d+), medium (\d+), large (\d+)")
     found = {source.stem: set(counted.findall(source.read_text())) for source in SOURCES}
